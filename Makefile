@@ -1,0 +1,47 @@
+# bwc: two commands matter, `make demo` and `make test`. `make` alone lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+CLIP ?=
+STAMP := $(VENV)/.ready
+
+.PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+setup: $(STAMP) ## virtual environment, dependencies, model files
+
+$(STAMP): pyproject.toml scripts/setup.sh bwc/redact/detectors/weights.py
+	@PYTHON=$(PYTHON) VENV=$(VENV) bash scripts/setup.sh
+	@touch $@
+
+demo: setup ## the whole job on one clip: CLIP=my.mp4 for your own
+	@PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/demo.sh "$(CLIP)"
+
+check: setup ## format, lint, types, walls
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+walls: setup ## only the walls between the floors
+	@$(BIN)/lint-imports --no-cache
+
+test: setup ## the tests
+	@$(BIN)/pytest -n 2 -m "not slow and not independent"
+
+test-all: setup ## the tests, slow ones and those that need tools written by others too
+	@$(BIN)/pytest -n 2
+
+fix: setup ## format and mend what can be mended
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+fixtures: setup ## make the clips in fixtures/ again
+	@$(BIN)/python fixtures/make_fixtures.py
+
+clean: ## remove what was built
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache demo-out

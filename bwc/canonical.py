@@ -1,0 +1,89 @@
+"""One byte form for everything signed or hashed (RFC 8785 JSON without floats), and digests.
+
+Floats are refused on purpose: two implementations agree on integers and strings, and no signed
+document here needs a fraction (shares are per mille, media times are ticks with their time base).
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+from bwc.errors import IntegrityError
+
+Json: TypeAlias = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
+MAX_INTEGER = 2**53 - 1  # RFC 8785 3.2.2.3: what an IEEE double holds exactly
+
+_HEX64 = re.compile(r"[0-9a-f]{64}\Z")
+
+
+def canonical(value: Json) -> bytes:
+    """`value` as canonical JSON. Raises `ValueError` for floats, other types and integers beyond 2^53 - 1."""
+    _check(value)
+    text = json.dumps(_sorted(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return text.encode("utf-8")
+
+
+def parse_canonical(data: bytes) -> Any:
+    """The value of canonical JSON bytes. Raises `IntegrityError` unless `data` is exactly its canonical form."""
+    try:
+        value = json.loads(data.decode("utf-8"), object_pairs_hook=_no_duplicates, parse_float=_no_float)
+        again = canonical(value)
+    except (ValueError, RecursionError) as error:
+        raise IntegrityError(f"not canonical JSON: {error}") from error
+    if again != data:
+        raise IntegrityError("not canonical JSON: bytes differ from the canonical form")
+    return value
+
+
+def sha256_hex(data: bytes) -> str:
+    """SHA-256 of `data`, 64 lower-case hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def is_sha256_hex(text: object) -> bool:
+    """Whether `text` is a SHA-256 digest in lower-case hex."""
+    return isinstance(text, str) and _HEX64.match(text) is not None
+
+
+def _check(value: Json) -> None:
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, str):
+        value.encode("utf-8")  # raises on lone surrogates
+    elif isinstance(value, int):
+        if abs(value) > MAX_INTEGER:
+            raise ValueError(f"integer {value} is beyond 2^53 - 1")
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise ValueError(f"object key {key!r} is not a string")
+            _check(key)
+            _check(inner)
+    elif isinstance(value, (list, tuple)):
+        if not all(type(inner) is int and -MAX_INTEGER <= inner <= MAX_INTEGER for inner in value):
+            for inner in value:
+                _check(inner)
+    else:
+        raise ValueError(f"{type(value).__name__} has no canonical form")
+
+
+def _sorted(value: Json) -> Json:
+    if isinstance(value, Mapping):
+        # RFC 8785 3.2.3: keys are ordered by their UTF-16 code units
+        return {key: _sorted(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
+    if isinstance(value, (list, tuple)):
+        return value if all(type(inner) is int for inner in value) else [_sorted(inner) for inner in value]
+    return value
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("an object has the same key twice")
+    return found
+
+
+def _no_float(text: str) -> float:
+    raise ValueError(f"{text} is not an integer")

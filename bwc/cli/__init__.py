@@ -1,0 +1,1 @@
+"""The porch: commands, messages, exit codes."""

@@ -1,0 +1,1 @@
+"""From camera, dock or card into custody."""

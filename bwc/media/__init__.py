@@ -1,0 +1,1 @@
+"""Reading and writing video and sound. Files from cameras are untrusted input."""

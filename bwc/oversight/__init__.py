@@ -1,0 +1,1 @@
+"""What outsiders need; the heavier dependencies live here."""

@@ -1,0 +1,1 @@
+"""From an original to a redacted copy that a person has approved."""

@@ -1,0 +1,1 @@
+"""From a redacted copy to the public."""
