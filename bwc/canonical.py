@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from bwc.errors import IntegrityError
 
-Json: TypeAlias = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
+Json: TypeAlias = bool | int | str | Sequence["Json"] | Mapping[str, "Json"] | None
 MAX_INTEGER = 2**53 - 1  # RFC 8785 3.2.2.3: what an IEEE double holds exactly
 
 _HEX64 = re.compile(r"[0-9a-f]{64}\Z")
