@@ -1,0 +1,165 @@
+"""bwc decide, mask and mute: what a person says of the plan."""
+
+from datetime import UTC, datetime
+
+import click
+
+from bwc.cli.entry import Entry, command
+from bwc.errors import UsageError
+
+
+def parse_time(text: str) -> int:
+    """Nanoseconds of a media time written 12, 12.5, 1:02.5 or 1:02:03.250. Raises `UsageError`."""
+    parts = text.split(":")
+    try:
+        if not 1 <= len(parts) <= 3 or any(not part for part in parts):
+            raise ValueError(text)
+        whole, _, fraction = parts[-1].partition(".")
+        seconds = 0
+        for part in (*parts[:-1], whole or "0"):
+            if not part.isdigit():
+                raise ValueError(text)
+            seconds = seconds * 60 + int(part)
+        if fraction and not fraction.isdigit():
+            raise ValueError(text)
+        return seconds * 1_000_000_000 + int((fraction + "000000000")[:9])
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no time", "like 12.5 (seconds), 1:02.5 or 1:02:03") from error
+
+
+@command(
+    """
+    bwc decide 2026-1122-K4J7QX t3 t5 keep --note "officers on duty"
+    bwc decide 2026-1122-K4J7QX --undecided redact --exemption "RCW 42.56.240(14)"
+    bwc decide 2026-1122-K4J7QX s1 keep --note "a poster, no person"
+    """
+)
+@click.argument("item")
+@click.argument("words", metavar="[TRACK…] keep|redact|undecided", nargs=-1, required=True)
+@click.option("--undecided", "all_undecided", is_flag=True, help="Every track not yet decided.")
+@click.option("--all", "all_tracks", is_flag=True, help="Every track.")
+@click.option("--class", "class_", help="Every track of this class (face, plate, …).")
+@click.option("--exemption", default="", help="The exemption code that allows hiding it.")
+@click.option("--note", default="", help="The reason in words; needed to keep.")
+@click.option("--segment", type=int, help="Which file of the item, when it has several.")
+def decide(
+    entry: Entry,
+    item: str,
+    words: tuple[str, ...],
+    *,
+    all_undecided: bool,
+    all_tracks: bool,
+    class_: str | None,
+    exemption: str,
+    note: str,
+    segment: int | None,
+) -> None:
+    """Say of tracks (t1, t2, …) or check suspects (s1, …) whether to keep them visible or redact them."""
+    from bwc.redact import session
+
+    *names, choice = words
+    if choice not in ("keep", "redact", "undecided"):
+        raise UsageError(f"the last word is {choice!r}", "it says what to do: keep, redact or undecided")
+    if not names and not (all_undecided or all_tracks or class_):
+        raise UsageError("which tracks", f"bwc plan {item}, then name them, or --undecided, --all, --class")
+    with entry.house() as house:
+        done = session.decide(
+            house,
+            house.find(item),
+            segment,
+            names,
+            choice=choice,
+            all_undecided=all_undecided,
+            all_tracks=all_tracks,
+            class_=class_,
+            exemption=exemption,
+            note=note,
+            at=datetime.now(UTC),
+        )
+    entry.terminal.result(done.to_json(), done.text())
+
+
+@command(
+    """
+    bwc mask 2026-1122-K4J7QX --box 120,80,60,40 --from 3.0 --to 7.5 --note "house number"
+    bwc mask 2026-1122-K4J7QX --whole-frame --from 0:41 --to 0:55 --exemption "medical"
+    """
+)
+@click.argument("item")
+@click.option("--box", metavar="X,Y,W,H", help="Pixels of the coded frame, from the top left.")
+@click.option("--whole-frame", is_flag=True, help="Cover the whole picture.")
+@click.option("--from", "start", required=True, metavar="TIME", help="From this time of the recording.")
+@click.option("--to", "end", required=True, metavar="TIME", help="To this time.")
+@click.option("--exemption", default="", help="The exemption code that allows hiding it.")
+@click.option("--note", default="", help="The reason in words.")
+@click.option("--segment", type=int, help="Which file of the item, when it has several.")
+def mask(
+    entry: Entry,
+    item: str,
+    *,
+    box: str | None,
+    whole_frame: bool,
+    start: str,
+    end: str,
+    exemption: str,
+    note: str,
+    segment: int | None,
+) -> None:
+    """Cover an area by hand for a span of time, or the whole picture."""
+    from bwc.redact import session
+
+    if whole_frame == bool(box):
+        raise UsageError("what to cover", "--box X,Y,W,H or --whole-frame")
+    with entry.house() as house:
+        done = session.mask(
+            house,
+            house.find(item),
+            segment,
+            box=_box(box) if box else None,
+            start_ns=parse_time(start),
+            end_ns=parse_time(end),
+            exemption=exemption,
+            note=note,
+            at=datetime.now(UTC),
+        )
+    entry.terminal.result(done.to_json(), done.text())
+
+
+@command(
+    """
+    bwc mute 2026-1122-K4J7QX --from 12.5 --to 14 --note "home address"
+    bwc mute 2026-1122-K4J7QX --from 1:02 --to 1:05.5 --exemption "victim name"
+    """
+)
+@click.argument("item")
+@click.option("--from", "start", required=True, metavar="TIME", help="From this time of the recording.")
+@click.option("--to", "end", required=True, metavar="TIME", help="To this time.")
+@click.option("--exemption", default="", help="The exemption code that allows hiding it.")
+@click.option("--note", default="", help="The reason in words.")
+@click.option("--segment", type=int, help="Which file of the item, when it has several.")
+def mute(entry: Entry, item: str, *, start: str, end: str, exemption: str, note: str, segment: int | None) -> None:
+    """Silence every sound track for a span of time."""
+    from bwc.redact import session
+
+    with entry.house() as house:
+        done = session.mute(
+            house,
+            house.find(item),
+            segment,
+            start_ns=parse_time(start),
+            end_ns=parse_time(end),
+            exemption=exemption,
+            note=note,
+            at=datetime.now(UTC),
+        )
+    entry.terminal.result(done.to_json(), done.text())
+
+
+def _box(text: str) -> tuple[int, int, int, int]:
+    try:
+        x, y, width, height = (int(part) for part in text.split(","))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no box", "four whole numbers: X,Y,W,H") from error
+    if width < 1 or height < 1 or x < 0 or y < 0:
+        raise UsageError(f"{text!r} is no box", "four whole numbers: X,Y,W,H, not negative, not empty")
+    return (x, y, x + width, y + height)

@@ -1,0 +1,264 @@
+"""bwc detect, plan, redact and check: from an original to a checked redacted copy."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bwc.cli.entry import Entry, command
+from bwc.cli.terminal import seconds_text, size_text, table
+from bwc.errors import LeakFound, NotFound, PartlyDone, UsageError
+
+if TYPE_CHECKING:
+    from bwc.redact.session import Checked, PlanState, Rendered
+
+PROFILES = click.Choice(["fast", "balanced", "max"])
+
+
+@command(
+    """
+    bwc detect 2026-1122-K4J7QX
+    bwc detect 2026-1122-K4J7QX --profile max --sheet sheet.jpg
+    """
+)
+@click.argument("items", metavar="ITEM…", nargs=-1)
+@click.option("--case", help="Every item of this case.")
+@click.option("--profile", type=PROFILES, default="balanced", show_default=True, help="Speed against thoroughness.")
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), help="Write the contact sheet (JPEG) here: faces in the clear!"
+)
+def detect(entry: Entry, items: tuple[str, ...], *, case: str | None, profile: str, sheet: Path | None) -> None:
+    """Find faces and plates in ITEM and make its redaction plan. Everything found is covered until a person says keep.
+
+    Plates: no detector that may be shipped finds them all on worn cameras. Look at the sheet, add what is
+    missing with `bwc mask`.
+    """
+    from bwc.redact import session
+
+    terminal = entry.terminal
+    states: list[PlanState] = []
+    with entry.house() as house:
+        for item in _chosen(house, items, case):
+            with terminal.progress(f"detect {item}") as progress:
+                states += session.detect(house, item, profile=profile, progress=progress)
+        if sheet:
+            _write_new(sheet, session.sheet(house, states[0].item, states[0].segment))
+    terminal.result({"plans": [one.to_json() for one in states]}, "\n\n".join(_plan_text(one) for one in states))
+    _raise_lost([(f"{one.item} segment {one.segment}", one.plan.media.frames_lost) for one in states])
+
+
+@command(
+    """
+    bwc plan 2026-1122-K4J7QX
+    bwc plan 2026-1122-K4J7QX --export plan.json
+    bwc plan 2026-1122-K4J7QX --import plan.json
+    """
+)
+@click.argument("item")
+@click.option("--segment", type=int, help="Which file of the item, when it has several.")
+@click.option("--export", "export_to", type=click.Path(path_type=Path), help="Write the plan (JSON) to this file.")
+@click.option(
+    "--import", "import_from", type=click.Path(path_type=Path), help="Save the plan in this file as the next revision."
+)
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), help="Write the contact sheet (JPEG) here: faces in the clear!"
+)
+def plan(
+    entry: Entry,
+    item: str,
+    *,
+    segment: int | None,
+    export_to: Path | None,
+    import_from: Path | None,
+    sheet: Path | None,
+) -> None:
+    """Show ITEM's redaction plan: tracks by class, seconds, doubts, decisions."""
+    from bwc.redact import session
+
+    if import_from and not import_from.is_file():
+        raise NotFound(f"{import_from} is not a file", "bwc plan ITEM --export FILE writes one")
+    with entry.house() as house:
+        found = house.find(item)
+        if import_from:
+            states = [session.import_plan(house, found, segment, import_from.read_bytes())]
+        else:
+            states = session.plans(house, found, segment)
+        if export_to:
+            _write_new(export_to, _only(states).data)
+        if sheet:
+            one = _only(states)
+            _write_new(sheet, session.sheet(house, found, one.segment))
+    data = {"plans": [one.to_json(tracks=True) for one in states]}
+    entry.terminal.result(data, "\n\n".join(_plan_text(one, tracks=True) for one in states))
+
+
+@command(
+    """
+    bwc redact 2026-1122-K4J7QX
+    bwc redact clip.mp4 -o out.mp4
+    """
+)
+@click.argument("what", metavar="ITEM|FILE")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="For a loose file: where the redacted copy goes.")
+@click.option(
+    "--plan", "plan_file", type=click.Path(path_type=Path), help="For a loose file: use this plan, detect nothing."
+)
+@click.option("--save-plan", type=click.Path(path_type=Path), help="For a loose file: also write the plan here.")
+@click.option("--file", "is_file", is_flag=True, help="WHAT is a file even if it looks like an item.")
+@click.option("--profile", type=PROFILES, default="balanced", show_default=True, help="For a loose file: as in detect.")
+@click.option("--no-check", is_flag=True, help="For a loose file: skip the second opinion.")
+def redact(
+    entry: Entry,
+    what: str,
+    *,
+    out: Path | None,
+    plan_file: Path | None,
+    save_plan: Path | None,
+    is_file: bool,
+    profile: str,
+    no_check: bool,
+) -> None:
+    """Render the redacted copy of an item from its plan; or of a loose FILE in one go, without a vault.
+
+    A loose file is detected, rendered and checked; nothing of it is recorded anywhere.
+    """
+    if is_file or Path(what).exists():
+        _redact_file(entry, Path(what), out, plan_file, save_plan, profile=profile, check_it=not no_check)
+        return
+    if out or plan_file or save_plan or no_check:
+        raise UsageError(f"{what} is not a file", "-o, --plan, --save-plan and --no-check are for loose files")
+    from bwc.redact import session
+
+    with entry.house() as house, entry.terminal.progress("redact") as progress:
+        done = session.render(house, house.find(what), progress=progress)
+    entry.terminal.result({"copies": [one.to_json() for one in done]}, "\n".join(_copy_text(one) for one in done))
+    _raise_lost([(f"{one.item} segment {one.segment}", one.frames_lost) for one in done])
+
+
+@command(
+    """
+    bwc check 2026-1122-K4J7QX
+    bwc check 2026-1122-K4J7QX --stride 3 --report report.json
+    """
+)
+@click.argument("item")
+@click.option(
+    "--stride", type=click.IntRange(1), default=1, show_default=True, help="Search every n-th frame; recorded."
+)
+@click.option("--report", type=click.Path(path_type=Path), help="Write the report (JSON) to this file.")
+@click.option("--sheet", type=click.Path(path_type=Path), help="Write a contact sheet (JPEG) of the copy here.")
+def check(entry: Entry, item: str, *, stride: int, report: Path | None, sheet: Path | None) -> None:
+    """Second opinion on the final bytes of ITEM's redacted copy, with detectors that did not make the plan.
+
+    Exits 6 while suspects are open: look at each, then `bwc decide ITEM s1 keep --note …` or `… s1 redact`.
+    """
+    from bwc.redact import session
+
+    with entry.house() as house, entry.terminal.progress("check") as progress:
+        found = house.find(item)
+        done = session.check(house, found, stride=stride, progress=progress)
+        if report:
+            _write_new(report, _only(done).data)
+        if sheet:
+            _write_new(sheet, session.copy_sheet(house, found, _only(done).segment))
+    entry.terminal.result({"checks": [one.to_json() for one in done]}, "\n".join(_check_text(one) for one in done))
+    for one in done:
+        one.raise_if_open()
+
+
+def _redact_file(
+    entry: Entry,
+    source: Path,
+    out: Path | None,
+    plan_file: Path | None,
+    save_plan: Path | None,
+    *,
+    profile: str,
+    check_it: bool,
+) -> None:
+    from bwc.redact.loose import redact_file
+
+    if out is None:
+        raise UsageError(f"{source}: where does the redacted copy go", f"bwc redact {source} -o out.mp4")
+    if not source.is_file():
+        raise NotFound(f"{source} is not a file", "check the path")
+    with entry.terminal.progress(f"redact {source.name}") as progress:
+        done = redact_file(source, out, plan_file=plan_file, profile=profile, check_copy=check_it, progress=progress)
+    if save_plan:
+        _write_new(save_plan, done.plan_bytes)
+    entry.terminal.result(done.to_json(), done.text())
+    if done.frames_lost:
+        _raise_lost([(source.name, done.frames_lost)])
+    if done.open_suspects:
+        raise LeakFound(
+            f"{out}: the check found {done.open_suspects} places that may still show a face or plate",
+            f"look at them, then add masks to the plan: bwc redact {source} -o {out} --plan PLAN",
+            details=done.suspects_json(),
+        )
+
+
+def _chosen(house: Any, items: tuple[str, ...], case: str | None) -> list[Any]:
+    if case:
+        rows = house.items(case=case)
+        if not rows:
+            raise NotFound(f"no item of case {case}", "bwc list")
+        return [row.item_id for row in rows]
+    if not items:
+        raise UsageError("which item", "bwc list")
+    return [house.find(item) for item in items]
+
+
+def _only(states: list[Any]) -> Any:
+    if len(states) != 1:
+        raise UsageError("the item has several recordings", "say which one: --segment N")
+    return states[0]
+
+
+def _write_new(path: Path, data: bytes) -> None:
+    if path.exists():
+        raise UsageError(f"{path} exists", "choose a new file name")
+    path.write_bytes(data)
+
+
+def _raise_lost(losses: list[tuple[str, int]]) -> None:
+    lost = [(name, count) for name, count in losses if count]
+    if lost:
+        raise PartlyDone(
+            "frames of the original could not be decoded; the rest is done and kept",
+            "the loss is written in plan, report and release",
+            details=[{"recording": name, "frames_lost": count} for name, count in lost],
+        )
+
+
+def _plan_text(state: "PlanState", *, tracks: bool = False) -> str:
+    summary = state.summary()
+    head = f"{state.item} segment {state.segment}, plan revision {state.plan.revision}, {seconds_text(summary.seconds)}"
+    classes = [(row.class_, row.tracks, f"{row.seconds:.1f}", row.undecided) for row in summary.classes]
+    parts = [head, table(("class", "tracks", "seconds", "undecided"), classes) or "nothing found"]
+    if tracks:
+        rows = [
+            (
+                row.id,
+                row.class_,
+                f"{row.start_s:.2f}",
+                f"{row.end_s:.2f}",
+                row.decision,
+                row.exemption,
+                " ".join(row.doubts),
+            )
+            for row in summary.tracks
+        ]
+        parts.append(table(("track", "class", "from s", "to s", "decision", "exemption", "doubts"), rows))
+    if summary.undecided:
+        parts.append(
+            f"{summary.undecided} undecided (covered until decided): bwc decide {state.item} --undecided redact"
+        )
+    return "\n".join(part for part in parts if part)
+
+
+def _copy_text(one: "Rendered") -> str:
+    return f"{one.item} segment {one.segment}: {one.frames} frames, {one.frames_lost} lost, {size_text(one.size_bytes)}, sha256 {one.copy_sha256}"
+
+
+def _check_text(one: "Checked") -> str:
+    return f"{one.item} segment {one.segment}: {one.text()}"

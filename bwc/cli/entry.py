@@ -1,0 +1,145 @@
+"""How a command begins: the options every command has, the operator's key, the vault."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bwc.cli.terminal import Terminal
+from bwc.config import find_vault, user_config_dir
+from bwc.errors import KeyUnavailable, UsageError
+
+if TYPE_CHECKING:
+    from bwc.custody import House
+    from bwc.keys import Operator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a command was started with."""
+
+    terminal: Terminal
+    vault: str | None
+    operator: str | None
+
+    @contextmanager
+    def house(self, *, locked: bool = False) -> Iterator["House"]:
+        """The vault, entered with the operator's key; with `locked`, without one, to read what needs none.
+
+        On leaving, what was recorded is published (tiles, checkpoint) before the person is told.
+        """
+        from bwc.custody import House
+
+        places = find_vault(self.vault)
+        with House.enter(places, None if locked else self.person()) as house:
+            yield house
+
+    @contextmanager
+    def reading_room(self) -> Iterator["House"]:
+        """The vault to read in: with the operator's key when it can be had without asking, else without."""
+        from bwc.custody import House
+
+        places = find_vault(self.vault)
+        person: Operator | None = None
+        with suppress(KeyUnavailable):
+            person = self.person(ask=False)
+        with House.enter(places, person) as house:
+            yield house
+
+    def person(self, *, ask: bool = True) -> "Operator":
+        """The operator: from the key agent, else from the key file and its passphrase (asked only with `ask`)."""
+        from bwc.agent import connect
+        from bwc.keys import load_operator
+
+        path = key_file(self.operator)
+        running = connect()
+        if running is not None and (self.operator is None or running.name == self.operator):
+            return running
+        return load_operator(path, passphrase(f"passphrase for {path.stem}", ask=ask))
+
+
+def key_folder() -> Path:
+    """Where this user's operator keys are."""
+    return user_config_dir() / "keys"
+
+
+def key_file(name: str | None) -> Path:
+    """The key file of `--as NAME`, BWC_OPERATOR, or the only one there is. Raises `KeyUnavailable`."""
+    wanted = name or os.environ.get("BWC_OPERATOR")
+    folder = key_folder()
+    found = sorted(folder.glob("*.key"))
+    if wanted:
+        path = folder / f"{wanted}.key"
+        if path not in found:
+            raise KeyUnavailable(f"no key named {wanted} in {folder}", "bwc key list")
+        return path
+    if not found:
+        raise KeyUnavailable(f"no operator key in {folder}", "bwc init (new vault) or bwc key new NAME")
+    if len(found) > 1:
+        names = ", ".join(path.stem for path in found)
+        raise KeyUnavailable(f"several operator keys here: {names}", f"say which one: --as {found[0].stem}")
+    return found[0]
+
+
+def passphrase(prompt: str, *, confirm: bool = False, ask: bool = True) -> bytes:
+    """The passphrase from BWC_PASSPHRASE_FILE, else asked on the terminal. Raises `KeyUnavailable`."""
+    named = os.environ.get("BWC_PASSPHRASE_FILE")
+    if named:
+        try:
+            text = Path(named).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise KeyUnavailable(
+                f"BWC_PASSPHRASE_FILE cannot be read: {error}", "check the path and its mode"
+            ) from error
+        line = text.splitlines()[0] if text else ""
+        if not line:
+            raise KeyUnavailable(f"BWC_PASSPHRASE_FILE {named} is empty", "its first line is the passphrase")
+        return line.encode()
+    if not (ask and sys.stdin.isatty()):
+        raise KeyUnavailable("no passphrase: no terminal to ask on", "bwc unlock, or set BWC_PASSPHRASE_FILE")
+    text = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    if confirm and len(text) < 10:
+        raise UsageError("a passphrase needs at least 10 characters", "four random words are easy to keep")
+    return str(text).encode()
+
+
+def command(examples: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:
+    """A click command with the common options; the function gets an `Entry` first. `examples`: one a line."""
+    lines = [line.strip() for line in examples.strip().splitlines()]
+    epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in lines)
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        @functools.wraps(function)
+        def started(
+            *args: Any,
+            as_json: bool,
+            quiet: bool,
+            verbose: bool,
+            vault: str | None,
+            operator: str | None,
+            **kwargs: Any,
+        ) -> Any:
+            terminal = Terminal(as_json=as_json, quiet=quiet, verbose=verbose)
+            return function(Entry(terminal=terminal, vault=vault, operator=operator), *args, **kwargs)
+
+        for option in reversed(_COMMON):
+            started = option(started)
+        settings.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
+        return click.command(epilog=epilog, **settings)(started)
+
+    return decorate
+
+
+_COMMON = (
+    click.option("--vault", metavar="DIR", help="The vault (else BWC_VAULT, else bwc.toml here or above)."),
+    click.option("--as", "operator", metavar="NAME", help="Which of your operator keys signs (else BWC_OPERATOR)."),
+    click.option("--json", "as_json", is_flag=True, help="The result as one JSON document on standard output."),
+    click.option("-q", "--quiet", is_flag=True, help="No talk, no progress; results and errors only."),
+    click.option("-v", "--verbose", is_flag=True, help="More talk."),
+)

@@ -1,0 +1,91 @@
+"""bwc init: a vault, its log, the first operator's keys, a recovery key to print."""
+
+import getpass
+from pathlib import Path
+
+import click
+
+from bwc.cli.entry import Entry, command, key_folder, passphrase
+from bwc.config import FILE_NAME, Places, user_config_dir, write_config
+from bwc.errors import UsageError
+
+
+@command(
+    """
+    bwc init ~/vault --agency "Springfield PD"
+    bwc init /srv/evidence --agency "Springfield PD" --operator mchen --recovery-file /media/usb/recovery.txt
+    """
+)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--agency", required=True, metavar="NAME", help="The agency's public name.")
+@click.option(
+    "--operator", "operator_name", metavar="NAME", help="Name of the first operator's key (default: your login)."
+)
+@click.option(
+    "--recovery-file", type=click.Path(path_type=Path), help="Write the recovery key here instead of printing it."
+)
+def init(entry: Entry, folder: Path, *, agency: str, operator_name: str | None, recovery_file: Path | None) -> None:
+    """Create a vault in FOLDER: catalog, log, the first operator's keys and a recovery key.
+
+    The first operator holds every role; give roles to others with `bwc key enrol`. The passphrase is asked,
+    or read from the file named by BWC_PASSPHRASE_FILE. The recovery key opens everything: print it, lock it away.
+    """
+    from bwc.custody import House
+    from bwc.keys import LocalOperator, RecoveryKey, load_operator, save_operator
+
+    places = Places(vault=folder.expanduser().resolve())
+    if places.vault.exists() and (not places.vault.is_dir() or any(places.vault.iterdir())):
+        raise UsageError(f"{folder} exists and is not an empty folder", "choose a new folder for the vault")
+    if recovery_file and recovery_file.exists():
+        raise UsageError(f"{recovery_file} exists", "choose a new file for the recovery key")
+    name = operator_name or entry.operator or getpass.getuser()
+    path = key_folder() / f"{name}.key"
+    if path.exists():
+        entry.terminal.say(f"using your key {name}")
+        operator = load_operator(path, passphrase(f"passphrase for {name}"))
+    else:
+        operator = LocalOperator.generate(name)
+        save_operator(path, operator, passphrase(f"new passphrase for {name}", confirm=True))
+    recovery_text = RecoveryKey.generate()
+    recovery = RecoveryKey.parse(recovery_text)
+    with House.found(places, agency=agency, operator=operator, recovery=recovery.recipient) as house:
+        vkey, log = house.vkey, house.log_origin
+    _remember(places, agency=agency, vkey=vkey)
+    if recovery_file:
+        recovery_file.touch(mode=0o600)
+        recovery_file.write_text(recovery_text + "\n", encoding="utf-8")
+    data = {
+        "agency": agency,
+        "fingerprint": _fingerprint(vkey),
+        "log": log,
+        "operator": name,
+        "operator_key": operator.key_id,
+        "recovery_key": None if recovery_file else recovery_text,
+        "vault": str(places.vault),
+        "vkey": vkey,
+    }
+    where = f"written to {recovery_file}" if recovery_file else recovery_text
+    text = f"""vault        {places.vault}
+log          {log}
+operator     {name} (all roles)
+agency key   {vkey}
+fingerprint  {_fingerprint(vkey)}
+             publish both on the agency's site: with them anyone can verify a release
+recovery     {where}
+             print it and lock it away: it opens everything, and it is shown only now"""
+    entry.terminal.result(data, text)
+
+
+def _remember(places: Places, *, agency: str, vkey: str) -> None:
+    """Pin the agency's key beside the user, and make this the user's vault if none is set."""
+    from bwc.audit.pins import pin
+
+    pin(user_config_dir() / "agencies.json", vkey=vkey, agency=agency)
+    if not (user_config_dir() / FILE_NAME).exists():
+        write_config(user_config_dir() / FILE_NAME, places.vault)
+
+
+def _fingerprint(vkey: str) -> str:
+    from bwc.audit.pins import fingerprint
+
+    return fingerprint(vkey)

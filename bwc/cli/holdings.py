@@ -1,0 +1,210 @@
+"""bwc list, show, log, open and tag: what we hold and what is known of it."""
+
+import json
+import os
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bwc.cli.entry import Entry, command
+from bwc.cli.terminal import size_text, table
+from bwc.errors import UsageError
+from bwc.evidence import utc_text
+
+
+@command(
+    """
+    bwc list
+    bwc list --case 26-1182 --state ingested --json
+    """,
+    name="list",
+)
+@click.option("--case", help="Only this case.")
+@click.option("--officer", help="Only this officer.")
+@click.option("--camera", help="Only this camera.")
+@click.option("--category", help="Only this category.")
+@click.option("--state", help="Only items in this state (ingested, detected, redacted, checked, approved, released).")
+@click.option("--since", help="Taken in on or after this day (2026-11-22) or within so many days (30d).")
+@click.option("--limit", type=int, help="At most so many, newest first.")
+def list_items(
+    entry: Entry,
+    *,
+    case: str | None,
+    officer: str | None,
+    camera: str | None,
+    category: str | None,
+    state: str | None,
+    since: str | None,
+    limit: int | None,
+) -> None:
+    """What we hold, newest first. Needs no key."""
+    with entry.house(locked=True) as house:
+        rows = house.items(
+            case=case, officer=officer, camera=camera, category=category, state=state, since=_since(since), limit=limit
+        )
+    shown = [
+        (
+            row.item_id,
+            row.recorded_at or "-",
+            row.officer or "-",
+            row.camera or "-",
+            ",".join(row.case_ids) or "-",
+            row.category or "-",
+            size_text(row.size_bytes),
+            row.state,
+        )
+        for row in rows
+    ]
+    text = table(("item", "recorded", "officer", "camera", "case", "category", "size", "state"), shown)
+    entry.terminal.result({"items": [row.to_json() for row in rows]}, text or "nothing held")
+
+
+@command(
+    """
+    bwc show 2026-1122-K4J7QX
+    bwc show 2026-1122-K4J7QX --json
+    """
+)
+@click.argument("item")
+def show(entry: Entry, item: str) -> None:
+    """Everything known of ITEM: where it came from, what was made of it, where it rests. Needs no key."""
+    with entry.house(locked=True) as house:
+        row = house.item(house.find(item))
+        objects = house.objects(row.item_id)
+        facts = house.media_summary(row.item_id)
+    data = row.to_json() | {"objects": [one.to_json() for one in objects], "media": facts}
+    lines = [f"{key:<14}{value}" for key, value in _flat(row.to_json()).items() if value not in ("", None)]
+    lines += ["", table(("segment", "media"), [(one["segment"], _media_text(one)) for one in facts])] if facts else []
+    lines += [
+        "",
+        table(
+            ("segment", "what", "sealed", "object"),
+            [(one.segment, one.role, size_text(one.sealed_bytes), one.object_id) for one in objects],
+        ),
+    ]
+    entry.terminal.result(data, "\n".join(lines))
+
+
+@command(
+    """
+    bwc log 2026-1122-K4J7QX
+    bwc log 2026-1122-K4J7QX --json > custody.json
+    """
+)
+@click.argument("item")
+def log(entry: Entry, item: str) -> None:
+    """ITEM's chain of custody. With a key (agent or BWC_PASSPHRASE_FILE) the private parts are shown too."""
+    with entry.reading_room() as house:
+        trail = house.trail(house.find(item))
+        locked = house.operator is None
+    if locked:
+        entry.terminal.say("public part only; bwc unlock shows names and reasons")
+    shown = [(one.seq, one.at, one.actor, one.kind, one.outcome, _facts_text(one.facts, one.private)) for one in trail]
+    entry.terminal.result(
+        {"item": item, "events": [one.to_json() for one in trail]},
+        table(("entry", "at", "by", "what", "outcome", "facts"), shown),
+    )
+
+
+@command(
+    """
+    bwc open 2026-1122-K4J7QX -o copy.mp4 --reason "discovery, case 26-1182"
+    bwc open 2026-1122-K4J7QX --segment 2 -o part2.mp4 --reason "supervisor review"
+    """,
+    name="open",
+)
+@click.argument("item")
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
+@click.option("--reason", required=True, help="Why; kept in the private body of the event.")
+@click.option("--segment", type=int, default=1, show_default=True, help="Which file of the item.")
+def open_item(entry: Entry, item: str, *, out: Path, reason: str, segment: int) -> None:
+    """Write an original out of the vault to a file. Who, when and why is recorded before the first byte leaves."""
+    if out.exists():
+        raise UsageError(f"{out} exists", "choose a new file name")
+    partial = out.with_name(out.name + ".partial")
+    with entry.house() as house:
+        try:
+            with house.open_original(house.find(item), segment, purpose="export", reason=reason, to=out.name) as source:
+                descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with os.fdopen(descriptor, "wb") as sink:
+                    shutil.copyfileobj(source, sink, 1 << 20)
+                    sink.flush()
+                    os.fsync(sink.fileno())
+            partial.rename(out)
+        finally:
+            partial.unlink(missing_ok=True)
+    size = out.stat().st_size
+    entry.terminal.result({"item": item, "file": str(out), "bytes": size}, f"{out}  {size_text(size)}")
+
+
+@command(
+    """
+    bwc tag 2026-1122-K4J7QX --case 26-1182
+    bwc tag 2026-1122-K4J7QX --officer B1235 --note "wrong badge at the dock"
+    """
+)
+@click.argument("item")
+@click.option("--officer", help="The right officer.")
+@click.option("--category", help="The right category.")
+@click.option("--case", "cases", multiple=True, help="The right case number(s); replaces those recorded.")
+@click.option("--note", default="", help="Why; kept in the private body of the event.")
+def tag(
+    entry: Entry, item: str, *, officer: str | None, category: str | None, cases: tuple[str, ...], note: str
+) -> None:
+    """Correct what was said of ITEM at the dock. Old and new are both recorded."""
+    new: dict[str, Any] = {}
+    if officer:
+        new["officer"] = officer
+    if category:
+        new["category"] = category
+    if cases:
+        new["case_ids"] = list(cases)
+    if not new:
+        raise UsageError("nothing to correct", f"bwc tag {item} --case NUMBER")
+    with entry.house() as house:
+        found = house.find(item)
+        house.tag(found, new, note=note)
+        row = house.item(found)
+    entry.terminal.result(
+        row.to_json(), f"{found}: " + ", ".join(f"{key} is now {value}" for key, value in new.items())
+    )
+
+
+def _since(text: str | None) -> str | None:
+    if text is None:
+        return None
+    if text.endswith("d") and text[:-1].isdigit():
+        return utc_text(datetime.now(UTC) - timedelta(days=int(text[:-1])))
+    try:
+        return utc_text(datetime.fromisoformat(text).replace(tzinfo=UTC))
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no day", "like 2026-11-22, or 30d for the last 30 days") from error
+
+
+def _flat(row: dict[str, Any]) -> dict[str, object]:
+    return {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()}
+
+
+def _media_text(facts: dict[str, Any]) -> str:
+    if not facts.get("readable"):
+        return f"not readable as video: {facts.get('note', '')}".rstrip(": ")
+    parts = [str(facts.get("codec", "")), f"{facts.get('width')}x{facts.get('height')}"]
+    parts += [f"{facts.get('frames')} frames", f"{int(facts.get('duration_ms') or 0) / 1000:.1f} s"]
+    if facts.get("frames_lost"):
+        parts.append(f"{facts['frames_lost']} frames lost")
+    return ", ".join(parts)
+
+
+def _facts_text(facts: dict[str, Any], private: dict[str, Any] | None) -> str:
+    words = [f"{key}={_short(value)}" for key, value in facts.items() if not isinstance(value, (dict, list))]
+    if private:
+        words += [f"{key}={_short(value)}" for key, value in private.items() if value and not isinstance(value, dict)]
+    return " ".join(words)
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text[:12] + "…" if len(text) == 64 else text

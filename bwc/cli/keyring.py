@@ -1,0 +1,173 @@
+"""bwc unlock, lock and key: the operator's keys and the agent that holds them."""
+
+import json
+from pathlib import Path
+
+import click
+
+from bwc.cli.entry import Entry, command, key_file, key_folder, passphrase
+from bwc.cli.terminal import table
+from bwc.errors import NotFound, UsageError
+
+
+@command(
+    """
+    bwc unlock
+    bwc unlock --as mchen
+    """
+)
+def unlock(entry: Entry) -> None:
+    """Start the key agent. It forgets the keys after 30 minutes without use, and after 12 hours in any case."""
+    from bwc.agent import start_agent
+    from bwc.keys import load_operator
+
+    path = key_file(entry.operator)
+    operator = load_operator(path, passphrase(f"passphrase for {path.stem}"))
+    start_agent(operator)
+    entry.terminal.result(
+        {"unlocked": path.stem, "key": operator.key_id}, f"{path.stem} is unlocked (30 min idle, 12 h at most)"
+    )
+
+
+@command(
+    """
+    bwc lock
+    bwc lock --json
+    """
+)
+def lock(entry: Entry) -> None:
+    """Stop the key agent; it forgets the keys at once."""
+    from bwc.agent import stop_agent
+
+    stopped = stop_agent()
+    entry.terminal.result({"locked": True, "was_running": stopped}, "locked" if stopped else "no agent was running")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def key() -> None:
+    """Operator keys: make one, list those enrolled, enrol or revoke one.
+
+    \b
+    Examples:
+      bwc key new mchen
+      bwc key enrol mchen.pub --role records
+    """
+
+
+@command(
+    """
+    bwc key new mchen
+    bwc key new front-desk --out /media/usb/front-desk.pub
+    """,
+    name="new",
+)
+@click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), help="Where the public half goes (default NAME.pub).")
+def key_new(entry: Entry, name: str, *, out: Path | None) -> None:
+    """Make an operator key for NAME on this computer, and a public file for the administrator to enrol."""
+    from bwc.keys import LocalOperator, save_operator
+
+    if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
+        raise UsageError(f"{name!r} is no name for a key", "letters, digits, dot, dash, underscore")
+    public = out or Path(f"{name}.pub")
+    if public.exists():
+        raise UsageError(f"{public} exists", "name another file with --out")
+    path = key_folder() / f"{name}.key"
+    if path.exists():
+        raise UsageError(f"a key named {name} exists in {key_folder()}", "choose another name")
+    operator = LocalOperator.generate(name)
+    save_operator(path, operator, passphrase(f"new passphrase for {name}", confirm=True))
+    public.write_text(json.dumps(operator.public_document(), indent=1) + "\n", encoding="utf-8")
+    entry.terminal.result(
+        {"name": name, "key": operator.key_id, "public_file": str(public)},
+        f"key {operator.key_id} for {name}\nhand {public} to the administrator: bwc key enrol {public} --role …",
+    )
+
+
+@command(
+    """
+    bwc key list
+    bwc key list --json
+    """,
+    name="list",
+)
+def key_list(entry: Entry) -> None:
+    """The keys enrolled in the vault, and which of them lie on this computer."""
+    here = {path.stem for path in key_folder().glob("*.key")}
+    with entry.house(locked=True) as house:
+        rows = house.operators()
+    data = [
+        {
+            "key": row.key_id,
+            "name": row.name,
+            "roles": list(row.roles),
+            "revoked": row.revoked,
+            "here": row.name in here,
+        }
+        for row in rows
+    ]
+    shown = [
+        (
+            row.key_id[:12],
+            row.name or "?",
+            ", ".join(row.roles),
+            "revoked" if row.revoked else "",
+            "here" if row.name in here else "",
+        )
+        for row in rows
+    ]
+    entry.terminal.result({"keys": data}, table(("key", "name", "roles", "state", ""), shown))
+
+
+@command(
+    """
+    bwc key enrol mchen.pub --role records
+    bwc key enrol dock-3.pub --role technician
+    """,
+    name="enrol",
+)
+@click.argument("public", type=click.Path(path_type=Path))
+@click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    type=click.Choice(["technician", "records", "auditor", "administrator"]),
+    help="What this key may do; may be given several times.",
+)
+def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...]) -> None:
+    """Enrol the key in the public file PUBLIC. Records officers are given the keys of what is already held."""
+    from bwc.enrolment import OperatorPublic
+
+    if not public.is_file():
+        raise NotFound(f"{public} is not a file", "bwc key new NAME makes it")
+    person = OperatorPublic.parse(public.read_bytes())
+    with entry.house() as house:
+        rewrapped = house.enrol(person, roles=roles)
+    entry.terminal.result(
+        {"key": person.key_id, "name": person.name, "roles": list(roles), "envelopes_rewrapped": rewrapped},
+        f"enrolled {person.name} ({person.key_id[:12]}) as {', '.join(roles)}; {rewrapped} envelopes rewrapped",
+    )
+
+
+@command(
+    """
+    bwc key revoke 3f9a21c07b11
+    bwc key revoke mchen --note "left the agency"
+    """,
+    name="revoke",
+)
+@click.argument("who")
+@click.option("--note", default="", help="Why; kept in the private body of the event.")
+def key_revoke(entry: Entry, who: str, *, note: str) -> None:
+    """Revoke the key WHO (a name or the first digits of its id): what it signed before stands."""
+    with entry.house() as house:
+        key_id, rewrapped = house.revoke(who, note=note)
+    entry.terminal.result(
+        {"key": key_id, "revoked": True, "envelopes_rewrapped": rewrapped},
+        f"revoked {key_id[:12]}; taken off {rewrapped} envelopes",
+    )
+
+
+for _one in (key_new, key_list, key_enrol, key_revoke):
+    key.add_command(_one)

