@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from bwc.errors import IntegrityError
 
@@ -62,9 +62,12 @@ def _check(value: Json) -> None:
             _check(key)
             _check(inner)
     elif isinstance(value, (list, tuple)):
-        if not all(type(inner) is int and -MAX_INTEGER <= inner <= MAX_INTEGER for inner in value):
-            for inner in value:
-                _check(inner)
+        if _is_integers(value):
+            if max(value) > MAX_INTEGER or min(value) < -MAX_INTEGER:
+                raise ValueError("an integer is beyond 2^53 - 1")
+            return
+        for inner in value:
+            _check(inner)
     else:
         raise ValueError(f"{type(value).__name__} has no canonical form")
 
@@ -74,8 +77,13 @@ def _sorted(value: Json) -> Json:
         # RFC 8785 3.2.3: keys are ordered by their UTF-16 code units
         return {key: _sorted(value[key]) for key in sorted(value, key=lambda key: key.encode("utf-16-be"))}
     if isinstance(value, (list, tuple)):
-        return value if all(type(inner) is int for inner in value) else [_sorted(inner) for inner in value]
+        return value if _is_integers(value) else [_sorted(inner) for inner in value]
     return value
+
+
+def _is_integers(value: Sequence[Any]) -> TypeGuard[Sequence[int]]:
+    # plans hold lists of a million integers: 20 ms this way, 250 ms with a generator expression
+    return set(map(type, value)) == {int}
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
