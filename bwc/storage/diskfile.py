@@ -1,0 +1,243 @@
+"""One open file of the vault: being staged (written round the page cache, synced, read back) or being read."""
+
+import errno
+import io
+import mmap
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bwc.errors import BwcError, StorageError, StoreFull
+from bwc.storage.syscalls import Buffer, Calls
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+BLOCK = 4 << 20  # one write or read: 4 MiB direct writes reach 2,600 MB/s (2026-11)
+_RESERVE = 64 << 20  # space is claimed ahead in steps: fewer metadata updates
+_NO_DIRECT = (errno.EINVAL, errno.EOPNOTSUPP)
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class StagedFile:
+    """A file being written under a random name: whole blocks go round the page cache, the rest through it."""
+
+    def __init__(self, calls: Calls, full_path: str, fd: int) -> None:
+        self.full_path = full_path
+        self.size_bytes = 0
+        self._calls = calls
+        self._fd = fd
+        self._buffer = memoryview(mmap.mmap(-1, BLOCK))  # page-aligned, as O_DIRECT wants it
+        self._filled = 0
+        self._reserved = 0
+        self._may_reserve = True
+        self._direct: bool | None = None  # None: not tried yet; small files never do
+        self._gone = False
+
+    def __enter__(self) -> "StagedFile":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drop()
+
+    def write(self, data: Buffer) -> int:
+        """Append `data`."""
+        view = memoryview(data).cast("B")
+        start = 0
+        while start < len(view):
+            count = min(BLOCK - self._filled, len(view) - start)
+            self._buffer[self._filled : self._filled + count] = view[start : start + count]
+            self._filled += count
+            start += count
+            if self._filled == BLOCK:
+                self._flush_block()
+        return len(view)
+
+    def finish(self) -> None:
+        """Write what is left and sync; the bytes are on the device on return, under the random name."""
+        with said(self.full_path):
+            if self._direct:
+                self._calls.set_direct(self._fd, direct=False)  # the last block is no whole page
+                self._direct = False
+            self._write_all(self._buffer[: self._filled])
+            self._filled = 0
+            if self._reserved or not self._may_reserve:
+                self._calls.truncate(self._fd, self.size_bytes)
+            self._calls.fsync(self._fd)
+
+    def blocks(self) -> Iterator[memoryview]:
+        """The bytes read back from the device; see `device_blocks`."""
+        return device_blocks(self._calls, self.full_path)
+
+    def compare(self, data: bytes) -> None:
+        """Raise `StorageError` unless the device gives back exactly `data`."""
+        if b"".join(bytes(block) for block in self.blocks()) != data:
+            raise StorageError(f"{self.full_path}: the disk gave back other bytes than were written", "check the disk")
+
+    def drop(self) -> None:
+        """Forget the random name; what it was linked to stays. Never raises: a partial left over is collected later."""
+        if not self._gone:
+            with suppress(OSError):
+                self._calls.unlink(self.full_path)
+            self.renamed()
+
+    def renamed(self) -> None:
+        """The random name is no more: release the descriptor and its lock."""
+        self._gone = True
+        with suppress(OSError):
+            self._calls.close(self._fd)
+
+    def _flush_block(self) -> None:
+        with said(self.full_path):
+            if self._direct is None:
+                self._direct = True
+                try:
+                    self._calls.set_direct(self._fd, direct=True)
+                except OSError as error:
+                    self._without_direct(error)
+            self._reserve_ahead()
+            self._write_all(self._buffer)
+        self._filled = 0
+
+    def _reserve_ahead(self) -> None:
+        if not self._may_reserve or self.size_bytes + BLOCK <= self._reserved:
+            return
+        try:
+            self._calls.reserve(self._fd, self._reserved, _RESERVE)
+            self._reserved += _RESERVE
+        except OSError:
+            self._may_reserve = False  # not supported, or no room for so much: the writes themselves will tell
+
+    def _write_all(self, view: memoryview) -> None:
+        start = 0
+        while start < len(view):
+            try:
+                count = self._calls.write(self._fd, view[start:])
+            except OSError as error:
+                if not self._direct:
+                    raise
+                self._without_direct(error)
+                continue
+            start += count
+            self.size_bytes += count
+
+    def _without_direct(self, error: OSError) -> None:
+        if error.errno not in _NO_DIRECT:
+            raise error
+        self._direct = False
+        with suppress(OSError):
+            self._calls.set_direct(self._fd, direct=False)
+
+
+class DiskReader(io.RawIOBase):
+    """A seekable reader of one file, through the page cache."""
+
+    def __init__(self, calls: Calls, full_path: str) -> None:
+        super().__init__()
+        self._calls = calls
+        self._path = full_path
+        self._position = 0
+        with said(full_path):
+            self._size = calls.size(full_path)
+            self._fd = calls.open(full_path, os.O_RDONLY)
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        if base + offset < 0:
+            raise ValueError("seek before the start")
+        self._position = base + offset
+        return self._position
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        with said(self._path):
+            count = self._calls.read_into(self._fd, memoryview(buffer).cast("B"), self._position)
+        self._position += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            with suppress(OSError):
+                self._calls.close(self._fd)
+        super().close()
+
+
+def device_blocks(calls: Calls, full_path: str) -> Iterator[memoryview]:
+    """A file's bytes as the device holds them, in blocks of 4 MiB; a block is valid until the next but one.
+
+    O_DIRECT goes round the page cache. Where a file system refuses it, cached pages are dropped first,
+    which is the most that can be asked of it.
+    """
+    with said(full_path):
+        size = calls.size(full_path)
+        fd = calls.open(full_path, os.O_RDONLY)
+    try:
+        with said(full_path):
+            try:
+                calls.set_direct(fd, direct=True)
+            except OSError as error:
+                _read_through_cache(calls, fd, error)
+        buffers = [memoryview(mmap.mmap(-1, BLOCK)), memoryview(mmap.mmap(-1, BLOCK))]
+        offset = 0
+        while offset < size:
+            with said(full_path):
+                count = _fill(calls, fd, buffers[0], offset, size)
+            if not count:
+                return  # shorter than it said: whoever compares will see it
+            yield buffers[0][:count]
+            offset += count
+            buffers.reverse()
+    finally:
+        with suppress(OSError):
+            calls.close(fd)
+
+
+def _fill(calls: Calls, fd: int, buffer: memoryview, offset: int, size: int) -> int:
+    filled = 0
+    while filled < len(buffer) and offset + filled < size:
+        try:
+            count = calls.read_into(fd, buffer[filled:], offset + filled)
+        except OSError as error:
+            # a read that stopped short leaves us unaligned: the rest goes through the cache
+            _read_through_cache(calls, fd, error)
+            count = calls.read_into(fd, buffer[filled:], offset + filled)
+        if not count:
+            break
+        filled += count
+    return filled
+
+
+def _read_through_cache(calls: Calls, fd: int, error: OSError) -> None:
+    if error.errno not in _NO_DIRECT:
+        raise error
+    with suppress(OSError):
+        calls.set_direct(fd, direct=False)
+    calls.drop_cache(fd)
+
+
+@contextmanager
+def said(path: str) -> Iterator[None]:
+    """Turn what the system says of `path` into our errors: `StoreFull`, or `StorageError` with something to do."""
+    try:
+        yield
+    except OSError as error:
+        raise _storage_error(error, path) from error
+
+
+def _storage_error(error: OSError, path: str) -> BwcError:
+    folder = Path(path).parent
+    if error.errno in _FULL:
+        return StoreFull(f"no space left in {folder}", f"df -h {folder}; free some space and run the same again")
+    hint = f"ls -ld {folder}; you must be able to write there" if error.errno in _FORBIDDEN else "check the disk"
+    return StorageError(f"{path}: {error.strerror or error}", hint)

@@ -1,0 +1,244 @@
+"""Durable file operations: with `diskfile`, the only place that creates, writes, syncs, links or deletes vault files.
+
+Paths are relative to the vault's folder, with `/`. What a method calls durable has been synced, file and
+folders both, when it returns. Errors: `StoreFull` (no space), `StorageError` (everything else the disk says).
+"""
+
+import errno
+import os
+import secrets
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from bwc.errors import BwcError, InUse, StorageError
+from bwc.storage.diskfile import DiskReader, StagedFile, device_blocks, said
+from bwc.storage.syscalls import Calls, OsCalls
+
+STAGING = "staging"
+
+
+class AlreadyThere(StorageError):
+    """A write-once name is taken."""
+
+
+class Disk:
+    """The folder of one vault. Several processes may use it; one instance belongs to one thread at a time."""
+
+    def __init__(self, root: Path, calls: Calls | None = None) -> None:
+        self.root = root
+        self._calls: Calls = calls or OsCalls()
+        self._synced_folders: set[str] = set()
+
+    # Documents: small files, whole at once.
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes of a file, or None if there is no such file."""
+        if self.size(path) is None:
+            return None
+        with self.open(path) as file:
+            return file.read()
+
+    def write_new(self, path: str, data: bytes) -> None:
+        """Write a file that did not exist; durable and read back on return. Raises `AlreadyThere`, never overwrites."""
+        with self.stage_bytes(data) as staged:
+            self.publish([(staged, path)])
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Make a file or put `data` in its place, durably; a crash leaves the old or the new one, never a part."""
+        with self.stage_bytes(data) as staged:
+            self.make_folder(_parent(path))
+            with said(self._full(path)):
+                self._calls.rename(staged.full_path, self._full(path))
+                staged.renamed()
+                self._sync_folder(_parent(path))
+
+    def remove(self, path: str) -> None:
+        """Delete a file if it is there; durable on return."""
+        with said(self._full(path)):
+            try:
+                self._calls.unlink(self._full(path))
+            except FileNotFoundError:
+                return
+            self._sync_folder(_parent(path))
+
+    # Staged files: written and proven under a random name, then linked to their own.
+
+    def stage(self) -> StagedFile:
+        """A new file under a random name that nobody looks for. As a context manager it is gone on leaving."""
+        self.make_folder(STAGING)
+        full_path = self._full(f"{STAGING}/{secrets.token_hex(16)}")
+        with said(full_path):
+            fd = self._calls.open(full_path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+            staged = StagedFile(self._calls, full_path, fd)
+            try:
+                # held while this process lives: `collect_partials` of another leaves it alone
+                self._calls.lock(fd)
+            except BaseException:
+                staged.drop()
+                raise
+        return staged
+
+    def stage_bytes(self, data: bytes) -> StagedFile:
+        """A staged file that holds `data`, synced and read back from the device."""
+        staged = self.stage()
+        try:
+            staged.write(data)
+            staged.finish()
+            staged.compare(data)
+        except BaseException:
+            staged.drop()
+            raise
+        return staged
+
+    def publish(self, files: Sequence[tuple[StagedFile, str]]) -> None:
+        """Give finished files their names, in order, each durable before the next. All or, but for a crash, none.
+
+        Raises `AlreadyThere` if a name is taken.
+        """
+        linked: list[str] = []
+        try:
+            for staged, path in files:
+                self.make_folder(_parent(path))
+                with said(self._full(path)):
+                    linked.append(path)  # before the call: one that fails may have done its work
+                    try:
+                        self._calls.link(staged.full_path, self._full(path))
+                    except FileExistsError as error:
+                        linked.pop()
+                        raise AlreadyThere(f"{path} exists and is written once") from error
+                    self._sync_folder(_parent(path))
+        except BaseException:
+            # no event names these yet; where taking them back fails they are orphans, which are harmless
+            for path in reversed(linked):
+                with suppress(BwcError):
+                    self.remove(path)
+            raise
+        for staged, _ in files:
+            staged.drop()
+
+    def anonymous(self) -> BinaryIO:
+        """A file without a name, to write and read, that is gone when it is closed or when we die."""
+        self.make_folder(STAGING)
+        full_path = self._full(f"{STAGING}/{secrets.token_hex(16)}")
+        with said(full_path):
+            fd = self._calls.open(full_path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+            self._calls.unlink(full_path)
+        return os.fdopen(fd, "w+b", buffering=0)
+
+    def collect_partials(self, *, older_than_s: float) -> list[str]:
+        """Delete staged files that no process holds and that rested for so long; returns their names."""
+        collected = []
+        for name in self.names(STAGING):
+            full_path = self._full(f"{STAGING}/{name}")
+            with suppress(OSError):
+                fd = self._calls.open(full_path, os.O_RDONLY)
+                try:
+                    self._calls.lock(fd)
+                    if time.time() - self._calls.modified(full_path) >= older_than_s:
+                        self._calls.unlink(full_path)
+                        collected.append(name)
+                finally:
+                    self._calls.close(fd)
+        return collected
+
+    # Looking.
+
+    def open(self, path: str) -> BinaryIO:
+        """A seekable reader. Raises `StorageError` if there is no such file."""
+        return cast(BinaryIO, DiskReader(self._calls, self._full(path)))
+
+    def blocks(self, path: str) -> Iterator[memoryview]:
+        """The file's bytes as the device holds them; see `device_blocks`."""
+        return device_blocks(self._calls, self._full(path))
+
+    def size(self, path: str) -> int | None:
+        """Bytes of a file, or None if there is no such file."""
+        with said(self._full(path)):
+            try:
+                return self._calls.size(self._full(path))
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def age_s(self, path: str) -> float:
+        """Seconds since the file was written, by this machine's clock."""
+        with said(self._full(path)):
+            return time.time() - self._calls.modified(self._full(path))
+
+    def names(self, folder: str) -> list[str]:
+        """The names in a folder, sorted; none if there is no such folder."""
+        with said(self._full(folder)):
+            try:
+                return self._calls.names(self._full(folder))
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    # Folders and locks.
+
+    def make_folder(self, folder: str) -> None:
+        """Make a folder of the vault, and those above it, if need be; durable on return."""
+        # A folder made by a process that died before its sync looks like any other: so each is synced into
+        # its parent once per process, not only by the one that made it.
+        if folder in self._synced_folders:
+            return
+        with said(self._full(folder)):
+            if folder:
+                self.make_folder(_parent(folder))
+            elif not self._calls.is_folder(self._full(folder)):
+                self.root.parent.mkdir(parents=True, exist_ok=True)
+            if not self._calls.is_folder(self._full(folder)):
+                with suppress(FileExistsError):
+                    self._calls.mkdir(self._full(folder), 0o750)
+            if folder:
+                self._sync_folder(_parent(folder))
+        self._synced_folders.add(folder)
+
+    def make_private(self, path: str) -> None:
+        """Make an empty file that only its owner may read, if there is none (SQLite keeps the mode for its journals)."""
+        self.make_folder(_parent(path))
+        with said(self._full(path)), suppress(FileExistsError):
+            self._calls.close(self._calls.open(self._full(path), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            self._sync_folder(_parent(path))
+
+    @contextmanager
+    def lock(self, path: str, *, wait_s: float = 30.0) -> Iterator[None]:
+        """Hold the exclusive lock of a file (made if need be). Raises `InUse` when another process keeps it."""
+        self.make_folder(_parent(path))
+        with said(self._full(path)):
+            fd = self._calls.open(self._full(path), os.O_RDWR | os.O_CREAT)
+        try:
+            self._wait_for(fd, path, time.monotonic() + wait_s)
+            yield
+        finally:
+            self._calls.close(fd)
+
+    def _wait_for(self, fd: int, path: str, deadline: float) -> None:
+        while True:
+            with said(self._full(path)):
+                try:
+                    self._calls.lock(fd)
+                except BlockingIOError:
+                    if time.monotonic() >= deadline:
+                        raise InUse(f"another process holds {self._full(path)}", "wait until it ends") from None
+                else:
+                    return
+            time.sleep(0.02)
+
+    def _full(self, path: str) -> str:
+        return f"{self.root}/{path}" if path else str(self.root)
+
+    def _sync_folder(self, folder: str) -> None:
+        fd = self._calls.open(self._full(folder), os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            self._calls.fsync(fd)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # some network file systems cannot sync a folder
+                raise
+        finally:
+            self._calls.close(fd)
+
+
+def _parent(path: str) -> str:
+    return path.rpartition("/")[0]
