@@ -1,0 +1,236 @@
+"""Edits of a plan: what a person decides, draws and mutes. Pure: every edit is the next revision.
+
+An edit's `previous` is the digest of the plan it was given. Several edits saved as one revision go through
+`next_revision(saved, edited, …)`, which ties the result to the plan that was saved.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from itertools import pairwise
+from typing import TypeVar
+
+from bwc.canonical import sha256_hex
+from bwc.errors import NotFound, UsageError
+from bwc.evidence import Choice
+from bwc.redact.plan import (
+    Box,
+    Decision,
+    Effect,
+    Origin,
+    RedactionPlan,
+    SoundKind,
+    SoundSpan,
+    Span,
+    Track,
+    WholeFrame,
+    undecided,
+)
+from bwc.redact.plan_format import to_bytes
+
+_Part = TypeVar("_Part", Track, SoundSpan, WholeFrame)
+
+MANUAL = "manual"  # the class of what a person drew
+
+
+def next_revision(saved: RedactionPlan, edited: RedactionPlan, *, made_at: datetime) -> RedactionPlan:
+    """`edited` as the one revision that follows `saved`. Raises `UsageError` if it is a plan of something else."""
+    if (edited.plan_id, edited.content_sha256, edited.media) != (saved.plan_id, saved.content_sha256, saved.media):
+        raise UsageError("the edited plan belongs to another recording or another analysis")
+    previous = sha256_hex(to_bytes(saved))
+    return replace(edited, revision=saved.revision + 1, previous=previous, made_at=made_at)
+
+
+def decide(
+    plan: RedactionPlan,
+    track_ids: Iterable[str],
+    choice: Choice,
+    *,
+    by: str,
+    at: datetime,
+    exemption: str | None = None,
+    note: str = "",
+) -> RedactionPlan:
+    """`plan` with the named tracks, sound spans and whole-frame spans decided.
+
+    Raises `NotFound` for an id that is not in the plan, `UsageError` to keep without a note or an exemption.
+    """
+    wanted = set(track_ids)
+    missing = sorted(wanted - _ids(plan))
+    if missing:
+        raise NotFound(f"the plan has no {', '.join(missing)}", "bwc plan ITEM lists the tracks")
+    if choice is Choice.UNDECIDED:
+        decision = Decision()
+    else:
+        decision = Decision(choice=choice, by=by, at=at, exemption=exemption, note=note)
+    return _next(
+        plan,
+        at,
+        tracks=_decided(plan.tracks, wanted, decision),
+        audio_spans=_decided(plan.audio_spans, wanted, decision),
+        whole_frame=_decided(plan.whole_frame, wanted, decision),
+    )
+
+
+def decide_rest(
+    plan: RedactionPlan, choice: Choice, *, by: str, at: datetime, exemption: str | None = None, note: str = ""
+) -> RedactionPlan:
+    """`plan` with everything nobody has decided on decided alike."""
+    return decide(plan, undecided(plan), choice, by=by, at=at, exemption=exemption, note=note)
+
+
+def add_mask(
+    plan: RedactionPlan,
+    keyframes: Mapping[int, Box] | Sequence[tuple[int, Box]],
+    *,
+    last: int | None = None,
+    by: str,
+    at: datetime,
+    exemption: str | None = None,
+    note: str = "",
+) -> RedactionPlan:
+    """`plan` with a region a person drew, hidden as drawn (no margin): one box, or boxes at several ordinals.
+
+    Between keyframes the box that covers both neighbours' interpolation is rounded outward; after the last
+    keyframe it stands still up to and including `last`. Raises `UsageError` for a region outside the picture.
+    """
+    marks = sorted(dict(keyframes).items())
+    if not marks:
+        raise UsageError("a mask needs at least one box")
+    end = max(marks[-1][0], last if last is not None else marks[-1][0])
+    if marks[0][0] < 0 or end >= plan.media.frames:
+        raise UsageError(f"a mask of frames {marks[0][0]} to {end} leaves the recording of {plan.media.frames} frames")
+    boxes: list[Box] = []
+    for (start, before), (stop, after) in pairwise(marks):
+        boxes += [_between(before, after, step, stop - start) for step in range(stop - start)]
+    boxes += [marks[-1][1]] * (end - marks[-1][0] + 1)
+    clipped = [_clip(box, plan.media.width, plan.media.height) for box in boxes]
+    track = Track(
+        id=_fresh_id(plan, "m"),
+        class_=MANUAL,
+        origin=Origin.PERSON,
+        score_permille=1000,
+        spans=(Span(first=marks[0][0], boxes=clipped),),
+        decision=Decision(choice=Choice.REDACT, by=by, at=at, exemption=exemption, note=note),
+    )
+    return _next(plan, at, tracks=(*plan.tracks, track))
+
+
+def add_mute(
+    plan: RedactionPlan,
+    start_ns: int,
+    end_ns: int,
+    *,
+    by: str,
+    at: datetime,
+    kind: SoundKind = SoundKind.MUTE,
+    exemption: str | None = None,
+    note: str = "",
+) -> RedactionPlan:
+    """`plan` with the sound of all tracks hidden from `start_ns` to `end_ns` of presentation time."""
+    if start_ns >= end_ns:
+        raise UsageError("a muted span ends after it begins")
+    decision = Decision(choice=Choice.REDACT, by=by, at=at, exemption=exemption, note=note)
+    span = SoundSpan(id=_fresh_id(plan, "a"), start_ns=start_ns, end_ns=end_ns, kind=kind, decision=decision)
+    return _next(plan, at, audio_spans=(*plan.audio_spans, span))
+
+
+def add_whole_frame(
+    plan: RedactionPlan,
+    first: int,
+    stop: int,
+    *,
+    by: str,
+    at: datetime,
+    exemption: str | None = None,
+    note: str = "",
+) -> RedactionPlan:
+    """`plan` with frames `first` to `stop` (half-open ordinals) hidden altogether."""
+    if not 0 <= first < stop <= plan.media.frames:
+        raise UsageError(f"frames {first} to {stop} leave the recording of {plan.media.frames} frames")
+    decision = Decision(choice=Choice.REDACT, by=by, at=at, exemption=exemption, note=note)
+    span = WholeFrame(id=_fresh_id(plan, "w"), first=first, stop=stop, decision=decision)
+    return _next(plan, at, whole_frame=(*plan.whole_frame, span))
+
+
+def remove_drawn(plan: RedactionPlan, ids: Iterable[str], *, at: datetime) -> RedactionPlan:
+    """`plan` without things a person added. What a detector found is never removed, only decided on."""
+    wanted = set(ids)
+    drawn = {part.id for part in plan.tracks if part.origin is Origin.PERSON}
+    drawn |= {part.id for part in plan.audio_spans if part.origin is Origin.PERSON}
+    drawn |= {part.id for part in plan.whole_frame if part.origin is Origin.PERSON}
+    if not wanted <= drawn:
+        raise UsageError(f"{', '.join(sorted(wanted - drawn))} was not drawn by a person", "decide on it instead")
+    return _next(
+        plan,
+        at,
+        tracks=tuple(part for part in plan.tracks if part.id not in wanted),
+        audio_spans=tuple(part for part in plan.audio_spans if part.id not in wanted),
+        whole_frame=tuple(part for part in plan.whole_frame if part.id not in wanted),
+    )
+
+
+def set_effect(plan: RedactionPlan, effect: Effect, *, at: datetime) -> RedactionPlan:
+    """`plan` drawn with another effect."""
+    return _next(plan, at, effect=effect)
+
+
+def ordinals_of(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
+    """The frames (half-open ordinals) visible at any moment from `start_ns` to `end_ns` of presentation time.
+
+    Raises `UsageError` if none is.
+    """
+    nanoseconds = plan.media.time_base * 1_000_000_000
+    times = [tick * nanoseconds for tick in plan.media.pts]
+    first = max((place for place, time in enumerate(times) if time <= start_ns), default=0)
+    stop = sum(1 for time in times if time < end_ns)
+    if first >= stop:
+        raise UsageError("no frame is shown in that span")
+    return first, stop
+
+
+def _next(
+    plan: RedactionPlan,
+    at: datetime,
+    *,
+    tracks: tuple[Track, ...] | None = None,
+    audio_spans: tuple[SoundSpan, ...] | None = None,
+    whole_frame: tuple[WholeFrame, ...] | None = None,
+    effect: Effect | None = None,
+) -> RedactionPlan:
+    edited = replace(
+        plan,
+        tracks=plan.tracks if tracks is None else tracks,
+        audio_spans=plan.audio_spans if audio_spans is None else audio_spans,
+        whole_frame=plan.whole_frame if whole_frame is None else whole_frame,
+        effect=plan.effect if effect is None else effect,
+    )
+    return next_revision(plan, edited, made_at=at)
+
+
+def _decided(parts: tuple[_Part, ...], wanted: set[str], decision: Decision) -> tuple[_Part, ...]:
+    return tuple(replace(part, decision=decision) if part.id in wanted else part for part in parts)
+
+
+def _ids(plan: RedactionPlan) -> set[str]:
+    ids = {part.id for part in plan.tracks} | {part.id for part in plan.audio_spans}
+    return ids | {part.id for part in plan.whole_frame}
+
+
+def _fresh_id(plan: RedactionPlan, letter: str) -> str:
+    taken = [int(name[1:]) for name in _ids(plan) if name[0] == letter and name[1:].isdecimal()]
+    return f"{letter}{max(taken, default=0) + 1}"
+
+
+def _between(before: Box, after: Box, step: int, steps: int) -> Box:
+    # rounded outward: floor at the top left, ceiling at the bottom right
+    left, top = (a + (b - a) * step // steps for a, b in zip(before[:2], after[:2], strict=True))
+    right, bottom = (a - (a - b) * step // steps for a, b in zip(before[2:], after[2:], strict=True))
+    return left, top, right, bottom
+
+
+def _clip(box: Box, width: int, height: int) -> Box:
+    x0, y0, x1, y1 = max(0, box[0]), max(0, box[1]), min(width, box[2]), min(height, box[3])
+    if x0 >= x1 or y0 >= y1:
+        raise UsageError(f"the box {box} is empty or outside the picture of {width} x {height}")
+    return x0, y0, x1, y1

@@ -1,0 +1,185 @@
+"""Reading aids for a plan: what it holds in short, and what changed between two revisions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bwc.canonical import Json
+from bwc.evidence import Choice
+from bwc.redact.plan import Coverage, Decision, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassSummary:
+    """Tracks of one class. `frames` counts frames in which at least one of them is seen; `milliseconds` their time."""
+
+    class_: str
+    tracks: int
+    keep: int
+    undecided: int
+    frames: int
+    milliseconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanSummary:
+    """A plan in short."""
+
+    plan_id: str
+    revision: int
+    frames: int
+    frames_lost: int
+    milliseconds: int
+    covered_frames: int
+    classes: tuple[ClassSummary, ...]
+    undecided: tuple[str, ...]
+    muted_ms: int
+    whole_frames: int
+    doubts: dict[str, int]  # code -> how many tracks and spans of frames carry it
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "classes": [
+                {
+                    "class": row.class_,
+                    "frames": row.frames,
+                    "keep": row.keep,
+                    "milliseconds": row.milliseconds,
+                    "tracks": row.tracks,
+                    "undecided": row.undecided,
+                }
+                for row in self.classes
+            ],
+            "covered_frames": self.covered_frames,
+            "doubts": dict(self.doubts),
+            "frames": self.frames,
+            "frames_lost": self.frames_lost,
+            "milliseconds": self.milliseconds,
+            "muted_ms": self.muted_ms,
+            "plan_id": self.plan_id,
+            "revision": self.revision,
+            "undecided": list(self.undecided),
+            "whole_frames": self.whole_frames,
+        }
+
+
+def summary(plan: RedactionPlan) -> PlanSummary:
+    """`plan` in short: tracks by class with their time, what is undecided, what is doubtful."""
+    starts = [*plan.media.pts, plan.media.pts.start + plan.media.duration] if plan.media.frames else [0]
+    per_tick = plan.media.time_base * 1000
+
+    def milliseconds(ordinals: Iterable[int]) -> int:
+        return int(sum(starts[place + 1] - starts[place] for place in ordinals) * per_tick)
+
+    rows = []
+    for name in sorted({track.class_ for track in plan.tracks}):
+        tracks = [track for track in plan.tracks if track.class_ == name]
+        seen = {place for track in tracks for span in track.spans for place in range(span.first, span.stop)}
+        rows.append(
+            ClassSummary(
+                class_=name,
+                tracks=len(tracks),
+                keep=sum(track.decision.choice is Choice.KEEP for track in tracks),
+                undecided=sum(track.decision.choice is Choice.UNDECIDED for track in tracks),
+                frames=len(seen),
+                milliseconds=milliseconds(seen),
+            )
+        )
+    doubts: dict[str, int] = {}
+    for code in [*(code for track in plan.tracks for code in track.doubts), *(doubt.code for doubt in plan.doubts)]:
+        doubts[code] = doubts.get(code, 0) + 1
+    covers = Coverage(plan)
+    whole = {place for span in plan.whole_frame if span.decision.is_covered for place in range(span.first, span.stop)}
+    return PlanSummary(
+        plan_id=plan.plan_id,
+        revision=plan.revision,
+        frames=plan.media.frames,
+        frames_lost=plan.media.frames_lost,
+        milliseconds=int(plan.media.duration * per_tick),
+        covered_frames=sum(not covers.at(place).is_clear for place in range(plan.media.frames)),
+        classes=tuple(rows),
+        undecided=undecided(plan),
+        muted_ms=sum(end - start for start, end in muted_spans(plan)) // 1_000_000,
+        whole_frames=len(whole),
+        doubts=doubts,
+    )
+
+
+def muted_spans(plan: RedactionPlan) -> list[tuple[int, int]]:
+    """What is silenced, in nanoseconds of presentation time: in order, merged, half-open."""
+    merged: list[tuple[int, int]] = []
+    covered = [(span.start_ns, span.end_ns) for span in plan.audio_spans if span.decision.is_covered]
+    for start, end in sorted(covered):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference. `what` is "added", "removed", "moved" or "decided" of a part, or "changed" of a whole field."""
+
+    what: str
+    id: str
+    before: str
+    after: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {"after": self.after, "before": self.before, "id": self.id, "what": self.what}
+
+
+def diff(before: RedactionPlan, after: RedactionPlan) -> tuple[Change, ...]:
+    """What changed from `before` to `after`: parts added, removed, moved or decided otherwise; effect and media."""
+    changes = []
+    old, new = _parts(before), _parts(after)
+    for name in [*old, *(name for name in new if name not in old)]:
+        if name not in new:
+            changes.append(Change(what="removed", id=name, before=_words(old[name]), after=""))
+        elif name not in old:
+            changes.append(Change(what="added", id=name, before="", after=_words(new[name])))
+        else:
+            changes += _changed(name, old[name], new[name])
+    for field in ("effect", "media", "detectors", "doubts", "content_sha256", "extensions"):
+        if getattr(before, field) != getattr(after, field):
+            values = str(getattr(before, field)), str(getattr(after, field))
+            changes.append(Change(what="changed", id=field, before=values[0], after=values[1]))
+    return tuple(changes)
+
+
+def _parts(plan: RedactionPlan) -> dict[str, Track | SoundSpan | WholeFrame]:
+    found: dict[str, Track | SoundSpan | WholeFrame] = {track.id: track for track in plan.tracks}
+    found.update((span.id, span) for span in plan.audio_spans)
+    found.update((span.id, span) for span in plan.whole_frame)
+    return found
+
+
+def _changed(name: str, old: Track | SoundSpan | WholeFrame, new: Track | SoundSpan | WholeFrame) -> list[Change]:
+    found = []
+    if _shape(old) != _shape(new):
+        found.append(Change(what="moved", id=name, before=_words(old), after=_words(new)))
+    if old.decision != new.decision:
+        found.append(Change(what="decided", id=name, before=_said(old.decision), after=_said(new.decision)))
+    return found
+
+
+def _shape(part: Track | SoundSpan | WholeFrame) -> tuple[object, ...]:
+    if isinstance(part, Track):
+        return part.class_, part.origin, part.score_permille, part.doubts, part.spans
+    if isinstance(part, SoundSpan):
+        return part.kind, part.origin, part.start_ns, part.end_ns
+    return part.origin, part.first, part.stop
+
+
+def _words(part: Track | SoundSpan | WholeFrame) -> str:
+    if isinstance(part, Track):
+        frames = sum(len(span.boxes) for span in part.spans)
+        return f"{part.class_}, {frames} frames, {_said(part.decision)}"
+    if isinstance(part, SoundSpan):
+        return f"{part.kind.value} {part.start_ns}-{part.end_ns} ns, {_said(part.decision)}"
+    return f"whole frames {part.first}-{part.stop}, {_said(part.decision)}"
+
+
+def _said(decision: Decision) -> str:
+    why = " ".join(word for word in (decision.exemption or "", decision.note) if word)
+    return decision.choice.value + (f" ({why})" if why else "")
