@@ -1,0 +1,147 @@
+"""8-bit 4:2:0 planes of a decoded frame, and BGR pictures of them. Integer arithmetic: the same on every machine.
+
+Values are never stretched between ranges here; a full-range source stays full range.
+"""
+
+from typing import Any, TypeAlias, cast
+
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from numpy.typing import NDArray
+
+Plane: TypeAlias = NDArray[np.uint8]
+Planes: TypeAlias = tuple[Plane, Plane, Plane]
+Samples: TypeAlias = NDArray[Any]  # uint8, or uint16 for more than 8 bits
+
+# Limited-range luma and chroma of a full-range value: what cv2's I420 conversion expects.
+_TO_LIMITED_Y = np.clip(np.round(16 + np.arange(256) * (219 / 255)), 0, 255).astype(np.uint8)
+_TO_LIMITED_C = np.clip(np.round(128 + (np.arange(256) - 128) * (224 / 255)), 0, 255).astype(np.uint8)
+
+
+def planes_of(frame: VideoFrame) -> Planes:
+    """Fresh y, u, v planes of `frame`: y (height, width), chroma (ceil(height / 2), ceil(width / 2)), `uint8`."""
+    name = frame.format.name
+    planar = name.startswith(("yuv4", "yuvj4", "yuva4")) and not name.endswith("be")
+    if not planar:
+        frame = _plain(frame)
+        name = frame.format.name
+    depth = frame.format.components[0].bits
+    # yuv420p16le, yuv422p10le: two bytes a sample; yuv420p, yuvj422p: one
+    width, height = frame.width, frame.height
+    luma, first, second = (_samples(frame, index, depth) for index in range(3))
+    chroma_x = frame.format.chroma_width(1 << 8) < 1 << 8
+    chroma_y = frame.format.chroma_height(1 << 8) < 1 << 8
+    quarter = frame.format.chroma_width(1 << 8) < 1 << 7  # 4:1:1 and 4:1:0
+    if quarter:
+        return planes_of(frame.reformat(format="yuv420p", src_color_range=1, dst_color_range=1))
+    interlaced = bool(frame.interlaced_frame)
+    chroma = []
+    for plane in (first, second):
+        if not chroma_x:
+            plane = _halve_columns(plane)
+        if not chroma_y:
+            plane = _halve_rows(plane, interlaced=interlaced)
+        chroma.append(_to_8bit(plane, depth))
+    y = _to_8bit(luma, depth)
+    assert y.shape == (height, width)
+    return y, chroma[0], chroma[1]
+
+
+def bgr_of(y: Plane, u: Plane, v: Plane, *, full_range: bool, width: int | None = None) -> Plane:
+    """(rows, columns, 3) BGR by BT.601, scaled by area to `width` columns (rounded down to even) when given.
+
+    Plane-wise scaling before the colour conversion: 8.3 ms instead of 10.4 for 1080p to 960 (facts, 2026-11).
+    """
+    height, full_width = y.shape
+    columns = full_width if width is None else min(width, full_width)
+    rows = height if columns == full_width else max(2, round(height * columns / full_width))
+    even = (max(2, columns - columns % 2), max(2, rows - rows % 2))
+    if columns == full_width and width is None:
+        even = (full_width + full_width % 2, height + height % 2)
+        padded: list[Samples] = [_even(y), u, v]
+    else:
+        padded = list(resized((y, u, v), *even))
+    if full_range:
+        padded = [cv2.LUT(padded[0], _TO_LIMITED_Y), *(cv2.LUT(plane, _TO_LIMITED_C) for plane in padded[1:])]
+    joined = np.concatenate([np.ravel(plane) for plane in padded]).reshape(even[1] * 3 // 2, even[0])
+    picture = cv2.cvtColor(joined, cv2.COLOR_YUV2BGR_I420)
+    if width is None:
+        picture = np.ascontiguousarray(picture[:height, :full_width])
+    return cast(Plane, picture)
+
+
+def resized(planes: Planes, width: int, height: int) -> Planes:
+    """`planes` at another size: for the frames of a recording that changes its size midway."""
+    half = ((width + 1) // 2, (height + 1) // 2)
+    y, u, v = planes
+    return (
+        cast(Plane, cv2.resize(y, (width, height), interpolation=cv2.INTER_AREA)),
+        cast(Plane, cv2.resize(u, half, interpolation=cv2.INTER_AREA)),
+        cast(Plane, cv2.resize(v, half, interpolation=cv2.INTER_AREA)),
+    )
+
+
+def _plain(frame: VideoFrame) -> VideoFrame:
+    """Packed, semi-planar, grey, RGB and big-endian formats as `yuv420p`, range unchanged (RGB becomes limited)."""
+    tagged = int(frame.color_range) or 1
+    rgb = bool(frame.format.is_rgb)
+    return frame.reformat(format="yuv420p", src_color_range=2 if rgb else tagged, dst_color_range=1 if rgb else tagged)
+
+
+def _samples(frame: VideoFrame, index: int, depth: int) -> Samples:
+    plane = frame.planes[index]
+    rows, columns = plane.height, plane.width
+    kind = np.dtype(np.uint8) if depth <= 8 else np.dtype("<u2")
+    raw = np.frombuffer(cast(Any, plane), np.uint8)[: rows * plane.line_size].reshape(rows, plane.line_size)
+    return cast(Samples, raw[:, : columns * kind.itemsize].view(kind))
+
+
+def _to_8bit(plane: Samples, depth: int) -> Plane:
+    if depth <= 8:
+        return np.array(plane, dtype=np.uint8, order="C")
+    rounded = (plane.astype(np.uint32) + (1 << (depth - 9))) >> (depth - 8)
+    return cast(Plane, np.minimum(rounded, 255).astype(np.uint8))
+
+
+def _halve_rows(plane: Samples, *, interlaced: bool) -> Samples:
+    """4:2:2 or 4:4:4 rows to 4:2:0; the two fields of an interlaced frame are kept apart."""
+    if not interlaced:
+        return _mean(plane[0::2], _second(plane[1::2], plane[0::2]), plane)
+    rows = (plane.shape[0] + 1) // 2
+    result = np.empty((rows, plane.shape[1]), plane.dtype)
+    for parity in (0, 1):
+        one = plane[parity::2]
+        target = result[parity::2]
+        halved = _mean(one[0::2], _second(one[1::2], one[0::2]), plane)
+        target[:] = halved[: target.shape[0]]
+    return result
+
+
+def _halve_columns(plane: Samples) -> Samples:
+    even = plane[:, 0::2]
+    odd = plane[:, 1::2]
+    if odd.shape[1] < even.shape[1]:
+        odd = np.concatenate([odd, even[:, -1:]], axis=1)
+    return _mean(even, odd, plane)
+
+
+def _second(second: Samples, first: Samples) -> Samples:
+    if second.shape[0] == first.shape[0]:
+        return second
+    return np.concatenate([second, first[-1:]], axis=0)
+
+
+def _mean(
+    a: Samples,
+    b: Samples,
+    like: Samples,
+) -> Samples:
+    return ((a.astype(np.uint32) + b + 1) >> 1).astype(like.dtype)
+
+
+def _even(plane: Plane) -> Plane:
+    rows, columns = plane.shape
+    if rows % 2 == 0 and columns % 2 == 0:
+        return plane
+    return np.pad(plane, ((0, rows % 2), (0, columns % 2)), mode="edge")
