@@ -1,0 +1,59 @@
+"""Media facts of one segment, divided into what the public log may hold and what only its readers see."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import BinaryIO, TypeAlias
+
+from bwc.canonical import Json
+from bwc.errors import MediaError
+from bwc.evidence import utc_text
+from bwc.media.facts import MediaFacts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """`document` is sealed as the segment's facts; `public` stands in the log, `private` in the event's body."""
+
+    document: Mapping[str, Json] | None
+    public: Mapping[str, Json]
+    private: Mapping[str, Json] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+Describe: TypeAlias = Callable[[BinaryIO, str], Described]
+
+
+def describe_media(content: BinaryIO, name: str) -> Described:
+    """The facts of `content`, read in a process with limits. Unreadable media is described as such, not an error."""
+    from bwc.media.sandbox import probe_safely
+
+    try:
+        facts = probe_safely(content, name)
+    except MediaError as error:
+        return Described(document=None, public={"readable": False}, notes=(f"cannot be played: {error.message}",))
+    return Described(document=facts.to_json(), public=_public(facts), private=_private(facts), notes=_notes(facts))
+
+
+def _public(facts: MediaFacts) -> dict[str, Json]:
+    """Counts only: a frame count names nobody, a recording time or a place may."""
+    if facts.video is None:
+        return {"readable": bool(facts.audio), "frames": 0, "frames_lost": 0}
+    return {"readable": True, "frames": facts.video.frames, "frames_lost": facts.video.frames_lost}
+
+
+def _private(facts: MediaFacts) -> dict[str, Json]:
+    video = facts.video
+    return {
+        "audio": [track.codec for track in facts.audio],
+        "codec": video.codec if video else None,
+        "container": facts.container,
+        "duration_ms": facts.duration // 1000,
+        "height": video.height if video else None,
+        "recorded_at": utc_text(facts.recorded_at) if facts.recorded_at else None,
+        "width": video.width if video else None,
+    }
+
+
+def _notes(facts: MediaFacts) -> tuple[str, ...]:
+    lost = facts.video.frames_lost if facts.video else 0
+    return ((f"{lost} frames cannot be decoded; the file is held as it is",) if lost else ()) + facts.losses[:3]

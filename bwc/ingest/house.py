@@ -1,0 +1,72 @@
+"""What the intake needs of custody: a handful of acts, each durable when it returns."""
+
+from collections.abc import Mapping, Sequence
+from typing import BinaryIO, Protocol
+
+from bwc.canonical import Json
+from bwc.evidence import EvidenceItem, ItemId, ObjectRole, SealedObject
+from bwc.roles import Policy
+
+
+class Held(Protocol):
+    """One object just sealed and proven; its file key is still in memory until `forget`."""
+
+    @property
+    def sealed(self) -> SealedObject: ...
+    @property
+    def content_digest(self) -> str: ...
+    @property
+    def plain_bytes(self) -> int: ...
+    def open(self) -> BinaryIO: ...
+    def forget(self) -> None: ...
+
+
+class House(Protocol):
+    """What the intake needs of custody. Every `record_…` is durable when it returns; `publish` covers them all."""
+
+    @property
+    def policy(self) -> Policy: ...
+    def new_item(self) -> ItemId: ...
+    def seal(self, source: BinaryIO, *, item: ItemId, role: ObjectRole, segment: int) -> Held:
+        """Seal `source` to its end and prove it; whatever `source` raises comes out, and nothing is then left."""
+        ...
+
+    def may_hold(self, size_bytes: int) -> bool:
+        """Whether any held segment or sidecar has this size; False spares the card a second reading."""
+        ...
+
+    def find_content(self, sha256: str) -> ItemId | None:
+        """The item whose segment or sidecar has this plaintext digest."""
+        ...
+
+    def prove(self, item: ItemId) -> None:
+        """Read every object of `item` back from the device and compare. Raises `IntegrityError`."""
+        ...
+
+    def record_ingest(
+        self,
+        item: EvidenceItem,
+        *,
+        held: Sequence[Held],
+        sidecars: Sequence[tuple[str, Held]],
+        vendor: str,
+        source: str,
+    ) -> None: ...
+    def record_duplicate(
+        self, existing: ItemId, *, officer: str, camera: str, source: str, names: Sequence[str], sha256: Sequence[str]
+    ) -> None: ...
+    def record_index(
+        self,
+        item: ItemId,
+        *,
+        documents: Sequence[Held],
+        segments: Sequence[Mapping[str, Json]],
+        private: Mapping[str, Json],
+    ) -> None: ...
+    def publish(self) -> int:
+        """Publish tiles and checkpoint; the number of entries under it."""
+        ...
+
+    def proven_copies(self, items: Sequence[ItemId]) -> int:
+        """The fewest proven copies any of `items` has."""
+        ...

@@ -1,0 +1,206 @@
+"""The receipt for a card: what was there, what is held, what is not, and whether the card may be wiped."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from bwc.canonical import Json
+from bwc.errors import BwcError, IntegrityError, PartlyDone
+from bwc.evidence import ItemId, utc_text
+from bwc.ingest.card import Left
+
+FORMAT = "bwc.receipt/1"
+
+
+class State(StrEnum):
+    """What became of one recording."""
+
+    NEW = "new"
+    HELD = "held"  # the vault had it before; recorded as a second arrival
+    NOT_TAKEN = "not_taken"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileLine:
+    """One file of a recording. `sha256` is of the bytes as read from the card; empty when it was not taken."""
+
+    name: str
+    size_bytes: int
+    sha256: str = ""
+    role: str = "segment"
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "name": self.name,
+            "role": self.role,
+            "sha256": self.sha256 or None,
+            "size_bytes": self.size_bytes,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One recording on the receipt. `problems` stand against wiping the card; `notes` do not."""
+
+    state: State
+    vendor: str
+    files: tuple[FileLine, ...]
+    item: ItemId | None = None
+    notes: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "files": [file.to_json() for file in self.files],
+            "item": self.item,
+            "notes": list(self.notes),
+            "problems": list(self.problems),
+            "state": self.state.value,
+            "vendor": self.vendor,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What `take_in` did with one card. `complete` is true when everything that can be taken was taken."""
+
+    card: str
+    officer: str
+    camera: str
+    case_ids: tuple[str, ...]
+    category: str
+    began_at: datetime
+    ended_at: datetime
+    lines: tuple[Line, ...]
+    left: tuple[Left, ...]
+    checkpoint: int | None  # entries under the published checkpoint that holds these events
+    copies_proven: int
+    copies_wanted: int
+    changes: tuple[str, ...] = ()  # what differed when the card was listed again at the end
+    stopped_by: BwcError | None = field(default=None, compare=False)
+    broken: tuple[IntegrityError, ...] = field(default=(), compare=False)
+
+    @property
+    def complete(self) -> bool:
+        """Whether every file was taken and nothing on the card changed: exit 0 or 3 (or what stopped the intake)."""
+        return not (self.stopped_by or self.broken or self.changes or self.not_taken)
+
+    @property
+    def not_taken(self) -> tuple[str, ...]:
+        names = [file.name for line in self.lines if line.state is State.NOT_TAKEN for file in line.files]
+        return tuple(names + [left.name for left in self.left if left.blocks_wipe])
+
+    @property
+    def objections(self) -> tuple[str, ...]:
+        """Everything that stands against wiping the card; empty when it is safe."""
+        found = [f"stopped: {self.stopped_by.message}"] if self.stopped_by else []
+        found += [error.message for error in self.broken]
+        found += [f"{left.name}: {left.reason}" for left in self.left if left.blocks_wipe]
+        found += [problem for line in self.lines for problem in line.problems]
+        found += self.changes
+        if self.checkpoint is None:
+            found.append("the checkpoint that holds these events is not published")
+        if self.copies_proven < self.copies_wanted:
+            found.append(f"policy asks for {self.copies_wanted} proven copies, {self.copies_proven} proven")
+        if not self.lines:
+            found.append("there is no recording on this card")
+        return tuple(found)
+
+    @property
+    def safe_to_wipe(self) -> bool:
+        """Every file is held, was read back from the vault's device, and its event is under a published checkpoint."""
+        return not self.objections
+
+    def raise_if_incomplete(self) -> None:
+        """Raise what stopped the intake, else the first broken held object, else `PartlyDone` if anything is missing."""
+        if self.stopped_by:
+            raise self.stopped_by
+        if self.broken:
+            raise self.broken[0]
+        if not self.complete:
+            details = [{"name": name} for name in self.not_taken]
+            raise PartlyDone(
+                f"not everything on {self.card} is held: {len(self.objections)} open points",
+                "keep the card; the receipt lists them",
+                details=details,
+            )
+
+    def to_json(self) -> dict[str, Json]:
+        """The receipt with stable keys; no floats, so it has a canonical form."""
+        return {
+            "began_at": utc_text(self.began_at),
+            "camera": self.camera,
+            "card": self.card,
+            "case_ids": list(self.case_ids),
+            "category": self.category,
+            "checkpoint": self.checkpoint,
+            "complete": self.complete,
+            "copies": {"proven": self.copies_proven, "wanted": self.copies_wanted},
+            "ended_at": utc_text(self.ended_at),
+            "format": FORMAT,
+            "items": [line.to_json() for line in self.lines],
+            "left": [
+                {
+                    "blocks_wipe": left.blocks_wipe,
+                    "name": left.name,
+                    "reason": left.reason,
+                    "size_bytes": left.size_bytes,
+                }
+                for left in self.left
+            ],
+            "objections": list(self.objections),
+            "officer": self.officer,
+            "safe_to_wipe": self.safe_to_wipe,
+            "totals": {state.value: sum(line.state is state for line in self.lines) for state in State},
+        }
+
+    def text(self) -> str:
+        """The receipt as plain text to print and sign."""
+        out = [
+            "RECEIPT FOR A CAMERA CARD",
+            f"card      {self.card}",
+            f"camera    {self.camera}    officer {self.officer}",
+            f"case      {', '.join(self.case_ids) or '-'}    category {self.category or '-'}",
+            f"time      {self.began_at:%Y-%m-%d %H:%M:%S} to {self.ended_at:%H:%M:%S} UTC",
+            "",
+        ]
+        for title, state in (
+            ("TAKEN IN", State.NEW),
+            ("HELD ALREADY", State.HELD),
+            ("NOT TAKEN", State.NOT_TAKEN),
+        ):
+            out += _section(title, [line for line in self.lines if line.state is state])
+        blocking = [left for left in self.left if left.blocks_wipe]
+        litter = [left for left in self.left if not left.blocks_wipe]
+        for title, listed in (("NOT READ", blocking), ("LEFT ON THE CARD", litter)):
+            if listed:
+                out += [title, *(f"  {left.name}: {left.reason}" for left in listed), ""]
+        return "\n".join(out + self._verdict())
+
+    def _verdict(self) -> list[str]:
+        files = sum(len(line.files) for line in self.lines if line.state is not State.NOT_TAKEN)
+        size = sum(file.size_bytes for line in self.lines if line.state is not State.NOT_TAKEN for file in line.files)
+        published = "not published" if self.checkpoint is None else f"published, {self.checkpoint} entries"
+        held = f"{files} files, {size:,} bytes held; {self.copies_proven} of {self.copies_wanted} copies proven"
+        out = [f"{held}; checkpoint {published}", ""]
+        if self.safe_to_wipe:
+            return [*out, "SAFE TO WIPE THE CARD: YES", "Every file was read back from the vault and compared."]
+        out += ["SAFE TO WIPE THE CARD: NO. Keep the card.", *(f"  - {text}" for text in self.objections)]
+        return [*out, "What now: put the cause right and run the same command again; what is held is not taken twice."]
+
+
+def _section(title: str, lines: Sequence[Line]) -> list[str]:
+    if not lines:
+        return []
+    out = [title]
+    for line in lines:
+        out.append(f"  {line.item or 'no item'}    {line.vendor}, {len(line.files)} file(s)")
+        for file in line.files:
+            role = "" if file.role == "segment" else f" ({file.role})"
+            out.append(f"    {file.name}{role}  {file.size_bytes:,} bytes")
+            if file.sha256:
+                out.append(f"      sha256 {file.sha256}")
+        out += [f"    ! {problem}" for problem in line.problems]
+        out += [f"    note: {note}" for note in line.notes]
+    return [*out, ""]
