@@ -1,0 +1,396 @@
+"""Who may sign and who may open: signing keys, HPKE recipients, operators, passphrase files, the recovery key.
+
+Bytes are fixed in docs/formats/keys.md. Nothing here knows a vault, a log or a role.
+Errors: `ProofInvalid` for a key or signature that is not one, `SealBroken` for a wrapping that does not
+authenticate, `KeyUnavailable` for a key we do not have or a passphrase that does not fit.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol, Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hpke
+from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from bwc import paperkey
+from bwc.canonical import Json, canonical, parse_canonical
+from bwc.curves import HpkePrivate, check_signature_key, suite_named, verify_signature
+from bwc.errors import IntegrityError, KeyUnavailable, ProofInvalid, SealBroken, UsageError
+from bwc.evidence import KeyId
+
+DEFAULT_SUITE = "MLKEM768_X25519-HKDF-SHA256-AES-256-GCM"
+SEED_BYTES = 32
+
+
+def key_id_of(alg: str, raw: bytes) -> KeyId:
+    """The name of a public key: the first 32 hex digits of SHA-256(alg, newline, raw)."""
+    return KeyId(hashlib.sha256(alg.encode() + b"\n" + raw).hexdigest()[:32])
+
+
+def encode_binary(data: bytes | bytearray) -> str:
+    """Standard base64 with padding, the only form of binary in our documents."""
+    return base64.b64encode(data).decode("ascii")
+
+
+def decode_binary(text: object) -> bytes:
+    """The bytes of standard base64 in its one canonical spelling. Raises `IntegrityError` for anything else."""
+    try:
+        data = base64.b64decode(text, validate=True) if isinstance(text, str) else None
+    except (binascii.Error, ValueError):
+        data = None
+    # two spellings of one value differ in the unused bits of the last symbol
+    if data is None or encode_binary(data) != text:
+        raise IntegrityError("a binary field is not standard base64")
+    return data
+
+
+# --- signing ---------------------------------------------------------------------------------------------
+
+
+class Signer(Protocol):
+    """One signing key; the private half may be elsewhere (an agent, a token)."""
+
+    @property
+    def key_id(self) -> KeyId: ...
+    @property
+    def alg(self) -> str: ...
+    @property
+    def public(self) -> bytes: ...
+    def sign(self, message: bytes) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """A verification key. Making one refuses bytes that are not a sound key of `alg` (`ProofInvalid`)."""
+
+    alg: str  # "ed25519": 32 bytes; "p256": 65 bytes, uncompressed SEC 1 point
+    raw: bytes
+
+    def __post_init__(self) -> None:
+        check_signature_key(self.alg, self.raw)
+
+    @property
+    def key_id(self) -> KeyId:
+        return key_id_of(self.alg, self.raw)
+
+    def verify(self, message: bytes, signature: bytes) -> None:
+        """Raise `ProofInvalid` unless `signature` (64 bytes) is this key's over `message`."""
+        if not verify_signature(self.alg, self.raw, message, signature):
+            raise ProofInvalid(f"signature is not by key {self.key_id}")
+
+    def to_json(self) -> dict[str, Json]:
+        return {"alg": self.alg, "key": self.key_id, "public": encode_binary(self.raw)}
+
+    @classmethod
+    def from_json(cls, value: Any) -> "PublicKey":
+        """The key of `{alg, key, public, …}`; other members are the caller's. Raises `IntegrityError`."""
+        alg, name, public = _members(value, "alg", "key", "public")
+        found = cls(alg, decode_binary(public))
+        if name != found.key_id:
+            raise ProofInvalid(f"key {name} does not match its bytes")
+        return found
+
+
+class SeedSigner:
+    """An Ed25519 signing key made from a 32-byte seed (RFC 8032)."""
+
+    alg = "ed25519"
+
+    def __init__(self, seed: bytes | bytearray) -> None:
+        self._private = Ed25519PrivateKey.from_private_bytes(bytes(_seed(seed)))
+        self.public = self._private.public_key().public_bytes_raw()
+        self.key_id = key_id_of(self.alg, self.public)
+
+    @property
+    def verify_key(self) -> PublicKey:
+        return PublicKey(self.alg, self.public)
+
+    def sign(self, message: bytes) -> bytes:
+        return self._private.sign(message)
+
+
+# --- wrapping --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody a secret can be wrapped to. Making one refuses bytes that are not a key of `suite`."""
+
+    recipient_id: KeyId
+    suite: str
+    public: bytes
+
+    def __post_init__(self) -> None:
+        try:
+            suite_named(self.suite).load(self.public)
+        except ValueError:
+            raise ProofInvalid(f"recipient {self.recipient_id} is not a {self.suite} key") from None
+        if self.recipient_id != key_id_of(self.suite, self.public):
+            raise ProofInvalid(f"recipient {self.recipient_id} does not match its bytes")
+
+    @classmethod
+    def of(cls, suite: str, public: bytes) -> "Recipient":
+        return cls(key_id_of(suite, public), suite, public)
+
+    def to_json(self) -> dict[str, Json]:
+        return {"public": encode_binary(self.public), "recipient": self.recipient_id, "suite": self.suite}
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Recipient":
+        public, name, suite = _members(value, "public", "recipient", "suite")
+        return cls(KeyId(name), suite, decode_binary(public))
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapped:
+    """A secret sealed to one recipient: HPKE base mode, encapsulated key followed by ciphertext."""
+
+    recipient: KeyId
+    suite: str
+    sealed: bytes
+
+    def to_json(self) -> dict[str, Json]:
+        return {"recipient": self.recipient, "sealed": encode_binary(self.sealed), "suite": self.suite}
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Wrapped":
+        name, sealed, suite = _members(value, "recipient", "sealed", "suite", only=True)
+        return cls(KeyId(name), suite, decode_binary(sealed))
+
+
+class Unwrapper(Protocol):
+    """One HPKE identity; the private half may be elsewhere."""
+
+    @property
+    def recipient_id(self) -> KeyId: ...
+    def unwrap(self, wrapped: Wrapped, info: bytes) -> bytes: ...
+
+
+class Operator(Signer, Unwrapper, Protocol):
+    """One person: a signing key and an HPKE identity."""
+
+    @property
+    def name(self) -> str: ...
+
+
+def wrap_to(recipient: Recipient, secret: bytes | bytearray, info: bytes) -> Wrapped:
+    """`secret` sealed to `recipient`; it opens only with the same `info`."""
+    suite = suite_named(recipient.suite)
+    sealed = suite.hpke.encrypt(secret, suite.load(recipient.public), info)
+    return Wrapped(recipient.recipient_id, recipient.suite, sealed)
+
+
+class Identity:
+    """The private half of a recipient, in memory."""
+
+    def __init__(self, suite: str, private: HpkePrivate, public: bytes) -> None:
+        self._private = private
+        self.recipient = Recipient.of(suite, public)
+
+    @classmethod
+    def from_seed(cls, seed: bytes | bytearray) -> Self:
+        """The X-Wing identity of a 32-byte decapsulation key."""
+        # draft-connolly-cfrg-xwing-kem 5.2: SHAKE256 to 96 bytes, ML-KEM d and z, then the X25519 scalar
+        expanded = hashlib.shake_256(_seed(seed)).digest(96)
+        pq = mlkem.MLKEM768PrivateKey.from_seed_bytes(expanded[:64])
+        classic = x25519.X25519PrivateKey.from_private_bytes(expanded[64:])
+        public = pq.public_key().public_bytes_raw() + classic.public_key().public_bytes_raw()
+        return cls(DEFAULT_SUITE, hpke.MLKEM768X25519PrivateKey(pq, classic), public)
+
+    @property
+    def recipient_id(self) -> KeyId:
+        return self.recipient.recipient_id
+
+    def unwrap(self, wrapped: Wrapped, info: bytes) -> bytes:
+        """The secret. Raises `KeyUnavailable` if it is wrapped to another, `SealBroken` if it does not open."""
+        if wrapped.recipient != self.recipient_id:
+            raise KeyUnavailable(f"wrapped to {wrapped.recipient}, not to {self.recipient_id}")
+        if wrapped.suite != self.recipient.suite:
+            raise SealBroken(f"the wrap to {wrapped.recipient} names another suite than its key")
+        try:
+            return suite_named(wrapped.suite).hpke.decrypt(wrapped.sealed, self._private, info)
+        except (InvalidTag, ValueError):
+            raise SealBroken(f"the wrap to {wrapped.recipient} does not open") from None
+
+
+class LocalOperator:
+    """An operator whose seeds are in this process: Ed25519 and X-Wing, 32 bytes each."""
+
+    alg = "ed25519"
+
+    def __init__(self, name: str, sign_seed: bytes | bytearray, unwrap_seed: bytes | bytearray) -> None:
+        if not name or len(name) > 200 or not name.isprintable():
+            raise UsageError("an operator needs a printable name of at most 200 characters")
+        self.name = name
+        self._seeds = bytearray(_seed(sign_seed)) + _seed(unwrap_seed)
+        self._signer = SeedSigner(sign_seed)
+        self._identity = Identity.from_seed(unwrap_seed)
+        self.key_id, self.public = self._signer.key_id, self._signer.public
+        self.recipient, self.recipient_id = self._identity.recipient, self._identity.recipient_id
+        self.verify_key = self._signer.verify_key
+
+    @classmethod
+    def generate(cls, name: str) -> "LocalOperator":
+        return cls(name, secrets.token_bytes(SEED_BYTES), secrets.token_bytes(SEED_BYTES))
+
+    def sign(self, message: bytes) -> bytes:
+        return self._signer.sign(message)
+
+    def unwrap(self, wrapped: Wrapped, info: bytes) -> bytes:
+        return self._identity.unwrap(wrapped, info)
+
+    def seeds(self) -> bytearray:
+        """A copy of both seeds (64 bytes, signing first), for the passphrase file and the agent only."""
+        return bytearray(self._seeds)
+
+
+# --- the passphrase file ---------------------------------------------------------------------------------
+
+_FILE_FORMAT = "bwc.operator-key/1"
+_FILE_MOST_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassphraseCost:
+    """Argon2id parameters. The default is the second recommended set of RFC 9106 section 4."""
+
+    memory_kib: int = 65536
+    passes: int = 3
+    lanes: int = 4
+
+    def __post_init__(self) -> None:
+        # a hostile file must not be able to take this computer's memory or hours of its time
+        sound = 1 <= self.lanes <= 16 and 1 <= self.passes <= 16 and 8 * self.lanes <= self.memory_kib <= 2**20
+        if not sound:
+            raise IntegrityError("an operator key file asks for absurd passphrase parameters")
+
+    def key(self, passphrase: bytes | bytearray, salt: bytes) -> bytes:
+        """32 bytes from `passphrase`; 0.1 to 0.2 s at the default cost."""
+        made = Argon2id(salt=salt, length=32, iterations=self.passes, lanes=self.lanes, memory_cost=self.memory_kib)
+        return made.derive(bytes(passphrase))
+
+
+def save_operator(
+    path: Path, operator: LocalOperator, passphrase: bytes | bytearray, *, cost: PassphraseCost | None = None
+) -> None:
+    """Write the operator's seeds to `path`, sealed with `passphrase`: mode 0600, durable on return, never overwriting.
+
+    Raises `UsageError` if the file exists or the passphrase is empty; nothing is then left behind.
+    """
+    if not passphrase:
+        raise UsageError("an operator key needs a passphrase")
+    cost = cost or PassphraseCost()
+    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
+    head: dict[str, Json] = {
+        "format": _FILE_FORMAT,
+        "kdf": {
+            "lanes": cost.lanes,
+            "memory_kib": cost.memory_kib,
+            "name": "argon2id",
+            "passes": cost.passes,
+            "salt": encode_binary(salt),
+        },
+        "name": operator.name,
+        "nonce": encode_binary(nonce),
+        "recipient": operator.recipient.to_json(),
+        "verify_key": operator.verify_key.to_json(),
+    }
+    sealed = AESGCM(cost.key(passphrase, salt)).encrypt(nonce, operator.seeds(), canonical(head))
+    _write_private(Path(path), canonical({**head, "sealed": encode_binary(sealed)}))
+
+
+def load_operator(path: Path, passphrase: bytes | bytearray) -> LocalOperator:
+    """The operator of a file made by `save_operator`.
+
+    Raises `KeyUnavailable` if there is no file or the passphrase does not fit (a changed file looks the
+    same), `IntegrityError` if it is not an operator key file.
+    """
+    head = _read_key_file(Path(path))
+    try:
+        kdf, sealed = head["kdf"], decode_binary(head.pop("sealed"))
+        cost = PassphraseCost(memory_kib=kdf["memory_kib"], passes=kdf["passes"], lanes=kdf["lanes"])
+        key = cost.key(passphrase, decode_binary(kdf["salt"]))
+        seeds = bytearray(AESGCM(key).decrypt(decode_binary(head["nonce"]), sealed, canonical(head)))
+        found = LocalOperator(head["name"], seeds[:SEED_BYTES], seeds[SEED_BYTES:])
+    except InvalidTag:
+        raise KeyUnavailable(f"the passphrase does not open {path}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+        raise IntegrityError(f"{path} is not an operator key file") from error
+    if PublicKey.from_json(head["verify_key"]) != found.verify_key or head["recipient"] != found.recipient.to_json():
+        raise IntegrityError(f"{path} names other public keys than the ones it holds")
+    return found
+
+
+class RecoveryKey(Identity):
+    """An X-Wing identity kept on paper. Opens everything wrapped to it; signs nothing."""
+
+    @staticmethod
+    def generate() -> str:
+        """The text of a fresh key, to print; it is kept nowhere else."""
+        return paperkey.to_text(secrets.token_bytes(SEED_BYTES))
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The key typed in from paper. Raises `KeyUnavailable`, saying where the typing error is if it can."""
+        return cls.from_seed(paperkey.from_text(text))
+
+
+# --- small parsing ---------------------------------------------------------------------------------------
+
+
+def _seed(seed: bytes | bytearray) -> bytes | bytearray:
+    if len(seed) != SEED_BYTES:
+        raise KeyUnavailable(f"a key seed has {SEED_BYTES} bytes, this one {len(seed)}")
+    return seed
+
+
+def _members(value: Any, *names: str, only: bool = False) -> tuple[str, ...]:
+    if not isinstance(value, dict) or not all(isinstance(value.get(name), str) for name in names):
+        raise IntegrityError(f"a key document lacks one of {', '.join(names)}")
+    if only and len(value) != len(names):
+        raise IntegrityError(f"a key document holds more than {', '.join(names)}")
+    return tuple(value[name] for name in names)
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    staged = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with open(staged, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(staged, path)  # never overwrites, and the name is there whole or not at all
+    except FileExistsError:
+        raise UsageError(f"{path} exists, and an operator key is never overwritten") from None
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        staged.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _read_key_file(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            value = parse_canonical(file.read(_FILE_MOST_BYTES))
+    except FileNotFoundError:
+        raise KeyUnavailable(f"there is no operator key at {path}", "bwc key new NAME") from None
+    except OSError as error:
+        raise KeyUnavailable(f"cannot read {path}: {error.strerror}") from error
+    if not isinstance(value, dict) or value.get("format") != _FILE_FORMAT:
+        raise IntegrityError(f"{path} is not an operator key file")
+    return value
