@@ -1,0 +1,275 @@
+"""Append custody events; publish tiles and checkpoints; never fork.
+
+The rows are the durable act: `append` runs inside the caller's transaction. `publish` derives what outsiders read
+from the rows, only what is new, and signs it only if it continues what was signed last. Dying anywhere leaves
+files that the next `publish` completes.
+"""
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from bwc.audit.checkpoint import (
+    Checkpoint,
+    Note,
+    NoteKey,
+    add_signatures,
+    check_origin,
+    open_checkpoint,
+    parse_checkpoint,
+    parse_number,
+    sign_checkpoint,
+)
+from bwc.audit.event import NO_HASH, Entry, build_event, parse_entry, sign_event
+from bwc.audit.merkle import complete_root, leaf_hash, root_at
+from bwc.audit.proof import make_proof
+from bwc.audit.tiles import TILE, LogFiles, TileTree, bundle_path, encode_bundle, levels_of, tile_path, tiles_of
+from bwc.canonical import Json
+from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, UsageError
+from bwc.evidence import EventDraft
+from bwc.keys import Signer
+
+CHECKPOINT = "checkpoint"
+KEPT = "checkpoints"
+_STEP = TILE * TILE  # entries per checkpoint when catching up: bounds memory to about 60 MB
+
+
+class LogRow(Protocol):
+    """One row: an entry at its place."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def entry(self) -> bytes: ...
+
+
+class LogRows(Protocol):
+    """The log as the catalog holds it. Reading and appending happen in the caller's transaction."""
+
+    def last_row(self) -> LogRow | None:
+        """The row with the highest `seq`."""
+
+    def last_of_item(self, item: str) -> LogRow | None:
+        """The last row of one item."""
+
+    def rows(self, start: int, stop: int) -> Iterable[LogRow]:
+        """The rows with start <= seq < stop, in order."""
+
+    def append_row(self, seq: int, leaf_hash: bytes, entry: bytes, item: str | None, item_seq: int | None) -> object:
+        """Add a row; fails if `seq` is taken."""
+
+
+class Clock(Protocol):
+    """Time as the log records it. `boot` names this run of the machine: 32 hex digits, no address or serial in it."""
+
+    @property
+    def boot(self) -> str: ...
+    def now(self) -> datetime: ...
+    def monotonic_us(self) -> int: ...
+
+
+class SystemClock:
+    """The machine's clock, and its time since boot (suspended time included)."""
+
+    def __init__(self) -> None:
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
+        # The kernel's id is random for each boot; hashed, it names the boot here and nowhere else
+        self.boot = hashlib.sha256(b"bwc/boot/v1\n" + boot_id).hexdigest()[:32]
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def monotonic_us(self) -> int:
+        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
+
+
+class Log:
+    """The log of one vault."""
+
+    def __init__(self, origin: str, files: LogFiles, rows: LogRows) -> None:
+        self.origin = check_origin(origin)
+        self._files = files
+        self._rows = rows
+
+    def append(
+        self,
+        rows: LogRows,
+        draft: EventDraft,
+        signers: Sequence[Signer],
+        body: Mapping[str, Json] | None,
+        clock: Clock,
+    ) -> Entry:
+        """Give `draft` its place, sign it with all `signers` (the first is the actor) and add the row.
+
+        `rows` belongs to an open transaction that excludes other writers (BEGIN IMMEDIATE): what it reads is still
+        the end when the row is added. Nothing is durable before the caller commits. The time is recorded as the
+        clock gives it, even when it went back: evidence first, the verifier flags it.
+        Raises `UsageError` for an event that has no entry, `IntegrityError` when the last row is not one.
+        """
+        if not signers:
+            raise UsageError("an event is signed by whoever does it")
+        last = rows.last_row()
+        last_of_item = None if draft.item is None else rows.last_of_item(draft.item)
+        item_seq, item_prev = (None, None) if draft.item is None else (0, NO_HASH)
+        if last_of_item is not None:
+            previous = parse_entry(last_of_item.entry)
+            if previous.item != draft.item or previous.item_seq is None:
+                raise IntegrityError(f"row {last_of_item.seq} is not of item {draft.item}")
+            item_seq, item_prev = previous.item_seq + 1, previous.leaf_hash.hex()
+        event = build_event(
+            draft,
+            log=self.origin,
+            seq=0 if last is None else last.seq + 1,
+            prev=NO_HASH if last is None else leaf_hash(last.entry).hex(),
+            item_seq=item_seq,
+            item_prev=item_prev,
+            at=clock.now(),
+            actor=signers[0].key_id,
+            boot=clock.boot,
+            mono_us=clock.monotonic_us(),
+            body=body,
+        )
+        entry = sign_event(event, signers)
+        rows.append_row(entry.seq, entry.leaf_hash, entry.raw, entry.item, entry.item_seq)
+        return entry
+
+    def publish(self, signer: Signer) -> Checkpoint:
+        """Bring tiles and checkpoint up to the last row and return the checkpoint in force.
+
+        When this returns, tiles and checkpoint are durable. Callers hold the vault's lock. Doing it again changes
+        nothing. Raises `CheckpointRolledBack` when rows that were signed are gone, `LogForked` when they or the
+        tiles are not what was signed, `ProofInvalid` when the checkpoint is not by `signer`; nothing is then signed.
+        """
+        signed = self._last_signed(NoteKey.of(self.origin, signer))
+        last = self._rows.last_row()
+        size = 0 if last is None else last.seq + 1
+        done = 0 if signed is None else signed.size
+        if size < done:
+            raise CheckpointRolledBack(f"the catalog has {size} events, a checkpoint for {done} was signed")
+        if size == 0:
+            raise UsageError("an empty log is not published")
+        while signed is None or signed.size < size:
+            signed = self._extend(signed, min(size, (done // TILE) * TILE + _STEP), signer)
+            done = signed.size
+        self._drop_partials(signed.size)
+        return signed
+
+    def checkpoint(self) -> bytes:
+        """The published checkpoint, a signed note. Raises `NotFound` before the first `publish`."""
+        note = self._files.read(CHECKPOINT)
+        if note is None:
+            raise NotFound("nothing is published yet")
+        return note
+
+    def proof(self, seq: int) -> bytes:
+        """The tlog-proof of entry `seq` under the published checkpoint."""
+        return make_proof(self._files, self.checkpoint(), seq).to_bytes()
+
+    def _last_signed(self, key: NoteKey) -> Checkpoint | None:
+        note = self._files.read(CHECKPOINT)
+        if note is None:
+            # Died before the first rename, or somebody deleted it: the kept ones still bind us
+            sizes = [parse_number(name) for name in self._files.list(KEPT)]
+            note = self._files.read(f"{KEPT}/{max(sizes)}") if sizes else None
+            if note is None:
+                return None
+            self._files.replace(CHECKPOINT, note)
+        return open_checkpoint(note, key)
+
+    def _extend(self, old: Checkpoint | None, size: int, signer: Signer) -> Checkpoint:
+        """Write the tiles that `size` has beyond `old`, then sign."""
+        done = 0 if old is None else old.size
+        fresh = self._derive(done, size)
+        tree = TileTree(_Overlay(self._files, fresh), size)
+        if old is not None and root_at(done, tree.node) != old.root:
+            raise LogForked(f"the first {done} events are not those that were signed")
+        for path, data in fresh.items():
+            self._write_once(path, data)
+        # If we die here the tiles are ahead of the checkpoint: the next publish finds them as they must be
+        new = Checkpoint(self.origin, size, root_at(size, tree.node))
+        note = sign_checkpoint(new, signer)
+        kept = self._files.read(f"{KEPT}/{size}")
+        if kept is not None:  # signed before we died, perhaps cosigned since
+            if parse_checkpoint(kept)[0] != new:
+                raise LogForked(f"another log of {size} events was signed")
+            note = add_signatures(note, Note.parse(kept).signatures)
+        self._files.replace(f"{KEPT}/{size}", note)
+        self._files.replace(CHECKPOINT, note)
+        for level in range(levels_of(done)):
+            self._drop_partial(level, (done >> (8 * level)) // TILE, size)
+        return new
+
+    def _derive(self, done: int, size: int) -> dict[str, bytes]:
+        """The bundles and tiles of `size` from the last full tile of `done` on; reads back at most 255 old rows."""
+        first = done // TILE * TILE
+        entries = [row.entry for row in self._rows.rows(first, size)]
+        if len(entries) != size - first:
+            raise CheckpointRolledBack(f"the catalog lacks events between {first} and {size}")
+        old = TileTree(self._files, done)
+        hashes = [leaf_hash(one) for one in entries]
+        self._check_chain(entries, hashes, first, done, old)
+        fresh = {}
+        for number, width in tiles_of(0, first // TILE, size):
+            at = number * TILE - first
+            fresh[bundle_path(number, width)] = encode_bundle(entries[at : at + width])
+        for level in range(levels_of(size)):
+            parents = []
+            for number, width in tiles_of(level, first // TILE, size):
+                tile = hashes[number * TILE - first :][:width]
+                fresh[tile_path(level, number, width)] = b"".join(tile)
+                if width == TILE:
+                    parents.append(complete_root(tile))
+            # One level up, our first parent may be in the middle of a tile whose beginning is already stored
+            parent, first = first // TILE, first // TILE // TILE * TILE
+            stored = old.tile(level + 1, first // TILE)[: parent - first] if parent > first else []
+            hashes = stored + parents
+        return fresh
+
+    def _check_chain(
+        self, entries: Sequence[bytes], hashes: Sequence[bytes], first: int, done: int, old: TileTree
+    ) -> None:
+        """Refuse to sign rows that are not entries of this log in order: once signed they could not be undone."""
+        for at in range(done - first, len(entries)):
+            entry = parse_entry(entries[at])
+            if at > 0:
+                before = hashes[at - 1].hex()
+            else:
+                before = NO_HASH if first == 0 else old.tile(0, first // TILE - 1)[-1].hex()
+            if (entry.log, entry.seq, entry.prev) != (self.origin, first + at, before):
+                raise IntegrityError(f"row {first + at} does not continue the log")
+
+    def _write_once(self, path: str, data: bytes) -> None:
+        there = self._files.read(path)
+        if there is None:
+            self._files.write_new(path, data)
+        elif there != data:
+            raise LogForked(f"{path} is already there and differs")
+
+    def _drop_partials(self, size: int) -> None:
+        for level in range(levels_of(size)):
+            self._drop_partial(level, (size >> (8 * level)) // TILE - 1, size)
+
+    def _drop_partial(self, level: int, number: int, size: int) -> None:
+        """Delete the partial versions of a tile that is full now. Dying in between leaves some: harmless."""
+        if number < 0 or (number + 1) * TILE > size >> (8 * level):
+            return
+        for full in (tile_path(level, number), *([bundle_path(number)] if level == 0 else [])):
+            for name in self._files.list(f"{full}.p"):
+                self._files.remove(f"{full}.p/{name}")
+
+
+class _Overlay:
+    """The log's files as they will be."""
+
+    def __init__(self, files: LogFiles, fresh: Mapping[str, bytes]) -> None:
+        self._files = files
+        self._fresh = fresh
+
+    def read(self, path: str) -> bytes | None:
+        return self._fresh[path] if path in self._fresh else self._files.read(path)
+
+    def list(self, folder: str) -> Sequence[str]:
+        return self._files.list(folder)

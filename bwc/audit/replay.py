@@ -1,0 +1,249 @@
+"""Replay of a log: which keys, roles and policy are in force at each entry, and what they permit (steps 6 and 7).
+
+Everything is read from the log itself, beginning with the operator whom the first entry enrols.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from bwc.audit.event import Entry
+from bwc.audit.findings import Findings
+from bwc.errors import IntegrityError, ProofInvalid, UsageError
+from bwc.evidence import EventKind, Outcome, parse_utc
+from bwc.keys import PublicKey
+from bwc.roles import Policy, Role, approvals_missing, may
+
+_KINDS = {kind.value: kind for kind in EventKind}
+_OUTCOMES = {EventKind.ACT_REFUSED: Outcome.REFUSED, EventKind.ACT_FAILED: Outcome.FAILED}
+_MUST_SUCCEED = frozenset(
+    {
+        EventKind.VAULT_CREATED,
+        EventKind.KEY_ENROLLED,
+        EventKind.KEY_REVOKED,
+        EventKind.RECIPIENT_ADDED,
+        EventKind.POLICY_SET,
+        EventKind.COPY_APPROVED,
+        EventKind.RELEASE_PUBLISHED,
+    }
+)  # these change what later entries may do; an attempt that failed is an `act.failed`
+
+
+@dataclass(slots=True)
+class Enrolled:
+    """A key as the log enrolled it. `person` is the first key of the same person, so rotation keeps people apart."""
+
+    key: PublicKey
+    roles: frozenset[Role]
+    person: str
+    since: int  # entry that enrolled it
+    revoked: int | None = None  # entry that revoked it
+
+
+@dataclass(frozen=True, slots=True)
+class _Approval:
+    copy: str
+    plan: str
+    report: str
+    people: frozenset[str]
+
+
+@dataclass(slots=True)
+class Standing:
+    """What is in force after the entries replayed so far."""
+
+    keys: dict[str, Enrolled] = field(default_factory=dict)
+    policy: Policy = field(default_factory=Policy)
+    vkey: str = ""
+
+
+class Replay:
+    """Takes the entries of a log in order and reports what no key, role or policy permitted."""
+
+    def __init__(
+        self, findings: Findings, *, signatures: bool, back: Callable[[int], Iterator[Entry]] = lambda _: iter(())
+    ) -> None:
+        """`back(seq)` gives the entries before `seq`, newest first; needed when a compromise is announced."""
+        self.standing = Standing()
+        self.verified = 0
+        self._findings = findings
+        self._signatures = signatures
+        self._back = back
+        self._approvals: dict[int, _Approval] = {}
+        self._renderers: dict[str, str] = {}
+        self._checked: set[tuple[str, str]] = set()
+        self._effects: dict[EventKind, Callable[[Entry], None]] = {
+            EventKind.VAULT_CREATED: self._created,
+            EventKind.KEY_ENROLLED: self._enrolled,
+            EventKind.KEY_REVOKED: self._revoked,
+            EventKind.POLICY_SET: self._policy,
+            EventKind.COPY_RENDERED: self._rendered,
+            EventKind.COPY_CHECKED: self._check_made,
+            EventKind.COPY_APPROVED: self._approved,
+            EventKind.RELEASE_PUBLISHED: self._released,
+        }
+
+    def take(self, entry: Entry) -> None:
+        """Check one entry against what is in force, then let it take effect."""
+        where = f"entry {entry.seq}"
+        kind = _KINDS.get(entry.kind)
+        if (entry.seq == 0) != (kind is EventKind.VAULT_CREATED):
+            self._findings.bad(7, "a log begins with vault.created, once", where)
+            return
+        try:
+            if kind is EventKind.VAULT_CREATED:
+                self._created(entry)
+            signed = self._check_signatures(entry, where)
+        except IntegrityError as error:
+            self._findings.refused(6, error, where)
+            return
+        if kind is None:
+            self._findings.note(7, f"{entry.kind} is not known to this version: check with a newer one", where)
+        elif signed:
+            self._check_act(entry, kind, where)
+
+    # --- step 6 ------------------------------------------------------------------------------------------
+
+    def _check_signatures(self, entry: Entry, where: str) -> bool:
+        signed = True
+        for signature in entry.signatures:
+            by = self.standing.keys.get(signature.key)
+            if by is None:
+                self._findings.bad(6, f"key {signature.key} is not enrolled", where, ProofInvalid)
+                signed = False
+                continue
+            if by.revoked is not None:
+                self._findings.bad(6, f"key {signature.key} was revoked by entry {by.revoked}", where, ProofInvalid)
+                signed = False
+            if self._signatures:
+                entry.verify_signature(signature, by.key)
+                self.verified += 1
+        return signed
+
+    # --- step 7 ------------------------------------------------------------------------------------------
+
+    def _check_act(self, entry: Entry, kind: EventKind, where: str) -> None:
+        roles = self.standing.keys[entry.actor].roles
+        if not may(roles, kind):
+            self._findings.bad(7, f"{entry.kind} by a key that is {_names(roles)}", where)
+            return
+        if entry.outcome != _OUTCOMES.get(kind, entry.outcome) or (kind in _MUST_SUCCEED and entry.outcome != "ok"):
+            self._findings.bad(7, f"{entry.kind} cannot have the outcome {entry.outcome}", where)
+            return
+        effect = self._effects.get(kind)
+        if effect is None or kind is EventKind.VAULT_CREATED or entry.outcome != "ok":
+            return
+        try:
+            effect(entry)
+        except IntegrityError as error:
+            self._findings.refused(7, error, where)
+
+    def _created(self, entry: Entry) -> None:
+        if entry.facts.get("log") != entry.log:
+            raise IntegrityError("vault.created names another log")
+        self.standing.vkey = _text(entry.facts, "vkey")
+        self._enrol(entry, entry.actor)
+
+    def _enrolled(self, entry: Entry) -> None:
+        self._enrol(entry, None)
+
+    def _enrol(self, entry: Entry, must_be: str | None) -> None:
+        operator = _member(entry.facts, "operator", dict)
+        key = PublicKey.from_json(operator)
+        if must_be not in (None, key.key_id):
+            raise IntegrityError("vault.created is signed by another than the operator it enrols")
+        known = self.standing.keys.get(key.key_id)
+        if known is not None and known.revoked is not None:
+            raise IntegrityError(f"key {key.key_id} was revoked and cannot be enrolled again")
+        person = known.person if known else str(key.key_id)
+        if operator.get("replaces") is not None:
+            # The same person under a new key; two-person rules count people
+            replaced = self.standing.keys.get(_text(operator, "replaces"))
+            if known is not None or replaced is None:
+                raise IntegrityError(f"key {key.key_id} replaces a key that is not enrolled")
+            person = replaced.person
+        roles = frozenset(_role(one) for one in _member(operator, "roles", list))
+        self.standing.keys[key.key_id] = Enrolled(key, roles, person, entry.seq)
+
+    def _revoked(self, entry: Entry) -> None:
+        name = _text(entry.facts, "key")
+        known = self.standing.keys.get(name)
+        if known is None or known.revoked is not None:
+            raise IntegrityError(f"key {name} is not enrolled, so it cannot be revoked")
+        known.revoked = entry.seq
+        since = entry.facts.get("compromised_from")
+        if since is None:
+            return
+        try:
+            parse_utc(since if isinstance(since, str) else "")
+        except UsageError as error:
+            raise IntegrityError(error.message) from error
+        # What it signed before stands; what it signed after is flagged
+        doubtful = [one.seq for one in self._back(entry.seq) if one.at >= since and name in one.signatures_text]
+        if doubtful:
+            span = f"{len(doubtful)} between entry {doubtful[-1]} and {doubtful[0]}"
+            self._findings.note(6, f"signed by key {name} after it was compromised: {span}", f"entry {entry.seq}")
+
+    def _policy(self, entry: Entry) -> None:
+        value = _member(entry.facts, "policy", dict)
+        standard = Policy().to_json()
+        for name, given in value.items():
+            expected = standard.get(name)
+            negative = isinstance(given, int) and given < 0
+            if name in standard and (type(given) is not type(expected) or negative):
+                raise IntegrityError(f"the policy gives no usable {name}")
+        self.standing.policy = Policy.from_json(value)
+
+    def _rendered(self, entry: Entry) -> None:
+        self._renderers[_text(entry.facts, "copy_sha256")] = self.standing.keys[entry.actor].person
+
+    def _check_made(self, entry: Entry) -> None:
+        self._checked.add((_text(entry.facts, "copy_sha256"), _text(entry.facts, "report_sha256")))
+
+    def _approved(self, entry: Entry) -> None:
+        signers = [self.standing.keys[one.key] for one in entry.signatures]
+        people = frozenset(one.person for one in signers if may(one.roles, EventKind.COPY_APPROVED))
+        copy, plan, report = (_text(entry.facts, name) for name in ("copy_sha256", "plan_sha256", "report_sha256"))
+        self._approvals[entry.seq] = _Approval(copy, plan, report, people)
+
+    def _released(self, entry: Entry) -> None:
+        """Each copy: approvals of these very bytes, by as many different people as policy asks."""
+        named = _member(entry.facts, "approvals", list)
+        approvals = [self._approvals[seq] for seq in named if isinstance(seq, int) and seq in self._approvals]
+        if len(approvals) != len(named):
+            raise IntegrityError("the release names approvals that are not in the log")
+        for copy in _member(entry.facts, "copies", list):
+            if not isinstance(copy, str) or copy not in self._renderers:
+                raise IntegrityError(f"the released copy {copy} was never rendered here")
+            mine = [one for one in approvals if one.copy == copy]
+            people: set[str] = set().union(*(one.people for one in mine))
+            missing = approvals_missing(self.standing.policy, approvers=people, renderer=self._renderers[copy])
+            if missing:
+                raise IntegrityError(f"the released copy {copy} lacks the approval of {missing} more people")
+            if any((copy, one.report) not in self._checked for one in mine):
+                self._findings.note(
+                    7, f"the approval of {copy} names a check that is not in the log", f"entry {entry.seq}"
+                )
+
+
+def _names(roles: Iterable[Role]) -> str:
+    return ", ".join(sorted(role.value for role in roles)) or "without a role"
+
+
+def _role(value: Any) -> Role:
+    try:
+        return Role(value)
+    except ValueError:
+        raise IntegrityError(f"{value!r} is not a role") from None
+
+
+def _member(facts: dict[str, Any], name: str, kind: type) -> Any:
+    value = facts.get(name)
+    if not isinstance(value, kind):
+        raise IntegrityError(f"the facts lack {name}")
+    return value
+
+
+def _text(facts: dict[str, Any], name: str) -> str:
+    value: str = _member(facts, name, str)
+    return value

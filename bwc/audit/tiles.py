@@ -1,0 +1,195 @@
+"""C2SP tlog-tiles: where the log's hashes and entries lie, and reading a tree from them.
+
+A hash tile holds up to 256 hashes of one level, a bundle the up to 256 entries under a level 0 tile. Tiles that
+are not full are named with their width and kept for each size that was ever signed, until the full one exists.
+"""
+
+import re
+import stat
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from bwc.audit.merkle import HASH_BYTES, complete_root
+from bwc.errors import IntegrityError, StorageError
+
+TILE = 256
+MAX_ENTRY = 65_535  # a bundle gives the length of an entry in 16 bits
+MAX_FILE = TILE * (2 + MAX_ENTRY)
+
+_CACHED_TILES = 64
+
+
+class LogReader(Protocol):
+    """The files of a log, by path below its folder (`/` between parts)."""
+
+    def read(self, path: str) -> bytes | None:
+        """The whole file, or None when it is absent."""
+
+    def list(self, folder: str) -> Sequence[str]:
+        """The names in `folder`; empty when it is absent."""
+
+
+class LogFiles(LogReader, Protocol):
+    """Where the log keeps its files. Each change is durable when it returns, and all or nothing before."""
+
+    def write_new(self, path: str, data: bytes) -> None:
+        """Make a file that is not there yet."""
+
+    def replace(self, path: str, data: bytes) -> None:
+        """Make a file, or replace all of it at once."""
+
+    def remove(self, path: str) -> None:
+        """Delete a file that is not needed any more; one that is already gone is no error."""
+
+
+class LogFolder:
+    """A log in a local folder, to read only: what an auditor holds. Symbolic links are not followed."""
+
+    _PART = re.compile(r"[A-Za-z0-9_-]+(\.p)?\Z")
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self, path: str) -> bytes | None:
+        place = self._place(path)
+        try:
+            status = place.lstat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE:
+                raise IntegrityError(f"{path} is not a file of a log")
+            return place.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+
+    def list(self, folder: str) -> Sequence[str]:
+        try:
+            return sorted(one.name for one in self._place(folder).iterdir())
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            raise StorageError(f"{folder} cannot be read: {error.strerror}") from error
+
+    def _place(self, path: str) -> Path:
+        place = self._folder
+        for part in path.split("/"):
+            if not self._PART.match(part) or place.is_symlink():
+                raise IntegrityError(f"{path!r} is not a path of a log")
+            place = place / part
+        return place
+
+
+def tile_path(level: int, number: int, width: int = TILE) -> str:
+    """The path of hash tile `number` at tile level `level`, holding `width` hashes."""
+    return f"tile/{level}/{_numbered(number, width)}"
+
+
+def bundle_path(number: int, width: int = TILE) -> str:
+    """The path of the bundle of entries `256 number` and on, holding `width` entries."""
+    return f"tile/entries/{_numbered(number, width)}"
+
+
+def _numbered(number: int, width: int) -> str:
+    # tlog-tiles: 3-digit path elements, all but the last begin with x: 1234067 is x001/x234/067
+    parts = [f"{number % 1000:03d}"]
+    while number >= 1000:
+        number //= 1000
+        parts.append(f"x{number % 1000:03d}")
+    name = "/".join(reversed(parts))
+    return name if width == TILE else f"{name}.p/{width}"
+
+
+def tiles_of(level: int, start: int, size: int) -> Iterator[tuple[int, int]]:
+    """(number, width) of the tiles at `level` of a tree of `size` leaves, from tile `start` on."""
+    hashes = size >> (8 * level)
+    for number in range(start, -(-hashes // TILE)):
+        yield number, min(TILE, hashes - number * TILE)
+
+
+def levels_of(size: int) -> int:
+    """How many tile levels a tree of `size` leaves has."""
+    return max(1, -(-size.bit_length() // 8)) if size else 0
+
+
+def encode_bundle(entries: Sequence[bytes]) -> bytes:
+    """The bytes of a bundle: each entry after its length as 16 bits, big-endian."""
+    return b"".join(len(one).to_bytes(2, "big") + one for one in entries)
+
+
+def parse_bundle(data: bytes, width: int) -> list[bytes]:
+    """The `width` entries of a bundle. Raises `IntegrityError` unless it holds exactly these."""
+    entries = []
+    at = 0
+    for _ in range(width):
+        stop = at + 2 + int.from_bytes(data[at : at + 2], "big")
+        entries.append(data[at + 2 : stop])
+        at = stop
+    if at != len(data):
+        raise IntegrityError(f"a bundle of {width} entries takes {at} bytes, this one has {len(data)}")
+    return entries
+
+
+def parse_tile(data: bytes, width: int) -> list[bytes]:
+    """The `width` hashes of a tile. Raises `IntegrityError` unless it holds exactly these."""
+    if len(data) != width * HASH_BYTES:
+        raise IntegrityError(f"a tile of {width} hashes takes {width * HASH_BYTES} bytes, this one has {len(data)}")
+    return [data[at : at + HASH_BYTES] for at in range(0, len(data), HASH_BYTES)]
+
+
+def read_wide(files: LogReader, path_of_full: str, width: int) -> tuple[bytes, int]:
+    """A tile's or bundle's bytes and the width it is stored with: `width`, or full once that exists.
+
+    Raises `IntegrityError` naming the file when neither is there.
+    """
+    # a reader of an older checkpoint finds the partial tile replaced by the full one
+    names = [(path_of_full, TILE)] if width == TILE else [(f"{path_of_full}.p/{width}", width), (path_of_full, TILE)]
+    for path, found in names:
+        data = files.read(path)
+        if data is not None:
+            return data, found
+    raise IntegrityError(f"{names[0][0]} is missing")
+
+
+class TileTree:
+    """The tree of `size` leaves, read from tiles; `node` is a `merkle.NodeHash`. Not yet verified against a root."""
+
+    def __init__(self, files: LogReader, size: int) -> None:
+        self._files = files
+        self.size = size
+        self._cache: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
+
+    def node(self, level: int, index: int) -> bytes:
+        """The hash of the complete subtree `index` at `level`: one tile read, at most 127 hashes."""
+        tile_level, inner = divmod(level, 8)
+        first = index << inner
+        number, at = divmod(first, TILE)
+        hashes = self.tile(tile_level, number)
+        if at + (1 << inner) > len(hashes):
+            raise IntegrityError(f"a log of {self.size} has no subtree {index} at level {level}")
+        return complete_root(hashes[at : at + (1 << inner)])
+
+    def tile(self, level: int, number: int) -> list[bytes]:
+        """The hashes of one tile, as many as this tree has."""
+        key = (level, number)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return self._cache[key]
+        width = min(TILE, (self.size >> (8 * level)) - number * TILE)
+        if width <= 0:
+            raise IntegrityError(f"a log of {self.size} has no tile {number} at level {level}")
+        data, found = read_wide(self._files, tile_path(level, number), width)
+        hashes = parse_tile(data, found)[:width]
+        self._cache[key] = hashes
+        if len(self._cache) > _CACHED_TILES:
+            self._cache.popitem(last=False)
+        return hashes
+
+    def entries(self, number: int) -> list[bytes]:
+        """The entries of one bundle, as many as this tree has."""
+        width = min(TILE, self.size - number * TILE)
+        if width <= 0:
+            raise IntegrityError(f"a log of {self.size} has no bundle {number}")
+        data, found = read_wide(self._files, bundle_path(number), width)
+        return parse_bundle(data, found)[:width]
