@@ -32,7 +32,7 @@ class OperatorPublic:
 
     def facts(self, roles: Sequence[str]) -> dict[str, Json]:
         """The public facts of an enrolment entry; the name is not among them."""
-        return {"key": self.key.to_json(), "recipient": self.recipient.to_json(), "roles": list(roles)}
+        return self.key.to_json() | {"recipient": self.recipient.to_json(), "roles": list(roles)}
 
     def document(self) -> bytes:
         """The file handed to the administrator."""
@@ -57,7 +57,7 @@ class OperatorPublic:
                 raise UsageError("not an operator's public file")
             return cls(
                 name=value["name"],
-                key=PublicKey.from_json(value["key"]),
+                key=PublicKey.from_json(value),
                 recipient=Recipient.from_json(value["recipient"]),
             )
         except (ValueError, KeyError, TypeError, IntegrityError) as error:

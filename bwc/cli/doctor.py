@@ -123,7 +123,7 @@ def _agencies() -> Iterator[Finding]:
 
 
 def _vault(entry: Entry) -> Iterator[Finding]:
-    from bwc.custody import House
+    from bwc.custody.house import House
 
     places = find_vault(entry.vault)
     free = shutil.disk_usage(places.vault).free

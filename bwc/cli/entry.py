@@ -16,7 +16,7 @@ from bwc.config import find_vault, user_config_dir
 from bwc.errors import KeyUnavailable, UsageError
 
 if TYPE_CHECKING:
-    from bwc.custody import House
+    from bwc.custody.house import House
     from bwc.keys import Operator
 
 
@@ -34,7 +34,7 @@ class Entry:
 
         On leaving, what was recorded is published (tiles, checkpoint) before the person is told.
         """
-        from bwc.custody import House
+        from bwc.custody.house import House
 
         places = find_vault(self.vault)
         with House.enter(places, None if locked else self.person()) as house:
@@ -43,7 +43,7 @@ class Entry:
     @contextmanager
     def reading_room(self) -> Iterator["House"]:
         """The vault to read in: with the operator's key when it can be had without asking, else without."""
-        from bwc.custody import House
+        from bwc.custody.house import House
 
         places = find_vault(self.vault)
         person: Operator | None = None

@@ -30,7 +30,7 @@ def init(entry: Entry, folder: Path, *, agency: str, operator_name: str | None, 
     The first operator holds every role; give roles to others with `bwc key enrol`. The passphrase is asked,
     or read from the file named by BWC_PASSPHRASE_FILE. The recovery key opens everything: print it, lock it away.
     """
-    from bwc.custody import House
+    from bwc.custody.founding import found
     from bwc.keys import LocalOperator, RecoveryKey, load_operator, save_operator
 
     places = Places(vault=folder.expanduser().resolve())
@@ -48,7 +48,7 @@ def init(entry: Entry, folder: Path, *, agency: str, operator_name: str | None, 
         save_operator(path, operator, passphrase(f"new passphrase for {name}", confirm=True))
     recovery_text = RecoveryKey.generate()
     recovery = RecoveryKey.parse(recovery_text)
-    with House.found(places, agency=agency, operator=operator, recovery=recovery.recipient) as house:
+    with found(places, agency=agency, operator=operator, recovery=recovery.recipient) as house:
         vkey, log = house.vkey, house.log_origin
     _remember(places, agency=agency, vkey=vkey)
     if recovery_file:

@@ -1,6 +1,5 @@
 """bwc unlock, lock and key: the operator's keys and the agent that holds them."""
 
-import json
 from pathlib import Path
 
 import click
@@ -65,6 +64,7 @@ def key() -> None:
 @click.option("--out", type=click.Path(path_type=Path), help="Where the public half goes (default NAME.pub).")
 def key_new(entry: Entry, name: str, *, out: Path | None) -> None:
     """Make an operator key for NAME on this computer, and a public file for the administrator to enrol."""
+    from bwc.enrolment import OperatorPublic
     from bwc.keys import LocalOperator, save_operator
 
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
@@ -77,7 +77,8 @@ def key_new(entry: Entry, name: str, *, out: Path | None) -> None:
         raise UsageError(f"a key named {name} exists in {key_folder()}", "choose another name")
     operator = LocalOperator.generate(name)
     save_operator(path, operator, passphrase(f"new passphrase for {name}", confirm=True))
-    public.write_text(json.dumps(operator.public_document(), indent=1) + "\n", encoding="utf-8")
+    person = OperatorPublic(name=name, key=operator.verify_key, recipient=operator.recipient)
+    public.write_bytes(person.document())
     entry.terminal.result(
         {"name": name, "key": operator.key_id, "public_file": str(public)},
         f"key {operator.key_id} for {name}\nhand {public} to the administrator: bwc key enrol {public} --role …",

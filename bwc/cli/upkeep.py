@@ -35,7 +35,7 @@ def catalog() -> None:
 def rebuild(entry: Entry) -> None:
     """Make the catalog again from the log. With a key that reads private bodies, names and cases come back too."""
     from bwc.config import find_vault
-    from bwc.custody import House
+    from bwc.custody.house import House
 
     person = entry.person()
     with entry.terminal.progress("rebuild") as progress:
@@ -67,7 +67,7 @@ def policy() -> None:
 def policy_show(entry: Entry) -> None:
     """The policy in force."""
     with entry.house(locked=True) as house:
-        data = house.policy().to_json()
+        data = house.policy.to_json()
     entry.terminal.result(data, table(("setting", "value"), [(key, value) for key, value in data.items()]))
 
 
@@ -82,7 +82,7 @@ def policy_show(entry: Entry) -> None:
 def policy_set(entry: Entry, settings: tuple[str, ...]) -> None:
     """Change settings of the policy (administrator)."""
     with entry.house() as house:
-        new = house.policy()
+        new = house.policy
         for setting in settings:
             name, found, value = setting.partition("=")
             if not found:

@@ -66,7 +66,7 @@ def pin(entry: Entry, vkey: str | None, *, agency: str, list_them: bool) -> None
 
 
 def _verify_vault(entry: Entry, folder: Path | None, vkey: str | None, *, quick: bool, share: float) -> None:
-    from bwc.custody import House
+    from bwc.custody.house import House
 
     places = find_vault(str(folder) if folder else entry.vault)
     with entry.terminal.progress("verify") as progress:

@@ -1,0 +1,354 @@
+"""The one door: role → vault → event and catalog in one transaction → tiles and checkpoint. Acts only.
+
+Every act on evidence passes here. The order of a change (docs/architecture.md) is kept in `act` and `publish`:
+objects are durable and proven before their event, the event is durable before the person is told.
+"""
+
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import BinaryIO, Self
+
+from bwc.audit.event import Entry
+from bwc.audit.log import SystemClock
+from bwc.canonical import Json, sha256_hex
+from bwc.config import Places
+from bwc.custody.reading import LOG_KEY, Reading
+from bwc.enrolment import OperatorPublic, log_signer, open_log_key, wrap_log_key
+from bwc.errors import BwcError, NotAllowed, NotFound, PolicyRefuses, UsageError
+from bwc.evidence import (
+    EventDraft,
+    EventKind,
+    EvidenceItem,
+    ItemId,
+    KeyId,
+    ObjectRole,
+    Outcome,
+    SealedObject,
+    new_item_id,
+    utc_text,
+)
+from bwc.keys import Operator, Recipient
+from bwc.roles import BODY_READERS, FOOTAGE_READERS, MAY, Policy, Role, may
+from bwc.storage.body import seal_body
+from bwc.storage.vault import Held, Sink
+
+_TRIES = 20  # item ids carry 30 random bits a day: a clash is rare, twenty in a row is a broken random source
+
+
+class House(Reading):
+    """A vault entered by one operator, or by nobody (`operator=None`): then it can only be read.
+
+    A context manager: on leaving, what was recorded is published and the catalog is closed.
+    """
+
+    def __init__(self, places: Places, operator: Operator | None) -> None:
+        super().__init__(places, operator)
+        self._clock = SystemClock()
+        self._unpublished = False
+
+    # --- coming and going -------------------------------------------------------------------------------
+
+    @classmethod
+    def enter(cls, places: Places, operator: Operator | None) -> Self:
+        """The vault at `places`. Raises `NoVault`."""
+        return cls(places, operator)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if self._unpublished:
+                self.publish()
+        finally:
+            self.close()
+
+    def publish(self) -> int:
+        """Steps 3 and 4: tiles, then a signed checkpoint that holds every event so far. The number of entries."""
+        signer = log_signer(open_log_key(self.log_key_file(), self.person))
+        with self._disk.lock("lock"):
+            size = self._log.publish(signer).size
+        self._unpublished = False
+        return size
+
+    # --- acts: intake -----------------------------------------------------------------------------------
+
+    def new_item(self) -> ItemId:
+        """A fresh item id that the catalog does not know."""
+        for _ in range(_TRIES):
+            made = new_item_id(datetime.now(UTC))
+            if self._catalog.item(made) is None:
+                return made
+        raise BwcError("no fresh item id could be made", "bwc doctor")
+
+    def seal(self, source: BinaryIO, *, item: ItemId, role: ObjectRole, segment: int) -> Held:
+        """Step 1: seal `source` and prove it. Nothing is recorded yet; nothing is left if it fails."""
+        return self._vault.seal(
+            source,
+            item=item,
+            role=role,
+            segment=segment,
+            signer=self.person,
+            recipients=self._readers(FOOTAGE_READERS),
+            now=datetime.now(UTC),
+        )
+
+    def record_ingest(
+        self,
+        item: EvidenceItem,
+        *,
+        held: Sequence[Held],
+        sidecars: Sequence[tuple[str, Held]],
+        vendor: str,
+        source: str,
+    ) -> None:
+        """`item.ingested`: the item is held from here on."""
+        everything = [*held, *(one for _, one in sidecars)]
+        private: dict[str, Json] = {
+            "camera": item.camera_id,
+            "case_ids": list(item.case_ids),
+            "category": item.category,
+            "clock_offset_ms": item.clock_offset_ms,
+            "names": [one.name for one in item.segments],
+            "officer": item.officer_id,
+            "recorded_at": utc_text(item.recorded_at) if item.recorded_at else None,
+            "sha256": [one.content_digest for one in held],
+            "sidecars": [
+                {"name": name, "sha256": one.content_digest, "size": one.plain_bytes} for name, one in sidecars
+            ],
+            "sizes": [one.plain_bytes for one in held],
+            "source": source,
+            "vendor": vendor,
+        }
+        facts: dict[str, Json] = {"bytes": sum(one.plain_bytes for one in held), "gaps": 0, "segments": len(held)}
+        self.act(EventKind.ITEM_INGESTED, item.item_id, facts, private, [one.sealed for one in everything])
+
+    def record_duplicate(
+        self, existing: ItemId, *, officer: str, camera: str, source: str, names: Sequence[str], sha256: Sequence[str]
+    ) -> None:
+        """`item.duplicate`: the same bytes arrived again; one object, a second custody event."""
+        private: dict[str, Json] = {
+            "camera": camera,
+            "names": list(names),
+            "officer": officer,
+            "sha256": list(sha256),
+            "source": source,
+        }
+        self.act(EventKind.ITEM_DUPLICATE, existing, {"existing": existing, "segments": len(sha256)}, private)
+
+    def record_index(
+        self,
+        item: ItemId,
+        *,
+        documents: Sequence[Held],
+        segments: Sequence[Mapping[str, Json]],
+        private: Mapping[str, Json],
+    ) -> None:
+        """`item.indexed`: media facts, read while the file key was in memory."""
+        facts: dict[str, Json] = {"segments": list(segments)}
+        self.act(EventKind.ITEM_INDEXED, item, facts, private, [one.sealed for one in documents])
+
+    def tag(self, item: ItemId, new: Mapping[str, Json], *, note: str) -> None:
+        """`item.tagged`: officer, category or cases corrected; old and new recorded."""
+        row = self.item(item)
+        old: dict[str, Json] = {"officer": row.officer, "category": row.category, "case_ids": list(row.case_ids)}
+        private: dict[str, Json] = {"new": dict(new), "note": note, "old": {key: old[key] for key in new}}
+        self.act(EventKind.ITEM_TAGGED, item, {"fields": sorted(new)}, private)
+
+    # --- acts: opening and redaction --------------------------------------------------------------------
+
+    def record_opening(self, item: ItemId, segment: int, *, purpose: str, reason: str = "", to: str = "") -> None:
+        """`item.opened`: recorded before the first byte is read."""
+        self.act(EventKind.ITEM_OPENED, item, {"purpose": purpose, "segment": segment}, {"reason": reason, "to": to})
+
+    @contextmanager
+    def open_original(
+        self, item: ItemId, segment: int, *, purpose: str, reason: str = "", to: str = ""
+    ) -> Iterator[BinaryIO]:
+        """The plaintext of one segment, seekable, in memory only; its opening is an event, and so is a failure."""
+        found = self._segment(item, segment)
+        self.record_opening(item, segment, purpose=purpose, reason=reason, to=to)
+        try:
+            with self._vault.open(found.object_id, self.person) as source:
+                yield source
+        except BwcError as error:
+            self.record_failure(item, purpose, error)
+            raise
+
+    def record_failure(self, item: ItemId | None, act: str, error: BwcError) -> None:
+        """`act.failed`: an act that was tried and did not succeed, and why."""
+        self.act(
+            EventKind.ACT_FAILED,
+            item,
+            {"act": act, "error": error.name},
+            {"message": error.message},
+            outcome=Outcome.FAILED,
+        )
+
+    def save_plan(
+        self, item: ItemId, segment: int, data: bytes, *, facts: Mapping[str, Json], sheet: bytes | None, detected: bool
+    ) -> None:
+        """`plan.saved`, or `detection.run` for a fresh analysis, with its contact sheet."""
+        held = [self._seal_bytes(data, item, ObjectRole.PLAN, segment)]
+        if sheet is not None:
+            held.append(self._seal_bytes(sheet, item, ObjectRole.SHEET, segment))
+        kind = EventKind.DETECTION_RUN if detected else EventKind.PLAN_SAVED
+        self.act(kind, item, facts, {}, [one.sealed for one in held])
+
+    def sink(self, item: ItemId, role: ObjectRole, segment: int) -> AbstractContextManager[Sink]:
+        """Seal what is written, while it is written; `.held` after a clean end, nothing left after an error."""
+        return self._vault.sink(
+            item=item,
+            role=role,
+            segment=segment,
+            signer=self.person,
+            recipients=self._readers(FOOTAGE_READERS),
+            now=datetime.now(UTC),
+        )
+
+    def scratch(self) -> BinaryIO:
+        """A working file sealed under a throw-away key."""
+        return self._vault.scratch()
+
+    def record_copy(self, item: ItemId, held: Held, facts: Mapping[str, Json]) -> None:
+        """`copy.rendered`."""
+        self.act(EventKind.COPY_RENDERED, item, facts, {}, [held.sealed])
+
+    def record_report(self, item: ItemId, segment: int, data: bytes, facts: Mapping[str, Json]) -> None:
+        """`copy.checked`, with the report sealed."""
+        held = self._seal_bytes(data, item, ObjectRole.REPORT, segment)
+        self.act(EventKind.COPY_CHECKED, item, facts, {}, [held.sealed])
+
+    def record_suspect(self, item: ItemId, facts: Mapping[str, Json], *, note: str) -> None:
+        """`suspect.decided`: what a person said of a suspect of the check."""
+        self.act(EventKind.SUSPECT_DECIDED, item, facts, {"note": note})
+
+    def record_approval(self, item: ItemId, facts: Mapping[str, Json], *, note: str) -> int:
+        """`copy.approved`: this operator signs the digests of plan, copy and report. The entry's place."""
+        return self.act(EventKind.COPY_APPROVED, item, facts, {"note": note}).seq
+
+    def record_release(self, item: ItemId, facts: Mapping[str, Json], private: Mapping[str, Json]) -> Entry:
+        """`release.published`."""
+        return self.act(EventKind.RELEASE_PUBLISHED, item, facts, private)
+
+    # --- acts: keys and policy --------------------------------------------------------------------------
+
+    def enrol(self, person: OperatorPublic, *, roles: Sequence[str]) -> int:
+        """`key.enrolled`; the log key is wrapped to the newcomer, and envelopes when they may read footage."""
+        self._require(EventKind.KEY_ENROLLED)
+        self.act(EventKind.KEY_ENROLLED, None, {"operator": person.facts(roles)}, {"name": person.name})
+        self._rewrap_log_key()
+        return self.rewrap() if FOOTAGE_READERS & {Role(role) for role in roles} else 0
+
+    def revoke(self, who: str, *, note: str) -> tuple[KeyId, int]:
+        """`key.revoked`: what the key signed before stands; it is taken off the log key and every envelope."""
+        matches = [
+            row for row in self.operators() if not row.revoked and (row.name == who or row.key_id.startswith(who))
+        ]
+        if len(matches) != 1:
+            raise NotFound(f"{'no' if not matches else 'more than one'} enrolled key is {who}", "bwc key list")
+        if matches[0].key_id == self.person.key_id:
+            raise UsageError("you cannot revoke the key you are signing with", "another administrator does it")
+        self.act(EventKind.KEY_REVOKED, None, {"key": matches[0].key_id}, {"note": note})
+        self._rewrap_log_key()
+        return KeyId(matches[0].key_id), self.rewrap()
+
+    def rewrap(self) -> int:
+        """`item.rewrapped` for every item whose envelopes do not name exactly today's readers. How many envelopes."""
+        readers = self._readers(FOOTAGE_READERS)
+        if self.person.recipient_id not in {one.recipient_id for one in readers}:
+            return 0
+        count = 0
+        for item, objects in self._catalog.objects_by_item():
+            changed = [new for one in objects if (new := self._vault.rewrap(one, readers, self.person)) is not None]
+            if changed:
+                self.act(EventKind.ITEM_REWRAPPED, item, {"envelopes": len(changed)}, {}, changed)
+            count += len(changed)
+        return count
+
+    def set_policy(self, policy: Policy) -> None:
+        """`policy.set`."""
+        self.act(EventKind.POLICY_SET, None, {"policy": policy.to_json()}, {})
+
+    # --- the order of a change --------------------------------------------------------------------------
+
+    def act(
+        self,
+        kind: EventKind,
+        item: ItemId | None,
+        facts: Mapping[str, Json],
+        private: Mapping[str, Json],
+        objects: Sequence[SealedObject] = (),
+        *,
+        outcome: Outcome = Outcome.OK,
+    ) -> Entry:
+        """Record one act: role, body, then event and catalog in one transaction. Durable when it returns."""
+        self._require(kind, item)
+        draft = EventDraft(kind=kind, item=item, facts=facts, private=private, objects=tuple(objects), outcome=outcome)
+        return self._record(draft, self._body_readers() if private else [])
+
+    def record_genesis(
+        self, facts: Mapping[str, Json], private: Mapping[str, Json], readers: Sequence[Recipient]
+    ) -> Entry:
+        """`vault.created`: the one act that no enrolled role permits, for it enrols the first operator."""
+        if self.entries():
+            raise UsageError("this vault is founded already")
+        return self._record(EventDraft(kind=EventKind.VAULT_CREATED, facts=facts, private=private), readers)
+
+    def _record(self, draft: EventDraft, readers: Sequence[Recipient]) -> Entry:
+        body: dict[str, Json] | None = None
+        if draft.private:
+            commit, data = seal_body(draft.private, readers, self.log_origin)
+            self._vault.put_body(commit, data)
+            body = {"commit": commit, "file": sha256_hex(data)}
+        # If we die here the body is an orphan that no event names: harmless, `bwc verify` lists it
+        with self._catalog.transaction():
+            entry = self._log.append(self._catalog, draft, [self.person], body, self._clock)
+            self._catalog.project(entry.event, draft.private)
+        self._unpublished = True
+        return entry
+
+    def _require(self, kind: EventKind, item: ItemId | None = None) -> None:
+        """Check the role of the key that signs; a refused act is itself recorded."""
+        roles = self.roles()
+        if may(roles, kind):
+            return
+        needed = " or ".join(sorted(MAY[kind]))
+        refusal = NotAllowed(f"{kind.value} needs the role {needed}", "bwc key list")
+        if roles:
+            self.act(
+                EventKind.ACT_REFUSED, item, {"act": kind.value, "error": refusal.name}, {}, outcome=Outcome.REFUSED
+            )
+        raise refusal
+
+    def record_refusal(self, item: ItemId, act: str, error: PolicyRefuses) -> None:
+        """`act.refused`: policy said no."""
+        facts: dict[str, Json] = {"act": act, "error": error.name}
+        self.act(EventKind.ACT_REFUSED, item, facts, {"message": error.message}, outcome=Outcome.REFUSED)
+
+    def _readers(self, roles: frozenset[Role]) -> list[Recipient]:
+        """Today's recipients: enrolled operators with one of `roles`, and the recovery key."""
+        people = [row.recipient for row in self.operators() if not row.revoked and roles & set(row.roles)]
+        found = {one.recipient_id: one for one in [*people, *self._catalog.recipients()]}
+        return list(found.values())
+
+    def _body_readers(self) -> list[Recipient]:
+        found = {one.recipient_id: one for one in self._readers(BODY_READERS)}
+        mine = [row.recipient for row in self.operators() if row.key_id == self.person.key_id]
+        return list((found | {one.recipient_id: one for one in mine}).values())
+
+    def _seal_bytes(self, data: bytes, item: ItemId, role: ObjectRole, segment: int) -> Held:
+        held = self.seal(io.BytesIO(data), item=item, role=role, segment=segment)
+        held.forget()
+        return held
+
+    def _rewrap_log_key(self) -> None:
+        file = self.log_key_file()
+        signers = [row.recipient for row in self.operators() if not row.revoked]
+        seed = open_log_key(file, self.person)
+        self._disk.replace(LOG_KEY, wrap_log_key(seed, log=self.log_origin, vkey=self.vkey, recipients=signers))
