@@ -92,14 +92,14 @@ def seal_body(body: Mapping[str, Json], recipients: Sequence[Recipient], log_ori
 
 
 def open_body(
-    data: bytes, unwrapper: Unwrapper, *, commit: str | None = None, log_origin: str | None = None
+    data: bytes, unwrapper: Unwrapper, *, commit: str | None = None, log: str | None = None
 ) -> dict[str, Any]:
     """The private body, for the holder of `unwrapper`; `commit` is the one the event holds, where known.
 
     Raises `KeyUnavailable` if it is not sealed to them, `SealBroken` if it does not authenticate or is another's.
     """
     sealed = parse_body(data)
-    if commit not in (None, sealed.commit) or log_origin not in (None, sealed.log_origin):
+    if commit not in (None, sealed.commit) or log not in (None, sealed.log_origin):
         raise SealBroken(f"body {sealed.commit} belongs to something else")
     key = _unwrap(sealed, unwrapper)
     try:

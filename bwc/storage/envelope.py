@@ -67,7 +67,7 @@ def parse_envelope(data: bytes) -> Envelope:
     )
 
 
-def build(
+def build(  # noqa: PLR0917
     dek: bytes | bytearray,
     item: ItemId,
     object_id: ObjectId,
@@ -91,7 +91,7 @@ def open_envelope(
     manifest_sha256: str,
     item: str | None = None,
     object_id: str | None = None,
-    log_origin: str | None = None,
+    log: str | None = None,
 ) -> bytearray:
     """The file key, for the holder of `unwrapper`; what the caller already knows is compared first.
 
@@ -99,7 +99,7 @@ def open_envelope(
     else or its wrap does not open.
     """
     envelope = parse_envelope(data)
-    expected = (manifest_sha256, item, object_id, log_origin)
+    expected = (manifest_sha256, item, object_id, log)
     found = (envelope.manifest_sha256, envelope.item, envelope.object_id, envelope.log_origin)
     if any(want is not None and want != have for want, have in zip(expected, found, strict=True)):
         raise SealBroken(f"the envelope of object {envelope.object_id} belongs to something else")
