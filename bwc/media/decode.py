@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bwc.errors import MediaError, UnreadableMedia
 from bwc.media.facts import Colour, MediaFacts
-from bwc.media.planes import Plane, bgr_of, planes_of, resized
+from bwc.media.planes import Plane, Planes, bgr_of, planes_of, resized
 from bwc.media.probe import scan
 from bwc.media.source import Decoded, FrameDecoder, LostFrames, Retimed, Source
 
@@ -65,11 +65,7 @@ class Picture:
 
     def to_av(self) -> VideoFrame:
         """A new `yuv420p` frame with these planes, pts and time base, and nothing else of the source."""
-        frame = VideoFrame(self.width, self.height, "yuv420p")
-        for plane, values in zip(frame.planes, (self.y, self.u, self.v), strict=True):
-            rows, columns = values.shape
-            target = np.frombuffer(cast(Any, plane), np.uint8)[: rows * plane.line_size].reshape(rows, plane.line_size)
-            target[:, :columns] = values
+        frame = frame_of((self.y, self.u, self.v))
         frame.pts = self.pts
         frame.time_base = self.time_base
         return frame
@@ -168,6 +164,17 @@ class VideoReader:
         if decoded.ordinal % _COLLECT_EVERY == 0:
             gc.collect()
         return vectors
+
+
+def frame_of(planes: Planes) -> VideoFrame:
+    """A new `yuv420p` frame holding a copy of `planes`."""
+    rows, columns = planes[0].shape
+    frame = VideoFrame(columns, rows, "yuv420p")
+    for plane, values in zip(frame.planes, planes, strict=True):
+        rows, columns = values.shape
+        target = np.frombuffer(cast(Any, plane), np.uint8)[: rows * plane.line_size].reshape(rows, plane.line_size)
+        target[:, :columns] = values
+    return frame
 
 
 def colour_of(frame: VideoFrame) -> Colour:
