@@ -9,14 +9,15 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.tiles import MAX_ENTRY
 from bwc.canonical import Json, canonical, parse_canonical
-from bwc.errors import BwcError, IntegrityError, ProofInvalid, UsageError
+from bwc.errors import BwcError, IntegrityError, UsageError
 from bwc.evidence import EventDraft, KeyId, ObjectId, ObjectRole, SealedObject, utc_text
-from bwc.keys import PublicKey, Signer, decode_binary, encode_binary
+from bwc.keys import Signer, decode_binary, encode_binary
 
 FORMAT = "bwc.event/1"
 NO_HASH = "0" * 64  # `prev` of the first entry, `item_prev` of an item's first
@@ -57,7 +58,6 @@ _TAIL = re.compile(
     rf'\}},"signatures":\[({_one(_SIGNATURE)}(?:,{_one(_SIGNATURE)}){{0,{MAX_SIGNERS - 1}}})\]\}}'
 )
 _EVENT_AT = len('{"event":')
-_MANY_DIGITS = re.compile("[0-9]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ class Entry(NamedTuple):
     body_commit: str | None
     body_file: str | None
     boot: str
-    facts: dict[str, Any]
+    facts_text: str
     item: str | None
     item_prev: str | None
     item_seq: int | None
@@ -97,6 +97,12 @@ class Entry(NamedTuple):
     signatures_text: str
 
     @property
+    def facts(self) -> dict[str, Any]:
+        """The public facts."""
+        facts: dict[str, Any] = json.loads(self.facts_text)
+        return facts
+
+    @property
     def event(self) -> dict[str, Any]:
         """The whole event as it was signed."""
         event: dict[str, Any] = json.loads(self.raw)["event"]
@@ -107,6 +113,13 @@ class Entry(NamedTuple):
         """What each signature is over."""
         tail = len(f',"signatures":[{self.signatures_text}]}}')  # ASCII, so characters are bytes
         return _message(self.raw[_EVENT_AT:-tail])
+
+    @property
+    def signers(self) -> tuple[str, ...]:
+        """The keys that signed, the actor's first."""
+        if self.signatures_text.count('"key":"') == 1:
+            return (self.actor,)
+        return tuple(row[1] for row in _SIGNATURE.findall(self.signatures_text))
 
     @property
     def signatures(self) -> tuple[EntrySignature, ...]:
@@ -129,12 +142,6 @@ class Entry(NamedTuple):
             )
             for commit, envelope, manifest, name, role, size, segment in _OBJECT.findall(self.objects_text)
         )
-
-    def verify_signature(self, signature: EntrySignature, key: PublicKey) -> None:
-        """Raise `ProofInvalid` unless `signature` is by `key` over this event."""
-        if (signature.alg, signature.key) != (key.alg, key.key_id):
-            raise ProofInvalid(f"signature by {signature.key}, not by {key.key_id}")
-        key.verify(self.message, signature.signature)
 
 
 def build_event(
@@ -212,14 +219,9 @@ def parse_entry(raw: bytes) -> Entry:
         moment = datetime.fromisoformat(at)
     except ValueError:
         raise IntegrityError(f"{at} is not a time") from None
-    if signatures.count('"key":"') == 1:
-        keys = _SIGNATURE.match(signatures)
-        named = [keys[2]] if keys else []
-    else:
-        named = [row[1] for row in _SIGNATURE.findall(signatures)]
-    if named[:1] != [actor] or len(set(named)) != len(named):
-        raise IntegrityError("the first signature is the actor's, the others are by others")
-    return Entry(
+    facts = text[head.end() : split]
+    _check_facts(facts)
+    entry = Entry(
         raw,
         leaf_hash(raw),
         actor,
@@ -228,7 +230,7 @@ def parse_entry(raw: bytes) -> Entry:
         commit,
         file,
         boot,
-        _facts(text[head.end() : split]),
+        facts,
         item,
         item_prev,
         None if item_seq is None else int(item_seq),
@@ -241,6 +243,11 @@ def parse_entry(raw: bytes) -> Entry:
         int(seq),
         signatures,
     )
+    by = entry.signers
+    first = signatures.partition('"key":"')[2][:32]
+    if first != actor or (len(by) > 1 and len(set(by)) != len(by)):
+        raise IntegrityError("the first signature is the actor's, the others are by others")
+    return entry
 
 
 def _message(event: bytes) -> bytes:
@@ -254,33 +261,26 @@ def _role(text: str) -> ObjectRole:
         raise IntegrityError(f"{text!r} is not a role of an object") from None
 
 
-def _refuse(text: str) -> Any:
-    raise ValueError(f"{text} is not an integer")
+_PLAIN = r"[ !#-\[\]-~]*+"  # ASCII that needs no escape
+_STRING = f'"{_PLAIN}"'
+_SCALAR = rf"(?:{_STRING}|0|-?[1-9][0-9]{{0,14}}|true|false|null)"
+_VALUE = rf"(?:{_SCALAR}|\[(?:{_SCALAR}(?:,{_SCALAR})*+)?\])"
+_FLAT = re.compile(rf"\{{{_STRING}:{_VALUE}(?:,{_STRING}:{_VALUE})*+\}}")
+_KEYS = re.compile(rf'[{{,]"({_PLAIN})":')
 
 
-_decode = json.JSONDecoder(parse_float=_refuse, parse_constant=_refuse).decode
-_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode
-
-
-def _facts(text: str) -> dict[str, Any]:
-    """The public facts. Raises `IntegrityError` unless `text` is a canonical JSON object."""
+def _check_facts(text: str) -> None:
+    """Raise `IntegrityError` unless `text` is a canonical JSON object."""
+    # Most facts are flat: a pattern and the order of the keys decide in 1.5 us, canonical.py would take 20.
+    # Strings of the pattern hold no quote, so what looks like a key is one.
     if text == "{}":
-        return {}
-    # The C codec decides at once where it agrees with RFC 8785: ASCII text (key order) and no long integers;
-    # 8 times faster than canonical.py, which decides the rest. Writing again shows duplicate keys too.
-    if text.isascii() and not _MANY_DIGITS.search(text):
-        try:
-            value = _decode(text)
-            same = _encode(value) == text
-        except (ValueError, RecursionError) as error:
-            raise IntegrityError(f"facts are not canonical JSON: {error}") from error
-        if not same:
-            raise IntegrityError("facts are not canonical JSON")
-    else:
-        value = parse_canonical(text.encode())
-    if not isinstance(value, dict):
+        return
+    if _FLAT.fullmatch(text):
+        keys = _KEYS.findall(text)
+        if any(one >= other for one, other in pairwise(keys)):
+            raise IntegrityError("not canonical JSON: keys are twice or out of order")
+    elif not isinstance(parse_canonical(text.encode()), dict):
         raise IntegrityError("facts are not a JSON object")
-    return value
 
 
 def _why_not(raw: bytes) -> IntegrityError:
