@@ -1,0 +1,253 @@
+"""Analyse a recording: decode once, look at some pictures with detectors, follow what they saw through all of them.
+
+ 1. decode in order; keep a small grey copy of each picture for a few seconds, never the picture
+ 2. mark cuts; look with every detector at the first and last picture of a scene and at a fixed cadence between
+ 3. detectors work on two threads while decoding goes on; their answers are used in order, so runs are repeatable
+ 4. tracks are made stretch by stretch (bwc.redact.track)
+ 5. tracks become whole coded pixels in a plan; policy decides those with strong evidence, people the others
+
+Boxes in the plan are what detectors and flow say, rounded outward. The margin is added when they are drawn.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+
+from bwc.errors import UnreadableMedia
+from bwc.media.decode import Picture, VideoReader
+from bwc.media.facts import VideoFacts
+from bwc.redact.cuts import CutFinder
+from bwc.redact.detectors.base import Detection, Detector, DetectorInfo, FloatBox
+from bwc.redact.detectors.faces import CenterFace
+from bwc.redact.detectors.faces import open_network as open_faces
+from bwc.redact.detectors.plates import PlateFinder
+from bwc.redact.detectors.plates import open_network as open_plates
+from bwc.redact.flow import Grey
+from bwc.redact.plan import Doubt, Effect, EffectKind, PlanMedia, PtsTable, RedactionPlan, plan_id_of
+from bwc.redact.profiles import DEFAULT, Profile, habits_for, profile_named
+from bwc.redact.track import Sighting, Tracker
+from bwc.redact.verdict import tracks_of
+from bwc.roles import Policy
+
+GREY_LONG_SIDE = 480
+_AHEAD = 2  # looks being worked on while decoding goes on
+TOOL = "bwc"
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Lookout:
+    """Detectors for an ordinary and for a deep look."""
+
+    ordinary: tuple[Detector, ...]
+    deep: tuple[Detector, ...]
+
+    def describe(self) -> tuple[DetectorInfo, ...]:
+        return tuple(detector.describe() for detector in self.deep)
+
+
+def lookout_for(profile: Profile) -> Lookout:
+    """The shipped detectors as `profile` uses them. Raises `NotFound` when the weight files are absent."""
+    faces, plates = open_faces(), open_plates()
+    return Lookout(
+        (
+            CenterFace(faces, profile.faces, profile.face_threshold),
+            PlateFinder(plates, profile.plates, profile.plate_threshold),
+        ),
+        (
+            CenterFace(faces, profile.faces_deep, profile.face_threshold),
+            PlateFinder(plates, profile.plates_deep, profile.plate_threshold),
+        ),
+    )
+
+
+def analyse(
+    file: BinaryIO,
+    *,
+    content_sha256: str,
+    item: str | None,
+    segment: int,
+    profile: str = DEFAULT,
+    progress: Progress | None = None,
+    policy: Policy,
+    now: datetime,
+    lookout: Lookout | None = None,
+) -> RedactionPlan:
+    """The first plan of a recording. `file` is seekable and stays the caller's.
+
+    `progress(done, total)` is called about every second of footage; total may be None. Raises `UnreadableMedia`
+    when no picture decodes, `NotFound` when weight files are absent. Same bytes, build and profile: same tracks.
+    """
+    chosen = profile_named(profile)
+    look = lookout or lookout_for(chosen)
+    reader = VideoReader(file)
+    video = reader.facts.video
+    if video is None:
+        raise UnreadableMedia("the recording holds no picture")
+    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="bwc-look") as pool:
+        run = _Run(video, chosen, look, pool)
+        for picture in reader.frames():
+            run.take(picture)
+            if progress and picture.ordinal % 30 == 29:
+                progress(picture.ordinal + 1, video.frames or None)
+        run.close()
+    if not run.pts:
+        raise UnreadableMedia("no picture of the recording decodes")
+    if progress:
+        progress(len(run.pts), len(run.pts))
+    width, height = run.size
+    return RedactionPlan(
+        plan_id=plan_id_of(content_sha256, now),
+        item=item,
+        segment=segment,
+        content_sha256=content_sha256,
+        made_at=now,
+        tool=TOOL,
+        media=PlanMedia(
+            width=width,
+            height=height,
+            rotation=video.rotation,
+            time_base=reader.time_base,
+            pts=PtsTable.from_values(run.pts),
+            frames_lost=reader.frames_lost,
+            duration=_duration(run.pts),
+        ),
+        effect=Effect(kind=EffectKind(policy.effect), margin_permille=policy.margin_permille),
+        detectors=look.describe(),
+        tracks=tracks_of(run.tracker.finish(), run.tracker.habits, run.small, run.size, policy=policy, now=now),
+        doubts=tuple(
+            Doubt(code="frames_lost", first=max(0, loss.after_ordinal), stop=max(0, loss.after_ordinal) + 1)
+            for loss in reader.lost
+            if run.pts
+        ),
+    )
+
+
+@dataclass(slots=True)
+class _Look:
+    """Detectors at work on one picture."""
+
+    answers: list[Future[list[Detection]]]
+    scale: float  # small-picture pixels per pixel of the picture looked at
+    turns: int
+    shape: tuple[int, int]  # height, width of the picture before it was turned upright
+
+    def sightings(self) -> list[Sighting]:
+        found: list[Sighting] = []
+        for answer in self.answers:
+            for one in answer.result():
+                box = np.asarray(unturned(one.box, self.turns, self.shape), np.float32) * np.float32(self.scale)
+                found.append(Sighting(box, one.score, one.class_))
+        return found
+
+
+@dataclass(slots=True)
+class _Stretch:
+    pictures: list[tuple[int, Grey]]
+    look: _Look
+    ends_scene: bool = False
+
+
+@dataclass(slots=True)
+class _Run:
+    """One pass over one recording. Holds one picture, and grey copies of a few seconds."""
+
+    video: VideoFacts
+    profile: Profile
+    lookout: Lookout
+    pool: ThreadPoolExecutor
+    pts: list[int] = field(default_factory=list)
+    cuts: CutFinder = field(default_factory=CutFinder)
+    pending: deque[_Stretch] = field(default_factory=deque)
+    stretch: list[tuple[int, Grey]] = field(default_factory=list)
+    size: tuple[int, int] = (0, 0)
+    small: tuple[int, int] = (0, 0)
+    tracker: Tracker = field(init=False)
+    previous: Picture | None = None
+    looked_pts: int | None = None
+    looks: int = 0
+
+    def take(self, picture: Picture) -> None:
+        if not self.pts:
+            self.size = (picture.width, picture.height)
+            scale = min(1.0, GREY_LONG_SIDE / max(self.size))
+            self.small = (max(16, round(picture.width * scale)), max(16, round(picture.height * scale)))
+            rate = self.video.rate if self.video.rate > 0 else Fraction(30)
+            self.tracker = Tracker(habits_for(rate), width=self.small[0], height=self.small[1])
+        self.pts.append(picture.pts)
+        grey = np.asarray(cv2.resize(picture.y, self.small, interpolation=cv2.INTER_AREA), np.uint8)
+        new_scene = self.cuts.is_cut(grey) or picture.ordinal == 0
+        if new_scene:
+            self._close_scene()
+        self.stretch.append((picture.ordinal, grey))
+        self.previous = picture
+        if new_scene or self._is_due(picture):
+            self._look(picture, deep=new_scene or self.looks % self.profile.deep_every == 0)
+
+    def close(self) -> None:
+        self._close_scene()
+        while self.pending:
+            self._follow(self.pending.popleft())
+
+    def _is_due(self, picture: Picture) -> bool:
+        if self.looked_pts is None:
+            return True
+        # half a tick of slack: at 29.97 frames per second five frames are a hair more than a sixth of a second
+        waited = (picture.pts - self.looked_pts) * picture.time_base
+        return waited >= self.profile.every * Fraction(98, 100)
+
+    def _look(self, picture: Picture, *, deep: bool, ends_scene: bool = False) -> None:
+        height, width = picture.height, picture.width
+        shrink = min(1.0, self.profile.widest / max(width, height))
+        bgr = picture.bgr(round(width * shrink)) if shrink < 1 else picture.bgr()
+        turns = round(self.video.rotation / 90) % 4
+        upright = np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
+        detectors = self.lookout.deep if deep else self.lookout.ordinary
+        answers = [self.pool.submit(detector.detect, upright) for detector in detectors]
+        look = _Look(answers, self.small[0] / bgr.shape[1], turns, (bgr.shape[0], bgr.shape[1]))
+        self.pending.append(_Stretch(self.stretch, look, ends_scene))
+        self.stretch = []
+        self.looked_pts = picture.pts
+        self.looks += 1
+        while len(self.pending) > _AHEAD:
+            self._follow(self.pending.popleft())
+
+    def _close_scene(self) -> None:
+        """The last picture of a scene is looked at too, then all tracks end."""
+        if self.stretch and self.previous is not None:
+            self._look(self.previous, deep=True, ends_scene=True)
+        elif self.pending:  # it has been looked at; the answer is still out
+            self.pending[-1].ends_scene = True
+        self.looked_pts = None
+
+    def _follow(self, stretch: _Stretch) -> None:
+        self.tracker.advance(stretch.pictures, stretch.look.sightings())
+        if stretch.ends_scene:
+            self.tracker.cut()
+
+
+def unturned(box: FloatBox, turns: int, shape: tuple[int, int]) -> FloatBox:
+    """A box found in a picture after `np.rot90(picture, turns)`, in that picture before; `shape` is its height, width."""
+    height, width = shape
+    x0, y0, x1, y1 = box
+    if turns == 1:
+        return width - y1, x0, width - y0, x1
+    if turns == 2:
+        return width - x1, height - y1, width - x0, height - y0
+    if turns == 3:
+        return y0, height - x1, y1, height - x0
+    return box
+
+
+def _duration(pts: Sequence[int]) -> int:
+    """Ticks from the first frame to the end of the last, which is shown as long as the one before it."""
+    last = pts[-1] - pts[-2] if len(pts) > 1 else 1
+    return pts[-1] - pts[0] + last

@@ -1,0 +1,90 @@
+"""How hard to look: sizes, cadence and thresholds of the three profiles, with what each costs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from bwc.errors import UsageError
+from bwc.redact.track import Habits
+
+DEFAULT = "balanced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What is run when. Sizes are pixels along the longer side; `every` is time between looks at the picture.
+
+    Every `deep_every`-th look, and the first and last of each scene, uses the deep sizes as well.
+    """
+
+    name: str
+    faces: tuple[int, ...]
+    faces_deep: tuple[int, ...]
+    plates: tuple[int, ...]
+    plates_deep: tuple[int, ...]
+    every: Fraction
+    deep_every: int
+    face_threshold: float = 0.2
+    plate_threshold: float = 0.15
+
+    @property
+    def widest(self) -> int:
+        return max(*self.faces_deep, *self.plates_deep)
+
+
+# Cost of one pass, one thread, AVX2 (EPYC, onnxruntime 1.32, 2026-11): faces 640 47 ms, 960 143, 1280 255;
+# plates 640 18 ms, 1280 76, 1920 166.
+PROFILES: Mapping[str, Profile] = {
+    "fast": Profile(
+        name="fast",
+        faces=(640,),
+        faces_deep=(640,),
+        plates=(640,),
+        plates_deep=(640, 1280),
+        every=Fraction(1, 4),
+        deep_every=4,
+    ),
+    "balanced": Profile(
+        name="balanced",
+        faces=(640,),
+        faces_deep=(640, 1280),
+        plates=(640,),
+        plates_deep=(640, 1280),
+        every=Fraction(1, 6),
+        deep_every=2,
+    ),
+    "max": Profile(
+        name="max",
+        faces=(640, 1280),
+        faces_deep=(640, 1280, 1920),
+        plates=(640, 1280, 1920),
+        plates_deep=(640, 1280, 1920),
+        every=Fraction(1, 10),
+        deep_every=3,
+        face_threshold=0.15,
+        plate_threshold=0.1,
+    ),
+}
+
+
+def profile_named(name: str) -> Profile:
+    """The profile called `name`. Raises `UsageError` when there is none."""
+    if name not in PROFILES:
+        raise UsageError(f"no profile is called {name}", f"one of: {', '.join(PROFILES)}")
+    return PROFILES[name]
+
+
+def habits_for(rate: Fraction) -> Habits:
+    """Track lifetimes for a recording of `rate` frames per second: waited for 3 s, lingers and leads 1 s."""
+
+    def frames(seconds: Fraction) -> int:
+        return max(2, min(240, round(seconds * rate)))
+
+    return Habits(
+        start={"face": 0.3, "plate": 0.5},
+        sure={"face": 0.5, "plate": 0.7},
+        hold=frames(Fraction(3)),
+        linger=frames(Fraction(1)),
+        lead=frames(Fraction(1)),
+        brief=frames(Fraction(1, 2)),
+    )

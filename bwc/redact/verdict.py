@@ -1,0 +1,93 @@
+"""From tracked paths to the tracks of a plan: whole pixels, the doubts in words, and what policy may decide alone."""
+
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from bwc.evidence import Choice
+from bwc.redact.flow import Floats
+from bwc.redact.plan import UNDECIDED, Box, Decision, Origin, Span, Track
+from bwc.redact.track import Habits, Path
+from bwc.roles import Policy
+
+DOUBTS: dict[str, str] = {
+    "single_sighting": "seen in one picture only",
+    "few_sightings": "seen in fewer pictures than policy wants before it decides",
+    "low_score": "the detector was never sure",
+    "lost_in_view": "was not found again although it should still have been in the picture",
+    "gap_filled": "was not found for more than half a second in between; hidden there all the same",
+    "blind_steps": "could not be followed by its own texture in a third of its pictures",
+    "plate_unsure": "the plate detector misses many plates on worn cameras and invents some",
+}
+
+
+def tracks_of(
+    paths: Sequence[Path],
+    habits: Habits,
+    small: tuple[int, int],
+    size: tuple[int, int],
+    *,
+    policy: Policy,
+    now: datetime,
+) -> tuple[Track, ...]:
+    """Tracks `t1`, `t2`… in order of first frame; boxes in pixels of `size`, those of `paths` in pixels of `small`."""
+    scale = (size[0] / small[0], size[1] / small[1])
+    tracks: list[Track] = []
+    for path in paths:
+        spans = _spans(path, scale, size)
+        if not spans:
+            continue
+        doubts = doubts_of(path, habits)
+        strong = path.hits >= habits.sure_hits and path.best >= habits.sure[path.class_]
+        tracks.append(
+            Track(
+                id=f"t{len(tracks) + 1}",
+                class_=path.class_,
+                origin=Origin.DETECTOR,
+                score_permille=round(path.best * 1000),
+                doubts=doubts,
+                spans=spans,
+                decision=Decision(choice=Choice.REDACT, by="policy", at=now, exemption=policy.default_exemption)
+                if strong
+                else UNDECIDED,
+            )
+        )
+    return tuple(tracks)
+
+
+def doubts_of(path: Path, habits: Habits) -> tuple[str, ...]:
+    """Codes of `DOUBTS` that hold for a path, in the order of that table."""
+    weak = path.best < habits.sure[path.class_]
+    found = {
+        "single_sighting": path.hits == 1,
+        "few_sightings": 1 < path.hits < habits.sure_hits,
+        "low_score": weak,
+        "lost_in_view": path.ended_by == "lost" and path.hits >= habits.sure_hits and not weak,
+        "gap_filled": path.longest_gap > habits.brief,
+        "blind_steps": sum(path.trust) < len(path.trust) * 2 / 3,
+        "plate_unsure": path.class_ == "plate" and (weak or path.hits < habits.sure_hits),
+    }
+    return tuple(code for code in DOUBTS if found[code])
+
+
+def _spans(path: Path, scale: tuple[float, float], size: tuple[int, int]) -> tuple[Span, ...]:
+    """Runs of consecutive frames in which something of the box is in the picture."""
+    spans: list[Span] = []
+    run: list[Box] = []
+    for i, box in enumerate(path.boxes):
+        whole = _whole(box, scale, size)
+        if whole is not None:
+            run.append(whole)
+        if run and (whole is None or i == len(path.boxes) - 1):
+            after = path.first + i + (1 if whole is not None else 0)
+            spans.append(Span(first=after - len(run), boxes=run))
+            run = []
+    return tuple(spans)
+
+
+def _whole(box: Floats, scale: tuple[float, float], size: tuple[int, int]) -> Box | None:
+    x0 = max(0, math.floor(float(box[0]) * scale[0]))
+    y0 = max(0, math.floor(float(box[1]) * scale[1]))
+    x1 = min(size[0], math.ceil(float(box[2]) * scale[0]))
+    y1 = min(size[1], math.ceil(float(box[3]) * scale[1]))
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
