@@ -1,0 +1,184 @@
+"""Judges pixels of a copy: is nothing left inside covers, is the picture outside them the original's?
+
+The plan says where to look, never what is there. Nothing here is shared with the code that draws covers.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bwc.redact.plan import Box, Effect, EffectKind, FrameCover
+
+# Deviation left inside an encoded flat cover, in 8-bit levels; a face there has 20 to 60 (see the tests' figures).
+FLAT_LIMIT = 7.0
+DETAIL_LIMIT = 6.0
+COLOUR_LIMIT = 14.0
+MEAN_DIFFERENCE_LIMIT = 5.0
+BLOCK_DIFFERENCE_LIMIT = 30.0
+_REDUCE = 8  # pictures are compared at an eighth of their size
+
+_Plane = NDArray[np.uint8]
+_Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """Something wrong in one frame: where, how much (in levels), and the limit it passes."""
+
+    box: Box
+    measure: float
+    words: str
+
+
+def flaws_of_covers(y: _Plane, u: _Plane, v: _Plane, cover: FrameCover, effect: Effect) -> list[Flaw]:
+    """Covers of one frame through which something shows."""
+    height, width = y.shape
+    if cover.whole and not cover.keep:
+        return _flat_flaw(y, u, v, (0, 0, width, height), [])
+    if cover.whole:
+        # outside what is kept everything is flat; the picture is judged in one piece
+        kept = [(max(0, b[0] - 16), max(0, b[1] - 16), b[2] + 16, b[3] + 16) for b in cover.keep]
+        return _flat_flaw(y, u, v, (0, 0, width, height), kept)
+    flaws = []
+    for place, box in enumerate(cover.boxes):
+        if effect.kind is EffectKind.SOLID:
+            flaws += _flat_flaw(y, u, v, box, [])
+            continue
+        later = [other for spot, other in enumerate(cover.boxes) if spot != place]
+        if effect.kind is EffectKind.MEAN:
+            flaws += _flat_flaw(y, u, v, box, later)
+        else:
+            flaws += _detail_flaw(y, box, later, effect)
+    return flaws
+
+
+def colour_of_covers(y: _Plane, cover: FrameCover) -> list[float]:
+    """The mean luma of every cover: all alike in a solid plan."""
+    return [float(_inner(y, box).mean()) for box in cover.boxes if _inner(y, box).size]
+
+
+def difference_outside(original: _Plane, copy: _Plane, cover: FrameCover) -> tuple[float, float, Box | None]:
+    """(mean, largest local) difference of luma outside covers, in levels, and where the largest is.
+
+    (0, 0, None) when covers leave nothing to compare.
+    """
+    height, width = original.shape
+    size = (max(1, width // _REDUCE), max(1, height // _REDUCE))
+    small = [cv2.resize(plane, size, interpolation=cv2.INTER_AREA).astype(np.float32) for plane in (original, copy)]
+    judged = np.full((size[1], size[0]), not cover.whole, dtype=bool)
+    sx, sy = size[0] / width, size[1] / height
+    for box in cover.keep:
+        judged[_cells(box, sx, sy, -2)] = True
+    for box in cover.boxes:
+        judged[_cells(box, sx, sy, 2)] = False
+    if judged.mean() < 0.01:
+        return 0.0, 0.0, None
+    apart = np.where(judged, np.abs(small[0] - small[1]), 0).astype(np.float32)
+    local = cv2.blur(apart, (3, 3)) if min(size) >= 3 else apart
+    row, column = np.unravel_index(int(np.argmax(local)), local.shape)
+    x, y = int(column / sx), int(row / sy)
+    where = (max(0, x - 16), max(0, y - 16), min(width, x + 24), min(height, y + 24))
+    return float(apart.sum() / judged.sum()), float(local.max()), where
+
+
+def roughness(y: _Plane, box: Box) -> float:
+    """Standard deviation of luma within `box`: whether there is anything to be found there."""
+    region = y[box[1] : box[3], box[0] : box[2]]
+    return float(region.std()) if region.size else 0.0
+
+
+def _flat_flaw(y: _Plane, u: _Plane, v: _Plane, box: Box, without: Sequence[Box]) -> list[Flaw]:
+    """One colour is left of `box`, up to what an encoder adds."""
+    worst, words = 0.0, ""
+    chroma = (box[0] // 2, box[1] // 2, (box[2] + 1) // 2, (box[3] + 1) // 2)
+    halves = [(other[0] // 2, other[1] // 2, (other[2] + 1) // 2, (other[3] + 1) // 2) for other in without]
+    for name, plane, part, holes in (
+        ("luma", y, box, without),
+        ("chroma", u, chroma, halves),
+        ("chroma", v, chroma, halves),
+    ):
+        values = _values(plane, part, holes)
+        if values.size < 8:
+            continue
+        spread = float(np.std(values))
+        if spread > worst:
+            worst, words = spread, f"{name} deviates by {spread:.1f} levels within a flat cover"
+    return [Flaw(box, worst, words)] if worst > FLAT_LIMIT else []
+
+
+def _detail_flaw(y: _Plane, box: Box, without: Sequence[Box], effect: Effect) -> list[Flaw]:
+    """Nothing finer than a pixelation cell, or a fraction of the blur, is left of `box`."""
+    region = y[box[1] : box[3], box[0] : box[2]].astype(np.float32)
+    height, width = region.shape
+    if min(height, width) < 16:
+        return []
+    if effect.kind is EffectKind.PIXELATE:
+        rest = _within_cells(region, effect.cells)
+    else:
+        sigma = max(height, width) * effect.blur_permille / 1000 / 4
+        rest = np.abs(region - cv2.GaussianBlur(region, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101))
+    open_ = np.ones(rest.shape, bool)
+    for other in without:
+        open_[
+            max(0, other[1] - box[1]) : max(0, other[3] - box[1]), max(0, other[0] - box[0]) : max(0, other[2] - box[0])
+        ] = False
+    edge = min(6, min(height, width) // 6)
+    open_[:edge], open_[-edge:], open_[:, :edge], open_[:, -edge:] = False, False, False, False
+    if open_.mean() < 0.1:
+        return []
+    detail = float(rest[open_].mean())
+    words = f"detail of {detail:.1f} levels is left within a {effect.kind.value} cover"
+    return [Flaw(box, detail, words)] if detail > DETAIL_LIMIT else []
+
+
+def _within_cells(region: _Floats, cells: int) -> _Floats:
+    """How far pixels lie from the middle of their cell; cells are found by size, as the format page defines them."""
+    height, width = region.shape
+    columns = max(1, round(cells * width / max(height, width)))
+    rows = max(1, round(cells * height / max(height, width)))
+    rest = np.zeros_like(region)
+    for row in range(rows):
+        for column in range(columns):
+            part = np.s_[
+                row * height // rows : (row + 1) * height // rows,
+                column * width // columns : (column + 1) * width // columns,
+            ]
+            rest[part] = np.abs(region[part] - np.median(region[part]))
+    return rest
+
+
+def _values(plane: _Plane, box: Box, without: Sequence[Box]) -> _Floats:
+    region = _inner(plane, box)
+    if not without:
+        return region.astype(np.float32).ravel()
+    left, top = _corner(plane, box)
+    taken = np.ones(region.shape, bool)
+    for other in without:
+        taken[
+            max(0, other[1] - top - 4) : max(0, other[3] - top + 4),
+            max(0, other[0] - left - 4) : max(0, other[2] - left + 4),
+        ] = False
+    return region[taken].astype(np.float32)
+
+
+def _inner(plane: _Plane, box: Box) -> _Plane:
+    """`box` without the rim into which deblocking and ringing of what lies outside reach."""
+    x0, y0, x1, y1 = box
+    left, top = _corner(plane, box)
+    rim_x, rim_y = left - x0, top - y0
+    return plane[top : y1 - rim_y, left : x1 - rim_x]
+
+
+def _corner(plane: _Plane, box: Box) -> tuple[int, int]:
+    x0, y0, x1, y1 = box
+    del plane
+    return x0 + min(6, (x1 - x0) // 4), y0 + min(6, (y1 - y0) // 4)
+
+
+def _cells(box: Box, sx: float, sy: float, grow: int) -> tuple[slice, slice]:
+    left, top = max(0, int(box[0] * sx) - grow), max(0, int(box[1] * sy) - grow)
+    right, bottom = max(0, int(np.ceil(box[2] * sx)) + grow), max(0, int(np.ceil(box[3] * sy)) + grow)
+    return slice(top, bottom), slice(left, right)
