@@ -1,0 +1,299 @@
+"""What we hold and where, in SQLite: the log's entries (the durable act) and a projection of them, in one transaction.
+
+A commit is on the device when `transaction` returns (WAL, synchronous=FULL). The projection is derived only by
+`projection.changes`, so `rebuild` gives the same tables. Only custody writes here; several processes may.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from bwc.errors import IntegrityError, NotFound, StorageError
+from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
+from bwc.roles import Policy
+from bwc.storage import catalog_schema
+from bwc.storage.database import Database
+from bwc.storage.projection import changes
+from bwc.storage.queries import (
+    approval_row,
+    document_row,
+    item_query,
+    item_row,
+    operator_row,
+    recipient_row,
+    release_row,
+    segment_row,
+    suspect_row,
+)
+from bwc.storage.rows import (
+    ApprovalRow,
+    DocumentRow,
+    EventRow,
+    FoundingRow,
+    ItemFilter,
+    ItemRow,
+    ItemState,
+    OperatorRow,
+    RecipientRow,
+    ReleaseRow,
+    SegmentRow,
+    SuspectRow,
+)
+
+__all__ = [
+    "ApprovalRow",
+    "Catalog",
+    "DocumentRow",
+    "EventRow",
+    "FoundingRow",
+    "ItemFilter",
+    "ItemRow",
+    "ItemState",
+    "OperatorRow",
+    "RecipientRow",
+    "ReleaseRow",
+    "SegmentRow",
+    "SuspectRow",
+]
+
+_WAIT_S = 30.0  # another process's transaction lasts milliseconds; a rebuild, seconds
+
+
+class Catalog:
+    """The catalog of one vault; a context manager that closes it. One instance belongs to one thread."""
+
+    def __init__(self, path: Path, *, read_only: bool = False, wait_s: float = _WAIT_S) -> None:
+        """Open the catalog, or make it. `read_only` writes nothing, so it also opens a copy on a read-only medium."""
+        self.path = path
+        self._db = Database(path, read_only=read_only, wait_s=wait_s)
+        try:
+            self._make_tables(read_only=read_only)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def __enter__(self) -> "Catalog":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._db.close()
+
+    # --- one transaction ---
+
+    @contextmanager
+    def transaction(self) -> Iterator["Catalog"]:
+        """All or nothing, alone among writers, durable on leaving; an exception undoes everything.
+
+        Raises `InUse` when another process keeps writing for 30 seconds.
+        """
+        with self._db.transaction():
+            yield self
+
+    def append_row(self, seq: int, leaf_hash: bytes, entry: bytes, item: str | None, item_seq: int | None) -> None:
+        """Add an entry of the log, in a transaction. Raises `IntegrityError` if its place is taken."""
+        self._db.write("INSERT INTO events VALUES (?, ?, ?, ?, ?)", (seq, leaf_hash, entry, item, item_seq))
+
+    def project(self, event: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
+        """Bring the tables up to `event`, in the transaction that appends it."""
+        for change in changes(event, body):
+            self._db.write(change.sql, change.values)
+
+    def rebuild(
+        self, body_of: Callable[[Mapping[str, Any]], Mapping[str, Any] | None], rows: Iterable[EventRow] | None = None
+    ) -> int:
+        """Derive all tables again, in one transaction; how many entries there were.
+
+        From the entries kept here or, when the catalog was lost, from `rows` read from the log's files (all of
+        them, verified by the caller). `body_of` gives an event's private body, or None where no key opens it:
+        what only bodies tell is then empty.
+        """
+        with self._db.transaction():
+            for table in catalog_schema.PROJECTION_TABLES:
+                self._db.write(f"DROP TABLE {table}")
+            self._db.script(catalog_schema.PROJECTION)
+            if rows is not None:
+                self._db.write("DROP TABLE events")
+                self._db.script(catalog_schema.EVENTS)
+            count = 0
+            for row in self.rows() if rows is None else rows:
+                event = json.loads(row.entry)["event"]
+                if not event["seq"] == row.seq == count:
+                    raise IntegrityError(f"entry {count} is missing where the catalog is rebuilt from", "bwc verify")
+                if rows is not None:
+                    self.append_row(row.seq, row.leaf_hash, row.entry, event["item"], event["item_seq"])
+                self.project(event, body_of(event))
+                count += 1
+        return count
+
+    # --- the log's rows ---
+
+    def last_row(self) -> EventRow | None:
+        return self._event("ORDER BY seq DESC LIMIT 1")
+
+    def last_of_item(self, item: str) -> EventRow | None:
+        return self._event("WHERE item = ? ORDER BY item_seq DESC LIMIT 1", item)
+
+    def row(self, seq: int) -> EventRow | None:
+        return self._event("WHERE seq = ?", seq)
+
+    def rows(self, start: int = 0, stop: int | None = None) -> Iterator[EventRow]:
+        """Entries with start <= seq < stop, in order."""
+        return self._events("WHERE seq >= ? AND seq < ? ORDER BY seq", start, 2**62 if stop is None else stop)
+
+    def rows_of_item(self, item: str) -> Iterator[EventRow]:
+        """One item's chain of custody, oldest first."""
+        return self._events("WHERE item = ? ORDER BY item_seq", item)
+
+    @property
+    def count(self) -> int:
+        last = self.last_row()
+        return 0 if last is None else last.seq + 1
+
+    # --- what we hold ---
+
+    def items(self, wanted: ItemFilter | None = None) -> list[ItemRow]:
+        """Items, newest first."""
+        sql, values = item_query(wanted or ItemFilter())
+        return [item_row(row) for row in self._db.read(sql, values)]
+
+    def item(self, item: str) -> ItemRow:
+        """One item. Raises `NotFound`."""
+        for row in self._db.read("SELECT * FROM items WHERE item = ?", (item,)):
+            return item_row(row)
+        raise NotFound(f"no item {item}", "bwc list")
+
+    def items_starting(self, start: str) -> list[ItemId]:
+        """Ids that begin or end with `start`, without regard to case: people type what they remember."""
+        like = "".join("\\" + char if char in "%_\\" else char for char in start)
+        rows = self._db.read(
+            "SELECT item FROM items WHERE item LIKE ? ESCAPE '\\' OR item LIKE ? ESCAPE '\\' ORDER BY seq DESC",
+            (f"{like}%", f"%{like}"),
+        )
+        return [ItemId(row["item"]) for row in rows]
+
+    def has_item(self, item: str) -> bool:
+        """Whether this id was ever used, by any entry."""
+        return self.last_of_item(item) is not None
+
+    def segments(self, item: str, role: ObjectRole | None = ObjectRole.SEGMENT) -> list[SegmentRow]:
+        """The item's files in order; `role=None` for recordings and sidecars."""
+        rows = self._db.read(
+            "SELECT * FROM segments WHERE item = ?1 AND (?2 IS NULL OR role = ?2) ORDER BY role, segment, object",
+            (item, role),
+        )
+        return [segment_row(row) for row in rows]
+
+    def find_content(self, sha256: str) -> list[SegmentRow]:
+        """Segments and sidecars whose plaintext has this digest, the oldest first."""
+        rows = self._db.read(
+            "SELECT s.* FROM segments s JOIN items i USING (item) WHERE s.sha256 = ? ORDER BY i.seq, segment", (sha256,)
+        )
+        return [segment_row(row) for row in rows]
+
+    def may_hold(self, size_bytes: int) -> bool:
+        """Whether any segment or sidecar has this size, or one of unknown size could be it."""
+        found = self._db.read("SELECT 1 FROM segments WHERE bytes = ? OR bytes IS NULL LIMIT 1", (size_bytes,))
+        return bool(found)
+
+    def documents(
+        self, item: str, role: ObjectRole | None = None, segment: int | None = None, *, sha256: str | None = None
+    ) -> list[DocumentRow]:
+        """Sealed objects of an item, newest first."""
+        rows = self._db.read(
+            "SELECT * FROM objects WHERE item = ?1 AND (?2 IS NULL OR role = ?2) AND (?3 IS NULL OR segment = ?3)"
+            " AND (?4 IS NULL OR sha256 = ?4) ORDER BY seq DESC, place DESC",
+            (item, role, segment, sha256),
+        )
+        return [document_row(row) for row in rows]
+
+    def objects_of(self, item: str) -> list[SealedObject]:
+        """All sealed objects of an item as the log has them now, oldest first."""
+        return [row.sealed for row in reversed(self.documents(item))]
+
+    def object(self, object_id: str) -> DocumentRow:
+        """One sealed object. Raises `NotFound`."""
+        for row in self._db.read("SELECT * FROM objects WHERE object = ?", (object_id,)):
+            return document_row(row)
+        raise NotFound(f"no object {object_id}", "bwc list")
+
+    def object_ids(self) -> set[ObjectId]:
+        """Every object an event names; what lies in the vault beyond these is an orphan."""
+        return {ObjectId(row["object"]) for row in self._db.read("SELECT object FROM objects")}
+
+    def body_ids(self) -> set[str]:
+        """The commitment of every private body an event names."""
+        return {row["body"] for row in self._db.read("SELECT body FROM bodies")}
+
+    # --- people's decisions ---
+
+    def approvals(self, copy_sha256: str) -> list[ApprovalRow]:
+        rows = self._db.read("SELECT * FROM approvals WHERE copy_sha256 = ? ORDER BY seq", (copy_sha256,))
+        return [approval_row(row) for row in rows]
+
+    def suspects_decided(self, report_sha256: str) -> list[SuspectRow]:
+        rows = self._db.read("SELECT * FROM suspects WHERE report_sha256 = ? ORDER BY seq", (report_sha256,))
+        return [suspect_row(row) for row in rows]
+
+    def releases(self, item: str | None = None) -> list[ReleaseRow]:
+        """Releases, newest first."""
+        rows = self._db.read("SELECT * FROM releases WHERE ?1 IS NULL OR item = ?1 ORDER BY seq DESC", (item,))
+        return [release_row(row) for row in rows]
+
+    # --- the house ---
+
+    def founding(self) -> FoundingRow:
+        """What entry 0 says. Raises `IntegrityError` if the catalog has no entry 0."""
+        for row in self._db.read("SELECT * FROM vault"):
+            return FoundingRow(agency=row["agency"], log=row["log"], vkey=row["vkey"], at=row["at"])
+        raise IntegrityError("the catalog does not know who founded the vault", "bwc catalog rebuild")
+
+    def operators(self) -> list[OperatorRow]:
+        """Every key ever enrolled, in order; look at `is_active`."""
+        return [operator_row(row) for row in self._db.read("SELECT * FROM operators ORDER BY seq")]
+
+    def operator(self, key_id: str) -> OperatorRow:
+        """One enrolled key. Raises `NotFound`."""
+        for row in self._db.read("SELECT * FROM operators WHERE key = ?", (key_id,)):
+            return operator_row(row)
+        raise NotFound(f"key {key_id} is not enrolled", "bwc key list")
+
+    def recipients(self) -> list[RecipientRow]:
+        """Recipients that are no operators, in order."""
+        return [recipient_row(row) for row in self._db.read("SELECT * FROM recipients ORDER BY seq")]
+
+    def policy(self) -> Policy:
+        """The policy in force."""
+        for row in self._db.read("SELECT policy FROM policies ORDER BY seq DESC LIMIT 1"):
+            return Policy.from_json(json.loads(row["policy"]))
+        return Policy()
+
+    # --- below ---
+
+    def _make_tables(self, *, read_only: bool) -> None:
+        version = self._version()
+        if version > catalog_schema.VERSION:
+            raise StorageError(f"{self.path} was written by a newer bwc", "install that version")
+        if version == catalog_schema.VERSION:
+            return
+        if read_only:
+            raise StorageError(f"{self.path} is not a catalog", "bwc catalog rebuild")
+        with self._db.transaction():
+            if self._version() == 0:  # nobody was faster
+                self._db.script(catalog_schema.EVENTS + catalog_schema.PROJECTION)
+                self._db.write(f"PRAGMA user_version = {catalog_schema.VERSION}")
+
+    def _version(self) -> int:
+        version: int = self._db.read("PRAGMA user_version")[0][0]
+        return version
+
+    def _event(self, rest: str, *values: str | int) -> EventRow | None:
+        return next(self._events(rest, *values), None)
+
+    def _events(self, rest: str, *values: str | int) -> Iterator[EventRow]:
+        for row in self._db.stream("SELECT seq, leaf_hash, entry FROM events " + rest, values):  # noqa: S608
+            yield EventRow(*row)

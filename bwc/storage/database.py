@@ -1,0 +1,126 @@
+"""One SQLite file, durable when a transaction ends, polite to other processes, with our errors."""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from bwc.errors import BwcError, IntegrityError, InUse, StorageError, StoreFull
+from bwc.storage.fsops import Disk
+
+# https://sqlite.org/rescode.html: the low byte is the primary code
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+class Database:
+    """A connection. It belongs to one thread."""
+
+    def __init__(self, path: Path, *, read_only: bool, wait_s: float) -> None:
+        """Open the file, or make it; `read_only` writes nothing and may be on a read-only medium."""
+        self.path = path
+        if not read_only:
+            Disk(path.parent).make_private(path.name)
+        with self._said():
+            self._connection = _read_only(path) if read_only else _read_write(path, wait_s)
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing, alone among writers, durable on leaving. Raises `InUse` after waiting for another writer."""
+        with self._said():
+            self._connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            with self._said():
+                self._connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+            raise
+
+    def write(self, sql: str, values: Sequence[object] = ()) -> None:
+        """One statement, in a transaction."""
+        if not self._connection.in_transaction:
+            raise RuntimeError("the catalog is written only in a transaction")
+        with self._said():
+            self._connection.execute(sql, values)
+
+    def script(self, script: str) -> None:
+        """Several statements, in a transaction (`executescript` would commit it)."""
+        statement = ""
+        for line in script.splitlines(keepends=True):
+            statement += line
+            if sqlite3.complete_statement(statement):
+                self.write(statement)
+                statement = ""
+
+    def read(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
+        """All rows of a query."""
+        with self._said():
+            return self._connection.execute(sql, values).fetchall()
+
+    def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[sqlite3.Row]:
+        """The rows of a query, a thousand at a time."""
+        with self._said():
+            cursor = self._connection.execute(sql, values)
+        while True:
+            with self._said():
+                some = cursor.fetchmany(1000)
+            if not some:
+                return
+            yield from some
+
+    @contextmanager
+    def _said(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise _as_ours(error, self.path) from error
+
+
+def _read_write(path: Path, wait_s: float) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
+    connection.row_factory = sqlite3.Row
+    for pragma in (
+        "journal_mode = WAL",
+        # NORMAL loses the last commits at a power cut; FULL syncs each (8,185 a second, 2026-11)
+        "synchronous = FULL",
+        "fullfsync = ON",
+        # what an erased body told must not stay readable in free pages
+        "secure_delete = ON",
+        "trusted_schema = OFF",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _read_only(path: Path) -> sqlite3.Connection:
+    def connect(how: str) -> sqlite3.Connection:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
+        connection.row_factory = sqlite3.Row
+        connection.execute("PRAGMA user_version")
+        connection.execute("SELECT count(*) FROM sqlite_schema")
+        return connection
+
+    try:
+        return connect("mode=ro")
+    except sqlite3.OperationalError:
+        # WAL needs its shared-memory file beside the database even to read; on a read-only medium nobody writes
+        return connect("immutable=1")
+
+
+def _as_ours(error: sqlite3.Error, path: Path) -> BwcError:
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    if code in _BUSY:
+        return InUse(f"another process is writing {path}", "wait until it ends, then run the same again")
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFull(f"no space left for {path}", f"df -h {path.parent}; free some space and run the same again")
+    if code in _BROKEN:
+        return IntegrityError(f"{path} is damaged: {error}", "bwc catalog rebuild")
+    if code == sqlite3.SQLITE_CONSTRAINT:
+        return IntegrityError(f"{path} holds that already, or other than the log says: {error}", "bwc verify")
+    return StorageError(f"{path}: {error}", f"ls -l {path.parent}; you must be able to read and write there")
