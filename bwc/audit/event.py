@@ -38,8 +38,8 @@ _OBJECT = re.compile(
 )
 # The last symbol before padding has unused bits: only its zero forms, or one signature would have several spellings
 _BASE64 = (
-    "(?:[A-Za-z0-9+/]{85}[AQgw]==|"  # 64 bytes, nearly always
-    "(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?)"
+    "(?>[A-Za-z0-9+/]{85}[AQgw]==|"  # 64 bytes, nearly always
+    "(?:[A-Za-z0-9+/]{4})++(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?)"
 )
 _SIGNATURE = re.compile(rf'\{{"alg":"([a-z0-9-]{{1,32}})","key":"({_HEX}{{32}})","sig":"({_BASE64})"\}}')
 _GROUPS = re.compile(r"\((?!\?)")  # an opening parenthesis that captures
