@@ -177,7 +177,14 @@ class Log:
             if note is None:
                 return None
             self._files.replace(CHECKPOINT, note)
-        return open_checkpoint(note, key)
+        signed = open_checkpoint(note, key)
+        self._keep(signed, note)
+        return signed
+
+    def _keep(self, checkpoint: Checkpoint, note: bytes) -> None:
+        path = f"{KEPT}/{checkpoint.size}"
+        if self._files.read(path) is None:
+            self._files.write_new(path, note)
 
     def _extend(self, old: Checkpoint | None, size: int, signer: Signer) -> Checkpoint:
         """Write the tiles that `size` has beyond `old`, then sign."""
@@ -192,12 +199,13 @@ class Log:
         new = Checkpoint(self.origin, size, root_at(size, tree.node))
         note = sign_checkpoint(new, signer)
         kept = self._files.read(f"{KEPT}/{size}")
-        if kept is not None:  # signed before we died, perhaps cosigned since
+        if kept is not None:  # the published one was deleted or put back; this one may be cosigned
             if parse_checkpoint(kept)[0] != new:
                 raise LogForked(f"another log of {size} events was signed")
             note = add_signatures(note, Note.parse(kept).signatures)
-        self._files.replace(f"{KEPT}/{size}", note)
         self._files.replace(CHECKPOINT, note)
+        # If we die here the checkpoint is published and not kept yet: `_last_signed` keeps it first
+        self._keep(new, note)
         for level in range(levels_of(done)):
             self._drop_partial(level, (done >> (8 * level)) // TILE, size)
         return new
