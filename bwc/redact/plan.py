@@ -204,7 +204,11 @@ class PtsTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanMedia:
-    """The recording a plan belongs to. `duration` is in ticks from the first frame to the end of the last."""
+    """The recording a plan belongs to.
+
+    `duration` is in ticks from the first frame to the end of the last; `rotation` in degrees counter-clockwise,
+    -180 to 180: how far the coded picture is turned to be shown.
+    """
 
     width: int
     height: int

@@ -203,7 +203,7 @@ def _media_of(value: Any) -> PlanMedia:
     return PlanMedia(
         width=_count(part["width"]),
         height=_count(part["height"]),
-        rotation=_count(part["rotation"]),
+        rotation=_integer(part["rotation"]),
         time_base=Fraction(numerator, denominator),
         pts=PtsTable(_integer(pts["start"]), _each(pts["runs"], _pair), _count(part["frames"])),
         frames_lost=_count(part["frames_lost"]),
@@ -312,7 +312,7 @@ def _verify(plan: RedactionPlan) -> None:
     media, frames = plan.media, plan.media.frames
     if not is_sha256_hex(plan.content_sha256) or (plan.revision == 1) != (plan.previous is None) or plan.revision < 1:
         raise UsageError("the first revision, and only that one, has no previous one")
-    if media.rotation not in (0, 90, 180, 270) or media.time_base <= 0 or max(media.width, media.height) > MAX_SIDE:
+    if not -180 <= media.rotation <= 180 or media.time_base <= 0 or max(media.width, media.height) > MAX_SIDE:
         raise UsageError("the picture's size, rotation or time base makes no sense")
     if (min(media.width, media.height) > 0) != (frames > 0):
         raise UsageError("a picture has a size and frames")
