@@ -24,13 +24,13 @@ from bwc.errors import UnreadableMedia
 from bwc.media.decode import Picture, VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.redact.cuts import CutFinder
-from bwc.redact.detectors.base import Detection, Detector, DetectorInfo, FloatBox
+from bwc.redact.detectors.base import Detection, Detector, FloatBox
 from bwc.redact.detectors.faces import CenterFace
 from bwc.redact.detectors.faces import open_network as open_faces
 from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.plates import open_network as open_plates
 from bwc.redact.flow import Grey
-from bwc.redact.plan import Doubt, Effect, EffectKind, PlanMedia, PtsTable, RedactionPlan, plan_id_of
+from bwc.redact.plan import DetectorInfo, Doubt, Effect, EffectKind, PlanMedia, PtsTable, RedactionPlan, plan_id_of
 from bwc.redact.profiles import DEFAULT, Profile, habits_for, profile_named
 from bwc.redact.track import Sighting, Tracker
 from bwc.redact.verdict import tracks_of

@@ -51,7 +51,7 @@ PROFILES: Mapping[str, Profile] = {
         plates=(640,),
         plates_deep=(640, 1280),
         every=Fraction(1, 6),
-        deep_every=2,
+        deep_every=3,
     ),
     "max": Profile(
         name="max",

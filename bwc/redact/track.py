@@ -13,7 +13,7 @@ A cut ends every track. Boxes are floats in pixels of the small picture and may 
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -46,8 +46,9 @@ class Path:
 
     class_: str
     first: int
-    boxes: deque[Floats]
+    boxes: deque[Floats]  # what is hidden
     trust: deque[bool]
+    here: Floats  # where the subject is now: a detector's box, carried on; not widened, so that it cannot swell
     last_seen: int
     first_seen: int
     hits: int = 1
@@ -55,8 +56,6 @@ class Path:
     led: bool = False  # carried back past its first sight
     longest_gap: int = 0
     ended_by: str = ""  # "", "cut", "edge", "lost", "merged", "end"
-    gap_to_cut: bool = False
-    scores: list[float] = field(default_factory=list)
 
     @property
     def last(self) -> int:
@@ -131,12 +130,13 @@ class Tracker:
     def _carry_forward(self, ordinal: int, grey: Grey) -> None:
         if not self._live:
             return
-        moved = carry(self._past[-1][1], grey, np.stack([path.boxes[-1] for path in self._live]))
+        moved = carry(self._past[-1][1], grey, np.stack([path.here for path in self._live]))
         stay: list[Path] = []
         for path, box, trusted in zip(self._live, moved.boxes, moved.trusted, strict=True):
             if self._is_outside(box):
                 self._end(path, "edge")
                 continue
+            path.here = box
             path.boxes.append(box)
             path.trust.append(bool(trusted))
             stay.append(path)
@@ -149,7 +149,7 @@ class Tracker:
         for i, path in enumerate(self._live):
             for j, seen in enumerate(sightings):
                 if seen.class_ == path.class_:
-                    likeness = alike(path.boxes[-1], seen.box)
+                    likeness = alike(path.here, seen.box)
                     if likeness > 0:
                         # between equals, the one seen more recently has the better claim
                         offers.append((-likeness + 0.001 * (now - path.last_seen), i, j))
@@ -168,7 +168,11 @@ class Tracker:
         path.last_seen = now
         path.hits += 1
         path.best = max(path.best, seen.score)
-        path.boxes[-1] = seen.box
+        if _iou(path.here, seen.box) > 0.5:
+            path.widen(now, seen.box)
+        else:  # the carried box had drifted: it says nothing
+            path.boxes[-1] = seen.box
+        path.here = seen.box
         path.trust[-1] = True
 
     # 3
@@ -204,7 +208,18 @@ class Tracker:
                         path.widen(ordinal, box)
                 self._saw(path, seen, now)
             else:
-                self._live.append(Path(seen.class_, now, deque([seen.box]), deque([True]), now, now, best=seen.score))
+                self._live.append(
+                    Path(
+                        class_=seen.class_,
+                        first=now,
+                        boxes=deque([seen.box]),
+                        trust=deque([True]),
+                        here=seen.box,
+                        last_seen=now,
+                        first_seen=now,
+                        best=seen.score,
+                    )
+                )
 
     # 5
     def _lead(self) -> None:
@@ -239,9 +254,7 @@ class Tracker:
             patience = (
                 self.habits.hold if self._is_strong(path) and path.trust_since_seen() > 0.5 else self.habits.brief
             )
-            if unseen and any(
-                other.class_ == path.class_ and _iou(other.boxes[-1], path.boxes[-1]) > 0.5 for other in seen_now
-            ):
+            if unseen and any(other.class_ == path.class_ and _iou(other.here, path.here) > 0.5 for other in seen_now):
                 self._end(path, "merged")
             elif unseen > patience:
                 self._end(path, "lost")

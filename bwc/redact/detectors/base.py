@@ -11,13 +11,12 @@ from numpy.typing import NDArray
 from bwc.canonical import Json
 from bwc.redact.plan import DetectorInfo
 
-__all__ = ["Detection", "Detector", "DetectorInfo", "FloatBox", "Picture8", "fit", "merge", "overlap", "suppress"]
-
 FloatBox = tuple[float, float, float, float]  # x0, y0, x1, y1 in pixels of the picture given, half-open
 Picture8 = NDArray[np.uint8]  # height x width x 3, blue green red
 Floats = NDArray[np.float32]
 
 STRIDE = 32  # both networks halve the picture five times
+ENLARGE = 1.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +58,12 @@ def fit(bgr: Picture8, long_side: int) -> tuple[Picture8, float]:
     canvas = np.zeros((-(-new_height // STRIDE) * STRIDE, -(-new_width // STRIDE) * STRIDE, 3), np.uint8)
     canvas[:new_height, :new_width] = cv2.resize(bgr, (new_width, new_height), interpolation=how)
     return canvas, scale
+
+
+def sides_for(bgr: Picture8, long_sides: Sequence[int]) -> list[int]:
+    """The sizes worth a pass over this picture: enlarging it past `ENLARGE` shows nothing new and costs as much."""
+    most = max(min(long_sides), round(max(bgr.shape[:2]) * ENLARGE / STRIDE) * STRIDE)
+    return sorted({min(side, most) for side in long_sides})
 
 
 def planes(bgr: Picture8, *, mean: Sequence[float] = (0.0, 0.0, 0.0), rgb: bool = False) -> Floats:

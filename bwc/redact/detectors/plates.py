@@ -13,9 +13,20 @@ from functools import lru_cache
 
 import numpy as np
 
-from bwc.redact.detectors.base import Detection, DetectorInfo, Floats, Picture8, collect, fit, info, merge, planes
+from bwc.redact.detectors.base import (
+    Detection,
+    Floats,
+    Picture8,
+    collect,
+    fit,
+    info,
+    merge,
+    planes,
+    sides_for,
+)
 from bwc.redact.detectors.network import Network, runtime_label
 from bwc.redact.detectors.weights import CLP_DET, load
+from bwc.redact.plan import DetectorInfo
 
 _GRIDS = ((8, (24, 48)), (16, (96, 192)), (32, (384, 768)))  # step, anchor sides, in input pixels
 _MEAN = (104.0, 117.0, 123.0)  # blue, green, red
@@ -60,7 +71,7 @@ class PlateFinder:
         )
 
     def detect(self, bgr: Picture8) -> list[Detection]:
-        return merge(one for long_side in self.long_sides for one in self._pass(bgr, long_side))
+        return merge(one for long_side in sides_for(bgr, self.long_sides) for one in self._pass(bgr, long_side))
 
     def _pass(self, bgr: Picture8, long_side: int) -> list[Detection]:
         canvas, scale = fit(bgr, long_side)
