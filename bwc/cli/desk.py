@@ -10,7 +10,8 @@ from bwc.cli.terminal import seconds_text, size_text, table
 from bwc.errors import LeakFound, NotFound, PartlyDone, UsageError
 
 if TYPE_CHECKING:
-    from bwc.redact.session import Checked, PlanState, Rendered
+    from bwc.redact.copies import Checked, Rendered
+    from bwc.redact.session import PlanState
 
 PROFILES = click.Choice(["fast", "balanced", "max"])
 
@@ -127,10 +128,10 @@ def redact(
         return
     if out or plan_file or save_plan or no_check:
         raise UsageError(f"{what} is not a file", "-o, --plan, --save-plan and --no-check are for loose files")
-    from bwc.redact import session
+    from bwc.redact import copies
 
     with entry.house() as house, entry.terminal.progress("redact") as progress:
-        done = session.render(house, house.find(what), progress=progress)
+        done = copies.render(house, house.find(what), progress=progress)
     entry.terminal.result({"copies": [one.to_json() for one in done]}, "\n".join(_copy_text(one) for one in done))
     _raise_lost([(f"{one.item} segment {one.segment}", one.frames_lost) for one in done])
 
@@ -152,15 +153,15 @@ def check(entry: Entry, item: str, *, stride: int, report: Path | None, sheet: P
 
     Exits 6 while suspects are open: look at each, then `bwc decide ITEM s1 keep --note …` or `… s1 redact`.
     """
-    from bwc.redact import session
+    from bwc.redact import copies
 
     with entry.house() as house, entry.terminal.progress("check") as progress:
         found = house.find(item)
-        done = session.check(house, found, stride=stride, progress=progress)
+        done = copies.check(house, found, stride=stride, progress=progress)
         if report:
             _write_new(report, _only(done).data)
         if sheet:
-            _write_new(sheet, session.copy_sheet(house, found, _only(done).segment))
+            _write_new(sheet, copies.copy_sheet(house, found, _only(done).segment))
     entry.terminal.result({"checks": [one.to_json() for one in done]}, "\n".join(_check_text(one) for one in done))
     for one in done:
         one.raise_if_open()
@@ -199,7 +200,9 @@ def _redact_file(
 
 def _chosen(house: Any, items: tuple[str, ...], case: str | None) -> list[Any]:
     if case:
-        rows = house.items(case=case)
+        from bwc.storage.rows import ItemFilter
+
+        rows = house.items(ItemFilter(case=case))
         if not rows:
             raise NotFound(f"no item of case {case}", "bwc list")
         return [row.item_id for row in rows]
@@ -232,28 +235,33 @@ def _raise_lost(losses: list[tuple[str, int]]) -> None:
 
 def _plan_text(state: "PlanState", *, tracks: bool = False) -> str:
     summary = state.summary()
-    head = f"{state.item} segment {state.segment}, plan revision {state.plan.revision}, {seconds_text(summary.seconds)}"
-    classes = [(row.class_, row.tracks, f"{row.seconds:.1f}", row.undecided) for row in summary.classes]
-    parts = [head, table(("class", "tracks", "seconds", "undecided"), classes) or "nothing found"]
+    length = seconds_text(summary.milliseconds / 1000)
+    head = f"{state.item} segment {state.segment}: plan revision {summary.revision}, {length}, {summary.frames} frames"
+    classes = [
+        (row.class_, row.tracks, f"{row.milliseconds / 1000:.1f}", row.keep, row.undecided) for row in summary.classes
+    ]
+    parts = [head, table(("class", "tracks", "seconds", "keep", "undecided"), classes) or "nothing found"]
     if tracks:
-        rows = [
-            (
-                row.id,
-                row.class_,
-                f"{row.start_s:.2f}",
-                f"{row.end_s:.2f}",
-                row.decision,
-                row.exemption,
-                " ".join(row.doubts),
+        from bwc.redact.session import track_row
+
+        rows = [track_row(state.plan, one) for one in state.plan.tracks]
+        parts.append(
+            table(
+                ("track", "class", "from s", "to s", "decision", "exemption", "doubts"), [_cells(one) for one in rows]
             )
-            for row in summary.tracks
-        ]
-        parts.append(table(("track", "class", "from s", "to s", "decision", "exemption", "doubts"), rows))
+        )
+    if summary.doubts:
+        parts.append("doubts: " + ", ".join(f"{code} {count}" for code, count in sorted(summary.doubts.items())))
     if summary.undecided:
         parts.append(
-            f"{summary.undecided} undecided (covered until decided): bwc decide {state.item} --undecided redact"
+            f"{len(summary.undecided)} undecided (covered until decided): bwc decide {state.item} --undecided redact"
         )
-    return "\n".join(part for part in parts if part)
+    return "\n".join(parts)
+
+
+def _cells(row: dict[str, Any]) -> tuple[object, ...]:
+    start, end = f"{row['start_ms'] / 1000:.2f}", f"{row['end_ms'] / 1000:.2f}"
+    return row["id"], row["class"], start, end, row["decision"], row["exemption"], " ".join(row["doubts"])
 
 
 def _copy_text(one: "Rendered") -> str:

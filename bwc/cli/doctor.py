@@ -96,10 +96,11 @@ def _packages() -> Iterator[Finding]:
 def _models() -> Iterator[Finding]:
     from bwc.redact.detectors import weights
 
-    for one in weights.inventory():
-        good = one["state"] == "ok"
+    for name in weights.WEIGHTS:
+        state = weights.state(name)
+        good = state == "ready"
         hint = "" if good else "bwc models fetch"
-        yield Finding(what=f"model {one['name']}", state="ok" if good else "missing", text=str(one["state"]), hint=hint)
+        yield Finding(what=f"model {name}", state="ok" if good else "missing", text=state, hint=hint)
 
 
 def _keys() -> Iterator[Finding]:
@@ -118,8 +119,8 @@ def _keys() -> Iterator[Finding]:
 def _agencies() -> Iterator[Finding]:
     from bwc.audit import pins
 
-    for one in pins.load(user_config_dir() / "agencies.json"):
-        yield Finding(what=f"agency {one.agency}", state="ok", text=f"fingerprint {pins.fingerprint(one.vkey)}")
+    for one in pins.load_pins(user_config_dir() / pins.FILE_NAME):
+        yield Finding(what=f"agency {one.agency}", state="ok", text=f"fingerprint {pins.fingerprint_text(one.key)}")
 
 
 def _vault(entry: Entry) -> Iterator[Finding]:

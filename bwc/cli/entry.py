@@ -131,7 +131,8 @@ def command(examples: str, **settings: Any) -> Callable[[Callable[..., Any]], cl
         for option in reversed(_COMMON):
             started = option(started)
         settings.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
-        return click.command(epilog=epilog, **settings)(started)
+        made: click.Command = click.command(epilog=epilog, **settings)(started)
+        return made
 
     return decorate
 

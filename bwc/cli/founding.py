@@ -1,6 +1,7 @@
 """bwc init: a vault, its log, the first operator's keys, a recovery key to print."""
 
 import getpass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -78,14 +79,17 @@ recovery     {where}
 
 def _remember(places: Places, *, agency: str, vkey: str) -> None:
     """Pin the agency's key beside the user, and make this the user's vault if none is set."""
-    from bwc.audit.pins import pin
+    from bwc.audit.checkpoint import NoteKey
+    from bwc.audit.pins import FILE_NAME as PINS
+    from bwc.audit.pins import Pin, add_pin
 
-    pin(user_config_dir() / "agencies.json", vkey=vkey, agency=agency)
+    add_pin(user_config_dir() / PINS, Pin(key=NoteKey.parse(vkey), agency=agency, pinned_at=datetime.now(UTC)))
     if not (user_config_dir() / FILE_NAME).exists():
         write_config(user_config_dir() / FILE_NAME, places.vault)
 
 
 def _fingerprint(vkey: str) -> str:
-    from bwc.audit.pins import fingerprint
+    from bwc.audit.checkpoint import NoteKey
+    from bwc.audit.pins import fingerprint_text
 
-    return fingerprint(vkey)
+    return fingerprint_text(NoteKey.parse(vkey))

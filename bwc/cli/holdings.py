@@ -3,9 +3,10 @@
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +14,9 @@ from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import size_text, table
 from bwc.errors import UsageError
 from bwc.evidence import utc_text
+
+if TYPE_CHECKING:
+    from bwc.storage.rows import ItemState, SegmentRow
 
 
 @command(
@@ -27,6 +31,7 @@ from bwc.evidence import utc_text
 @click.option("--camera", help="Only this camera.")
 @click.option("--category", help="Only this category.")
 @click.option("--state", help="Only items in this state (ingested, detected, redacted, checked, approved, released).")
+@click.option("--text", help="Anywhere in id, officer, camera, category, cases or file names.")
 @click.option("--since", help="Taken in on or after this day (2026-11-22) or within so many days (30d).")
 @click.option("--limit", type=int, help="At most so many, newest first.")
 def list_items(
@@ -37,14 +42,25 @@ def list_items(
     camera: str | None,
     category: str | None,
     state: str | None,
+    text: str | None,
     since: str | None,
     limit: int | None,
 ) -> None:
     """What we hold, newest first. Needs no key."""
+    from bwc.storage.rows import ItemFilter
+
+    wanted = ItemFilter(
+        case=case,
+        officer=officer,
+        camera=camera,
+        category=category,
+        state=_state(state),
+        since=_since(since),
+        text=text,
+        limit=limit,
+    )
     with entry.house(locked=True) as house:
-        rows = house.items(
-            case=case, officer=officer, camera=camera, category=category, state=state, since=_since(since), limit=limit
-        )
+        rows = house.items(wanted)
     shown = [
         (
             row.item_id,
@@ -58,8 +74,8 @@ def list_items(
         )
         for row in rows
     ]
-    text = table(("item", "recorded", "officer", "camera", "case", "category", "size", "state"), shown)
-    entry.terminal.result({"items": [row.to_json() for row in rows]}, text or "nothing held")
+    found = table(("item", "recorded", "officer", "camera", "case", "category", "size", "state"), shown)
+    entry.terminal.result({"items": [row.to_json() for row in rows]}, found or "nothing held")
 
 
 @command(
@@ -74,17 +90,15 @@ def show(entry: Entry, item: str) -> None:
     with entry.house(locked=True) as house:
         row = house.item(house.find(item))
         objects = house.objects(row.item_id)
-        facts = house.media_summary(row.item_id)
-    data = row.to_json() | {"objects": [one.to_json() for one in objects], "media": facts}
-    lines = [f"{key:<14}{value}" for key, value in _flat(row.to_json()).items() if value not in ("", None)]
-    lines += ["", table(("segment", "media"), [(one["segment"], _media_text(one)) for one in facts])] if facts else []
-    lines += [
-        "",
-        table(
-            ("segment", "what", "sealed", "object"),
-            [(one.segment, one.role, size_text(one.sealed_bytes), one.object_id) for one in objects],
-        ),
-    ]
+        segments = house.segments(row.item_id)
+    data = row.to_json() | {
+        "objects": [one.to_json() for one in objects],
+        "recordings": [one.to_json() for one in segments],
+    }
+    lines = [f"{key:<17}{value}" for key, value in _flat(row.to_json()).items() if value not in ("", None)]
+    lines += ["", table(("segment", "name", "state", "media"), [_segment_cells(one) for one in segments])]
+    cells = [(one.segment, one.role, size_text(one.sealed_bytes), one.object_id) for one in objects]
+    lines += ["", table(("segment", "what", "sealed", "object"), cells)]
     entry.terminal.result(data, "\n".join(lines))
 
 
@@ -112,14 +126,14 @@ def log(entry: Entry, item: str) -> None:
 @command(
     """
     bwc open 2026-1122-K4J7QX -o copy.mp4 --reason "discovery, case 26-1182"
-    bwc open 2026-1122-K4J7QX --segment 2 -o part2.mp4 --reason "supervisor review"
+    bwc open 2026-1122-K4J7QX --segment 1 -o part2.mp4 --reason "supervisor review"
     """,
     name="open",
 )
 @click.argument("item")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--reason", required=True, help="Why; kept in the private body of the event.")
-@click.option("--segment", type=int, default=1, show_default=True, help="Which file of the item.")
+@click.option("--segment", type=int, default=0, show_default=True, help="Which file of the item.")
 def open_item(entry: Entry, item: str, *, out: Path, reason: str, segment: int) -> None:
     """Write an original out of the vault to a file. Who, when and why is recorded before the first byte leaves."""
     if out.exists():
@@ -188,17 +202,32 @@ def _flat(row: dict[str, Any]) -> dict[str, object]:
     return {key: ", ".join(map(str, value)) if isinstance(value, list) else value for key, value in row.items()}
 
 
-def _media_text(facts: dict[str, Any]) -> str:
-    if not facts.get("readable"):
-        return f"not readable as video: {facts.get('note', '')}".rstrip(": ")
-    parts = [str(facts.get("codec", "")), f"{facts.get('width')}x{facts.get('height')}"]
-    parts += [f"{facts.get('frames')} frames", f"{int(facts.get('duration_ms') or 0) / 1000:.1f} s"]
+def _segment_cells(row: "SegmentRow") -> tuple[object, ...]:
+    facts = row.media
+    if row.is_readable is None:
+        text = "not read yet"
+    elif not row.is_readable:
+        text = "held, but not readable as video"
+    else:
+        text = f"{facts.get('codec')}, {facts.get('width')}x{facts.get('height')}, {facts.get('frames')} frames"
+        text += f", {int(facts.get('duration_ms') or 0) / 1000:.1f} s"  # type: ignore[arg-type]
     if facts.get("frames_lost"):
-        parts.append(f"{facts['frames_lost']} frames lost")
-    return ", ".join(parts)
+        text += f", {facts['frames_lost']} frames lost"
+    return row.segment, row.name or "?", row.state, text
 
 
-def _facts_text(facts: dict[str, Any], private: dict[str, Any] | None) -> str:
+def _state(text: str | None) -> "ItemState | None":
+    from bwc.storage.rows import ItemState
+
+    if text is None:
+        return None
+    try:
+        return ItemState(text)
+    except ValueError as error:
+        raise UsageError(f"no state {text!r}", "one of " + ", ".join(ItemState)) from error
+
+
+def _facts_text(facts: Mapping[str, Any], private: Mapping[str, Any] | None) -> str:
     words = [f"{key}={_short(value)}" for key, value in facts.items() if not isinstance(value, (dict, list))]
     if private:
         words += [f"{key}={_short(value)}" for key, value in private.items() if value and not isinstance(value, dict)]

@@ -102,7 +102,7 @@ def key_list(entry: Entry) -> None:
             "key": row.key_id,
             "name": row.name,
             "roles": list(row.roles),
-            "revoked": row.revoked,
+            "revoked": not row.is_active,
             "here": row.name in here,
         }
         for row in rows
@@ -111,8 +111,8 @@ def key_list(entry: Entry) -> None:
         (
             row.key_id[:12],
             row.name or "?",
-            ", ".join(row.roles),
-            "revoked" if row.revoked else "",
+            ", ".join(sorted(row.roles)),
+            "" if row.is_active else "revoked",
             "here" if row.name in here else "",
         )
         for row in rows

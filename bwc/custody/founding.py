@@ -52,7 +52,7 @@ def _fill(places: Places, *, agency: str, operator: LocalOperator, recovery: Rec
     seed = os.urandom(32)
     origin = log_origin(agency)
     signer = log_signer(seed)
-    vkey = NoteKey.of(origin, signer).vkey
+    vkey = NoteKey.of(origin, signer).text()
     wrapped = wrap_log_key(seed, log=origin, vkey=vkey, recipients=[operator.recipient])
     Disk(places.vault).write_new(LOG_KEY, wrapped)
     person = OperatorPublic(name=operator.name, key=operator.verify_key, recipient=operator.recipient)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, Protocol, Self
 
 from bwc.audit.event import Entry
 from bwc.audit.log import SystemClock
@@ -33,9 +33,21 @@ from bwc.evidence import (
 from bwc.keys import Operator, Recipient
 from bwc.roles import BODY_READERS, FOOTAGE_READERS, MAY, Policy, Role, may
 from bwc.storage.body import seal_body
+from bwc.storage.scratch import Scratch
 from bwc.storage.vault import Held, Sink
 
 _TRIES = 20  # item ids carry 30 random bits a day: a clash is rare, twenty in a row is a broken random source
+
+
+class Kept(Protocol):
+    """What an event says of an object just sealed."""
+
+    @property
+    def sealed(self) -> SealedObject: ...
+    @property
+    def content_digest(self) -> str: ...
+    @property
+    def plain_bytes(self) -> int: ...
 
 
 class House(Reading):
@@ -82,7 +94,7 @@ class House(Reading):
         """A fresh item id that the catalog does not know."""
         for _ in range(_TRIES):
             made = new_item_id(datetime.now(UTC))
-            if self._catalog.item(made) is None:
+            if not self._catalog.has_item(made):
                 return made
         raise BwcError("no fresh item id could be made", "bwc doctor")
 
@@ -102,8 +114,8 @@ class House(Reading):
         self,
         item: EvidenceItem,
         *,
-        held: Sequence[Held],
-        sidecars: Sequence[tuple[str, Held]],
+        held: Sequence[Kept],
+        sidecars: Sequence[tuple[str, Kept]],
         vendor: str,
         source: str,
     ) -> None:
@@ -145,7 +157,7 @@ class House(Reading):
         self,
         item: ItemId,
         *,
-        documents: Sequence[Held],
+        documents: Sequence[Kept],
         segments: Sequence[Mapping[str, Json]],
         private: Mapping[str, Json],
     ) -> None:
@@ -171,10 +183,10 @@ class House(Reading):
         self, item: ItemId, segment: int, *, purpose: str, reason: str = "", to: str = ""
     ) -> Iterator[BinaryIO]:
         """The plaintext of one segment, seekable, in memory only; its opening is an event, and so is a failure."""
-        found = self._segment(item, segment)
+        found = self.segment(item, segment)
         self.record_opening(item, segment, purpose=purpose, reason=reason, to=to)
         try:
-            with self._vault.open(found.object_id, self.person) as source:
+            with self.open_object(found.object_id) as source:
                 yield source
         except BwcError as error:
             self.record_failure(item, purpose, error)
@@ -193,12 +205,13 @@ class House(Reading):
     def save_plan(
         self, item: ItemId, segment: int, data: bytes, *, facts: Mapping[str, Json], sheet: bytes | None, detected: bool
     ) -> None:
-        """`plan.saved`, or `detection.run` for a fresh analysis, with its contact sheet."""
+        """`plan.saved`; after a fresh analysis `detection.run` before it, and its contact sheet with it."""
         held = [self._seal_bytes(data, item, ObjectRole.PLAN, segment)]
         if sheet is not None:
             held.append(self._seal_bytes(sheet, item, ObjectRole.SHEET, segment))
-        kind = EventKind.DETECTION_RUN if detected else EventKind.PLAN_SAVED
-        self.act(kind, item, facts, {}, [one.sealed for one in held])
+        if detected:
+            self.act(EventKind.DETECTION_RUN, item, facts, {})
+        self.act(EventKind.PLAN_SAVED, item, facts, {}, [one.sealed for one in held])
 
     def sink(self, item: ItemId, role: ObjectRole, segment: int) -> AbstractContextManager[Sink]:
         """Seal what is written, while it is written; `.held` after a clean end, nothing left after an error."""
@@ -211,7 +224,7 @@ class House(Reading):
             now=datetime.now(UTC),
         )
 
-    def scratch(self) -> BinaryIO:
+    def scratch(self) -> Scratch:
         """A working file sealed under a throw-away key."""
         return self._vault.scratch()
 
@@ -247,9 +260,7 @@ class House(Reading):
 
     def revoke(self, who: str, *, note: str) -> tuple[KeyId, int]:
         """`key.revoked`: what the key signed before stands; it is taken off the log key and every envelope."""
-        matches = [
-            row for row in self.operators() if not row.revoked and (row.name == who or row.key_id.startswith(who))
-        ]
+        matches = [row for row in self.operators() if row.is_active and (row.name == who or row.key_id.startswith(who))]
         if len(matches) != 1:
             raise NotFound(f"{'no' if not matches else 'more than one'} enrolled key is {who}", "bwc key list")
         if matches[0].key_id == self.person.key_id:
@@ -264,10 +275,11 @@ class House(Reading):
         if self.person.recipient_id not in {one.recipient_id for one in readers}:
             return 0
         count = 0
-        for item, objects in self._catalog.objects_by_item():
-            changed = [new for one in objects if (new := self._vault.rewrap(one, readers, self.person)) is not None]
+        for row in self.items():
+            found = [self._vault.rewrap(one, readers, self.person) for one in self.objects(row.item_id)]
+            changed = [one for one in found if one is not None]
             if changed:
-                self.act(EventKind.ITEM_REWRAPPED, item, {"envelopes": len(changed)}, {}, changed)
+                self.act(EventKind.ITEM_REWRAPPED, row.item_id, {"envelopes": len(changed)}, {}, changed)
             count += len(changed)
         return count
 
@@ -304,7 +316,7 @@ class House(Reading):
         body: dict[str, Json] | None = None
         if draft.private:
             commit, data = seal_body(draft.private, readers, self.log_origin)
-            self._vault.put_body(commit, data)
+            self._vault.put_body(data)
             body = {"commit": commit, "file": sha256_hex(data)}
         # If we die here the body is an orphan that no event names: harmless, `bwc verify` lists it
         with self._catalog.transaction():
@@ -333,8 +345,9 @@ class House(Reading):
 
     def _readers(self, roles: frozenset[Role]) -> list[Recipient]:
         """Today's recipients: enrolled operators with one of `roles`, and the recovery key."""
-        people = [row.recipient for row in self.operators() if not row.revoked and roles & set(row.roles)]
-        found = {one.recipient_id: one for one in [*people, *self._catalog.recipients()]}
+        people = [row.recipient for row in self.operators() if row.is_active and roles & row.roles]
+        others = [row.recipient for row in self._catalog.recipients()]
+        found = {one.recipient_id: one for one in [*people, *others]}
         return list(found.values())
 
     def _body_readers(self) -> list[Recipient]:
@@ -349,6 +362,6 @@ class House(Reading):
 
     def _rewrap_log_key(self) -> None:
         file = self.log_key_file()
-        signers = [row.recipient for row in self.operators() if not row.revoked]
+        signers = [row.recipient for row in self.operators() if row.is_active]
         seed = open_log_key(file, self.person)
         self._disk.replace(LOG_KEY, wrap_log_key(seed, log=self.log_origin, vkey=self.vkey, recipients=signers))

@@ -1,25 +1,30 @@
 """What is known of a vault: items, objects, documents, trails, keys, policy. Reading needs no door."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
+from bwc.audit.checkpoint import parse_checkpoint
 from bwc.audit.event import parse_entry
 from bwc.audit.log import Log
 from bwc.canonical import Json
 from bwc.config import Places
 from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_vkey
-from bwc.errors import BwcError, IntegrityError, KeyUnavailable, NotFound, NoVault
-from bwc.evidence import ItemId, ObjectId, ObjectRole
+from bwc.errors import KeyUnavailable, NotFound, NoVault
+from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Operator
 from bwc.roles import Policy, Role
 from bwc.storage.body import open_body
-from bwc.storage.catalog import Catalog, DocumentRow, ItemRow, ObjectRow, OperatorRow
+from bwc.storage.catalog import Catalog, DocumentRow, ItemRow
 from bwc.storage.fsops import Disk
+from bwc.storage.rows import ApprovalRow, ItemFilter, OperatorRow, SegmentRow
+from bwc.storage.store import Shelf
 from bwc.storage.vault import Vault
 
 LOG_KEY = "keys/log.json"
+_ENOUGH = 4  # characters of an item id that a person has to type
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +61,8 @@ class Reading:
         self.operator = operator
         self._disk = Disk(places.vault)
         self.log_origin, self.vkey = log_vkey(self.log_key_file())
-        self._vault = Vault(self._disk, self.log_origin)
-        self._catalog = Catalog(places.catalog)
+        self._vault = Vault.at(places.vault, log=self.log_origin, disk=self._disk)
+        self._catalog = Catalog(places.catalog, read_only=operator is None)
         self._log = Log(self.log_origin, LogShelf(self._disk), self._catalog)
 
     def close(self) -> None:
@@ -83,7 +88,7 @@ class Reading:
     @property
     def agency(self) -> str:
         """The agency's public name, from the first entry of the log."""
-        return str(parse_entry(self.entry(0)).facts["agency"])
+        return self._catalog.founding().agency
 
     @property
     def policy(self) -> Policy:
@@ -91,78 +96,79 @@ class Reading:
         return self._catalog.policy()
 
     def operators(self) -> list[OperatorRow]:
-        """Everybody ever enrolled."""
+        """Every key ever enrolled; look at `is_active`."""
         return self._catalog.operators()
 
     def roles(self) -> frozenset[Role]:
         """The roles of the key that acts; none when it is not enrolled or was revoked."""
         mine = self.person.key_id
         return frozenset(
-            role for row in self.operators() if row.key_id == mine and not row.revoked for role in row.roles
+            Role(role) for row in self.operators() if row.key_id == mine and row.is_active for role in row.roles
         )
 
     # --- items ------------------------------------------------------------------------------------------
 
-    def items(self, **filters: Any) -> list[ItemRow]:
-        """What is held, newest first; filters as in `Catalog.items`."""
-        return self._catalog.items(**filters)
+    def items(self, wanted: ItemFilter | None = None) -> list[ItemRow]:
+        """What is held, newest first."""
+        return self._catalog.items(wanted)
 
     def item(self, item: ItemId) -> ItemRow:
         """One item. Raises `NotFound`."""
-        row = self._catalog.item(item)
-        if row is None:
-            raise NotFound(f"no item {item} here", "bwc list")
-        return row
+        return self._catalog.item(item)
 
     def find(self, text: str) -> ItemId:
-        """The item a person means by `text`: its id, or enough of its end to be the only one. Raises `NotFound`."""
-        wanted = text.upper()
-        if self._catalog.item(ItemId(wanted)) is not None:
+        """The item a person means by `text`: its id, or enough of its beginning or end. Raises `NotFound`."""
+        wanted = text.strip().upper()
+        matches = self._catalog.items_starting(wanted) if len(wanted) >= _ENOUGH else []
+        if wanted in matches:
             return ItemId(wanted)
-        matches = (
-            [row.item_id for row in self._catalog.items() if row.item_id.endswith(wanted)] if len(wanted) >= 4 else []
-        )
         if len(matches) == 1:
-            return ItemId(matches[0])
-        raise NotFound(f"no item {text} here" if not matches else f"several items end with {text}", "bwc list")
+            return matches[0]
+        raise NotFound(f"no item {text} here" if not matches else f"{len(matches)} items match {text}", "bwc list")
 
-    def objects(self, item: ItemId) -> list[ObjectRow]:
+    def objects(self, item: ItemId) -> list[SealedObject]:
         """Every sealed object of an item, oldest first."""
         return self._catalog.objects_of(item)
 
-    def media_summary(self, item: ItemId) -> list[dict[str, Any]]:
-        """What was read from each segment when it was indexed; empty while that is pending."""
-        return self._catalog.media(item)
+    def segments(self, item: ItemId) -> list[SegmentRow]:
+        """The recordings of an item in order, with what is known of them."""
+        return self._catalog.segments(item)
+
+    def segment(self, item: ItemId, segment: int) -> SegmentRow:
+        """One recording of an item. Raises `NotFound`."""
+        for row in self.segments(item):
+            if row.segment == segment:
+                return row
+        raise NotFound(f"{item} has no recording {segment}", f"bwc show {item}")
 
     def video_segments(self, item: ItemId) -> list[int]:
-        """Ordinals of the segments that can be read as video; before indexing, every segment."""
-        row = self.item(item)
-        known = self.media_summary(item)
-        if not known:
-            return list(range(1, row.segments + 1))
-        return [int(one["segment"]) for one in known if one.get("readable")]
+        """Ordinals of the segments that can be read as video; one that was never indexed may be."""
+        self.item(item)
+        return [
+            row.segment for row in self.segments(item) if row.is_readable is not False and row.media.get("frames", 1)
+        ]
 
     def content_digest(self, item: ItemId, segment: int) -> str:
         """SHA-256 of the plaintext of one segment. Raises `KeyUnavailable` when the catalog was rebuilt without a key."""
-        found = self._catalog.content_digest(item, segment)
+        found = self.segment(item, segment).sha256
         if found is None:
-            raise KeyUnavailable(
-                f"the catalog does not know the digest of {item}", "bwc catalog rebuild, with a records key"
-            )
+            hint = "bwc catalog rebuild, with a records officer's key"
+            raise KeyUnavailable(f"the catalog does not know the digest of {item}", hint)
         return found
 
     def find_content(self, sha256: str) -> ItemId | None:
         """The item that holds these plaintext bytes already."""
-        return self._catalog.find_content(sha256)
+        found = self._catalog.find_content(sha256)
+        return found[0].item_id if found else None
 
     def may_hold(self, size_bytes: int) -> bool:
-        """Whether anything held has this size."""
-        return self._catalog.has_size(size_bytes)
+        """Whether anything held may have this size."""
+        return self._catalog.may_hold(size_bytes)
 
     def prove(self, item: ItemId) -> None:
         """Read every object of `item` back from the device and compare. Raises `IntegrityError`."""
-        for row in self.objects(item):
-            self._vault.check(row.object_id, row.sealed, deep=True)
+        for one in self.objects(item):
+            self._vault.check(one, deep=True, item=item)
 
     def proven_copies(self, items: Sequence[ItemId]) -> int:
         """The fewest proven copies any of `items` has: one store, proven when it was sealed."""
@@ -177,12 +183,20 @@ class Reading:
 
     def read(self, object_id: ObjectId) -> bytes:
         """A whole small document (plan, report, sheet)."""
-        with self._vault.open(object_id, self.person) as source:
+        with self.open_object(object_id) as source:
             return source.read()
 
-    def open_copy(self, object_id: ObjectId) -> Any:
-        """A redacted copy, seekable, in memory only."""
+    def open_object(self, object_id: ObjectId) -> BinaryIO:
+        """The plaintext of a plan, copy, report or sheet, seekable, in memory only. Originals have a door of their own."""
         return self._vault.open(object_id, self.person)
+
+    def approvals(self, copy_sha256: str) -> list[ApprovalRow]:
+        """Who approved a copy."""
+        return self._catalog.approvals(copy_sha256)
+
+    def suspects_decided(self, report_sha256: str) -> dict[str, str]:
+        """What was last said of each suspect of a report."""
+        return {row.suspect: row.choice for row in self._catalog.suspects_decided(report_sha256)}
 
     # --- the log ----------------------------------------------------------------------------------------
 
@@ -192,11 +206,12 @@ class Reading:
 
     def published(self) -> int:
         """How many of them the checkpoint holds."""
-        return self._log.size_published()
+        return parse_checkpoint(self._log.checkpoint())[0].size
 
     def entry(self, seq: int) -> bytes:
         """The bytes of one entry."""
-        for row in self._catalog.rows(seq, seq + 1):
+        row = self._catalog.row(seq)
+        if row is not None:
             return row.entry
         raise NotFound(f"the log has no entry {seq}")
 
@@ -207,9 +222,9 @@ class Reading:
     def trail(self, item: ItemId) -> list[TrailEvent]:
         """The chain of custody of one item, oldest first; private parts where this reader's key opens them."""
         self.item(item)
-        names = {row.key_id: row.name for row in self.operators()}
+        names: dict[str, str | None] = {row.key_id: row.name for row in self.operators()}
         events = []
-        for row in self._catalog.rows_of(item):
+        for row in self._catalog.rows_of_item(item):
             entry = parse_entry(row.entry)
             actor = names.get(entry.actor) or entry.actor[:12]
             private = self._private(entry.body_commit)
@@ -230,12 +245,9 @@ class Reading:
     def _private(self, commit: str | None) -> Mapping[str, Json] | None:
         if commit is None or self.operator is None:
             return None
-        data = self._vault.get_body(commit)
-        if data is None:
+        data = self._vault.store.get(Shelf.BODIES, commit)
+        if data is None:  # erased by court order; whether it may be missing is for `bwc verify` to say
             return None
-        try:
+        with suppress(KeyUnavailable):
             return open_body(data, self.operator, commit=commit, log=self.log_origin)
-        except IntegrityError:
-            raise
-        except BwcError:
-            return None
+        return None

@@ -9,19 +9,19 @@ class LogShelf:
     """`audit.tiles.LogFiles` below `log/` of a vault."""
 
     def __init__(self, disk: Disk) -> None:
-        self._disk = disk
+        self.disk = disk
 
     def read(self, path: str) -> bytes | None:
-        return self._disk.read(f"log/{path}")
+        return self.disk.read(f"log/{path}")
 
     def list(self, folder: str) -> Sequence[str]:
-        return self._disk.names(f"log/{folder}")
+        return self.disk.names(f"log/{folder}")
 
     def write_new(self, path: str, data: bytes) -> None:
-        self._disk.write_new(f"log/{path}", data)
+        self.disk.write_new(f"log/{path}", data)
 
     def replace(self, path: str, data: bytes) -> None:
-        self._disk.replace(f"log/{path}", data)
+        self.disk.replace(f"log/{path}", data)
 
     def remove(self, path: str) -> None:
-        self._disk.remove(f"log/{path}")
+        self.disk.remove(f"log/{path}")

@@ -138,9 +138,7 @@ def edit(
     edited = change(before.plan)
     plan = plan_edit.next_revision(before.plan, edited, made_at=datetime.now(UTC))
     after = _save(house, item, before.segment, plan)
-    changed = tuple(names) or tuple(
-        part.id for part in (*plan.tracks, *plan.audio_spans, *plan.whole_frame) if part.id not in _ids(before.plan)
-    )
+    changed = tuple(names) or tuple(sorted(_ids(plan) - _ids(before.plan)))
     return Edited(state=after, changed=changed, what=what)
 
 
@@ -278,7 +276,8 @@ def _segment(house: House, item: ItemId, segment: int | None) -> int:
 
 
 def _ids(plan: RedactionPlan) -> set[str]:
-    return {part.id for part in (*plan.tracks, *plan.audio_spans, *plan.whole_frame)}
+    ids = {part.id for part in plan.tracks} | {part.id for part in plan.audio_spans}
+    return ids | {part.id for part in plan.whole_frame}
 
 
 def _ms(plan: RedactionPlan, ordinal: int) -> int:

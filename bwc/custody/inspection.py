@@ -1,0 +1,154 @@
+"""Verify a whole vault: the log, then what it points to. Needs no operator's key and writes nothing into the vault."""
+
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from bwc.audit.checkpoint import Checkpoint, NoteKey, open_checkpoint, parse_checkpoint
+from bwc.audit.findings import STEPS, Grade
+from bwc.audit.log import CHECKPOINT
+from bwc.audit.pins import Pin, fingerprint_text, pin_of
+from bwc.audit.tiles import LogFolder
+from bwc.audit.verify import LogReport, verify_log
+from bwc.audit.verify_objects import verify_objects
+from bwc.canonical import Json
+from bwc.config import Places
+from bwc.errors import NotPinned
+from bwc.storage.evidence_source import VaultSource
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What the verification of a vault found."""
+
+    log: LogReport
+    agency: str
+    saved_size: int
+    data: str
+
+    @property
+    def verdict(self) -> str:
+        if self.log.findings.count():
+            return "BAD"
+        return "INTACT" if self.log.pinned else "NOT TIED"
+
+    def to_json(self) -> dict[str, Json]:
+        found: list[Json] = [one.to_json() for one in self.log.findings]
+        return {
+            "agency": self.agency,
+            "data": self.data,
+            "entries": self.log.entries,
+            "findings": found,
+            "fingerprint": fingerprint_text(self.log.key) if self.log.key else None,
+            "items": self.log.items,
+            "last_event_at": self.log.last_at,
+            "saved_checkpoint": self.saved_size,
+            "signatures": self.log.signatures,
+            "steps": [{"number": number, "result": self._result(number), "title": STEPS[number]} for number in STEPS],
+            "tied": self.log.pinned,
+            "verdict": self.verdict,
+        }
+
+    def text(self) -> str:
+        lines = [f"{number}  {self._result(number):<5} {STEPS[number]}" for number in STEPS]
+        lines += [
+            f"   {one.grade.value}: {one.where}: {one.what}" for one in self.log.findings if one.grade is not Grade.OK
+        ]
+        lines += [
+            "",
+            f"{self.log.entries} entries, {self.log.items} items, {self.log.signatures} signatures; {self.data}",
+        ]
+        if self.log.key:
+            lines.append(f"fingerprint {fingerprint_text(self.log.key)}")
+        lines.append(f"verdict     {self.verdict}" + (f", {self.agency}" if self.agency else ""))
+        return "\n".join(lines)
+
+    def raise_unless_ours(self) -> None:
+        """Raise the first finding as its `IntegrityError`; `NotPinned` when it is whole but tied to no known key."""
+        self.log.findings.raise_if_bad()
+        if not self.log.pinned:
+            mark = fingerprint_text(self.log.key) if self.log.key else "none"
+            raise NotPinned(
+                "consistent with itself, NOT tied to any agency",
+                f"compare this fingerprint with the agency's: {mark}; then --key VKEY, or bwc pin VKEY",
+            )
+
+    def _result(self, step: int) -> str:
+        findings = self.log.findings
+        for grade in (Grade.BAD, Grade.NOTE, Grade.OK):
+            if findings.count(step, grade):
+                return grade.value
+        return "-"
+
+
+def inspect(
+    places: Places,
+    *,
+    vkey: str | None,
+    pins: Sequence[Pin],
+    seen: Path,
+    quick: bool,
+    share: float,
+    progress: Progress | None = None,
+) -> Inspection:
+    """Verify the vault at `places`: steps 1 to 9 of docs/auditor.md.
+
+    The log's key is `vkey`, else the pin of the same log. The checkpoint this auditor saw last is in `seen`; a good
+    verification saves the one it saw there. `quick` leaves out step 8; `share` of the sealed bytes is read again.
+    """
+    files = LogFolder(places.log)
+    key = NoteKey.parse(vkey) if vkey else _pinned(files, pins)
+    memory = _Seen(seen, key) if key else None
+    saved = memory.last() if memory else None
+    with ExitStack() as closing:
+        # a copy of the vault without its catalog is verified too: then there is no step 9
+        rows = closing.enter_context(Catalog(places.catalog, read_only=True)) if places.catalog.exists() else None
+        report = verify_log(files, key, saved, rows=rows)
+        if not quick:
+            verify_objects(report, VaultSource(places.vault), read_data=share, progress=progress)
+    data = "log only" if quick else f"{share:.0%} of the sealed bytes read"
+    found = Inspection(log=report, agency=_agency(key, pins), saved_size=saved.size if saved else 0, data=data)
+    if memory and found.verdict == "INTACT":
+        memory.save(files.read(CHECKPOINT) or b"")
+    return found
+
+
+def _pinned(files: LogFolder, pins: Sequence[Pin]) -> NoteKey | None:
+    note = files.read(CHECKPOINT)
+    if note is None:
+        return None
+    found = pin_of(pins, parse_checkpoint(note)[0].origin)
+    return found.key if found else None
+
+
+def _agency(key: NoteKey | None, pins: Sequence[Pin]) -> str:
+    found = pin_of(pins, key.name) if key else None
+    return found.agency if found and found.key == key else (key.name if key else "")
+
+
+class _Seen:
+    """The last checkpoint this auditor saw of one log; kept beside the auditor, never in what is verified."""
+
+    def __init__(self, folder: Path, key: NoteKey) -> None:
+        name = hashlib.sha256(key.text().encode()).hexdigest()[:32]
+        self._path = folder / f"{name}.checkpoint"
+        self._key = key
+
+    def last(self) -> Checkpoint | None:
+        """Raises `ProofInvalid` when the saved file is not this log's checkpoint."""
+        if not self._path.exists():
+            return None
+        return open_checkpoint(self._path.read_bytes(), self._key)
+
+    def save(self, note: bytes) -> None:
+        """Keep `note` unless a larger one is kept already."""
+        last = self.last()
+        if last is not None and last.size >= open_checkpoint(note, self._key).size:
+            return
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
+        partial.write_bytes(note)
+        partial.replace(self._path)

@@ -1,0 +1,379 @@
+"""Redacted copies of an item: rendered, checked, approved; what stands between a copy and its release."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bwc.canonical import Json
+from bwc.custody.house import House
+from bwc.errors import LeakFound, NotApproved, NotFound, PlanStale, SecondPersonNeeded, Undecided, UsageError
+from bwc.evidence import Choice, ItemId, ObjectId, ObjectRole
+from bwc.redact import plan_edit, session
+from bwc.redact.check_report import CheckReport, Suspect
+from bwc.redact.plan import RedactionPlan, undecided
+from bwc.redact.session import Edited, PlanState
+from bwc.roles import approvals_missing
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rendered:
+    """A redacted copy just made."""
+
+    item: ItemId
+    segment: int
+    copy_sha256: str
+    plan_sha256: str
+    frames: int
+    frames_lost: int
+    size_bytes: int
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "bytes": self.size_bytes,
+            "copy_sha256": self.copy_sha256,
+            "frames": self.frames,
+            "frames_lost": self.frames_lost,
+            "item": self.item,
+            "plan_sha256": self.plan_sha256,
+            "segment": self.segment,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A check just made, and which of its suspects a person has already decided."""
+
+    item: ItemId
+    segment: int
+    report: CheckReport
+    decided: dict[str, str]
+
+    @property
+    def data(self) -> bytes:
+        return self.report.to_bytes()
+
+    @property
+    def open_suspects(self) -> tuple[Suspect, ...]:
+        return tuple(one for one in self.report.suspects if one.id not in self.decided)
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "faults": [f"{one.fault.value}: {one.detail}" for one in self.report.faults],
+            "frames": self.report.frames,
+            "frames_checked": self.report.frames_checked,
+            "item": self.item,
+            "not_checked": list(self.report.not_checked),
+            "open": [one.id for one in self.open_suspects],
+            "report_sha256": self.report.sha256,
+            "segment": self.segment,
+            "stride": self.report.stride,
+            "suspects": [_suspect_json(one) for one in self.report.suspects],
+        }
+
+    def text(self) -> str:
+        report = self.report
+        every = "every frame" if report.stride == 1 else f"every {report.stride}th frame"
+        lines = [
+            f"{report.frames_checked} of {report.frames} frames searched ({every}), {report.covers_checked} covers tested, "
+            f"{len(report.suspects)} suspects, {len(report.faults)} faults"
+        ]
+        lines += [f"  {one.id}  {_suspect_text(one)}" for one in report.suspects]
+        lines += [f"  fault {one.fault.value}: {one.detail}" for one in report.findings]
+        lines += [f"  not checked: {what}" for what in report.not_checked]
+        return "\n".join(lines)
+
+    def raise_if_open(self) -> None:
+        """Raise `LeakFound` while a suspect is open or the copy has a fault."""
+        details: list[dict[str, Json]] = [_suspect_json(one) for one in self.open_suspects]
+        details += [{"fault": one.fault.value, "detail": one.detail} for one in self.report.faults]
+        if self.open_suspects:
+            first = self.open_suspects[0].id
+            hint = f"look, then: bwc decide {self.item} {first} redact, or {first} keep --note '…'"
+            raise LeakFound(f"{self.item}: {len(self.open_suspects)} suspects are open", hint, details=details)
+        if self.report.faults:
+            hint = f"bwc redact {self.item}, then check again"
+            raise LeakFound(f"{self.item}: the copy has {len(self.report.faults)} faults", hint, details=details)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """What a person signed."""
+
+    item: ItemId
+    entries: tuple[int, ...]
+    missing: int
+
+    def to_json(self) -> dict[str, Json]:
+        return {"entries": list(self.entries), "item": self.item, "more_people_needed": self.missing}
+
+    def text(self) -> str:
+        more = f"; {self.missing} more people must approve" if self.missing else ""
+        return f"{self.item} approved (entry {', '.join(map(str, self.entries))} of the log){more}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Releasable:
+    """One copy that nothing stands in the way of."""
+
+    segment: int
+    plan: RedactionPlan
+    plan_sha256: str
+    copy: ObjectId
+    copy_sha256: str
+    report_sha256: str
+    frames: int
+    frames_lost: int
+    duration_ms: int
+    frames_checked: int
+    stride: int
+    suspects: int
+    approvals: tuple[int, ...]
+
+
+def render(house: House, item: ItemId, *, progress: Progress | None = None) -> list[Rendered]:
+    """Render the redacted copy of every recording of `item` from its current plan, straight into the vault."""
+    from bwc.redact.render import render as render_plan
+
+    done = []
+    for state in session.plans(house, item):
+        with (
+            house.open_original(item, state.segment, purpose="render") as original,
+            house.sink(item, ObjectRole.COPY, state.segment) as sink,
+        ):
+            result = render_plan(original, state.plan, sink, house.scratch, progress)
+        held = sink.held
+        one = Rendered(
+            item=item,
+            segment=state.segment,
+            copy_sha256=held.content_digest,
+            plan_sha256=state.sha256,
+            frames=result.frames,
+            frames_lost=result.frames_lost,
+            size_bytes=held.plain_bytes,
+        )
+        facts = {key: value for key, value in one.to_json().items() if key != "item"}
+        house.record_copy(item, held, facts)
+        held.forget()
+        done.append(one)
+    return done
+
+
+def check(house: House, item: ItemId, *, stride: int, progress: Progress | None = None) -> list[Checked]:
+    """Second opinion on the sealed bytes of every copy of `item`; the report is sealed and recorded."""
+    from bwc.redact.check import check as check_copy
+
+    done = []
+    for state in session.plans(house, item):
+        copy = _copy(house, state)
+        with (
+            house.open_original(item, state.segment, purpose="check") as original,
+            house.open_object(copy.object_id) as redacted,
+        ):
+            report = check_copy(original, redacted, state.plan, stride=stride, progress=progress)
+        if report.copy_sha256 != copy.copy_sha256:
+            raise PlanStale(f"{item}: the copy is not the one recorded", f"bwc redact {item}")
+        facts: dict[str, Json] = {
+            "copy_sha256": report.copy_sha256,
+            "faults": len(report.faults),
+            "frames_checked": report.frames_checked,
+            "plan_sha256": state.sha256,
+            "report_sha256": report.sha256,
+            "segment": state.segment,
+            "stride": report.stride,
+            "suspects": len(report.suspects),
+        }
+        house.record_report(item, state.segment, report.to_bytes(), facts)
+        done.append(Checked(item=item, segment=state.segment, report=report, decided={}))
+    return done
+
+
+def last_check(house: House, state: PlanState) -> Checked:
+    """The newest check of the current copy. Raises `NotFound` when there is none."""
+    row = house.latest(state.item, state.segment, ObjectRole.REPORT)
+    if row is None:
+        raise NotFound(f"{state.item} was not checked", f"bwc check {state.item}")
+    report = CheckReport.from_bytes(house.read(row.object_id))
+    return Checked(item=state.item, segment=state.segment, report=report, decided=house.suspects_decided(report.sha256))
+
+
+def decide_suspects(
+    house: House,
+    item: ItemId,
+    segment: int | None,
+    names: Sequence[str],
+    *,
+    choice: str,
+    exemption: str,
+    note: str,
+    at: datetime,
+) -> Edited:
+    """`keep`: a person looked and it is no leak. `redact`: its boxes become a mask of the next plan revision."""
+    state = session.current(house, item, segment)
+    checked = last_check(house, state)
+    known = {one.id: one for one in checked.report.suspects}
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise NotFound(f"the last check has no suspect {', '.join(missing)}", f"bwc check {item}")
+    if choice == Choice.KEEP and not note:
+        raise UsageError("a suspect is left visible only with a reason", "--note 'a poster, no person'")
+    if choice == Choice.UNDECIDED:
+        raise UsageError("a suspect is kept or redacted", f"bwc decide {item} {names[0]} redact")
+    edited = Edited(state=state, changed=tuple(names), what="left visible")
+    if choice == Choice.REDACT:
+        by = house.person.key_id
+
+        def cover(plan: RedactionPlan) -> RedactionPlan:
+            for name in names:
+                boxes = {box[0]: box[1:] for box in known[name].boxes}
+                plan = plan_edit.add_mask(
+                    plan, _widened(boxes, plan), last=known[name].last, by=by, at=at, exemption=exemption, note=note
+                )
+            return plan
+
+        edited = session.edit(house, item, state.segment, cover, what="covered, render again")
+    for name in names:
+        facts: dict[str, Json] = {
+            "choice": choice,
+            "report_sha256": checked.report.sha256,
+            "segment": state.segment,
+            "suspect": name,
+        }
+        house.record_suspect(item, facts, note=note)
+    return edited
+
+
+def copy_sheet(house: House, item: ItemId, segment: int) -> bytes:
+    """A contact sheet (JPEG) of the redacted copy."""
+    from bwc.redact.sheet import contact_sheet
+
+    state = session.current(house, item, segment)
+    with house.open_object(_copy(house, state).object_id) as redacted:
+        return contact_sheet(redacted, None)
+
+
+def approve(house: House, item: ItemId, *, note: str) -> Approved:
+    """Sign the digests of plan, copy and report of every recording of `item`. Raises what stands in the way."""
+    entries = []
+    missing = 0
+    for state in session.plans(house, item):
+        ready = _ready(house, state)
+        facts: dict[str, Json] = {
+            "copy_sha256": ready.copy_sha256,
+            "plan_sha256": ready.plan_sha256,
+            "report_sha256": ready.report_sha256,
+            "segment": ready.segment,
+        }
+        entries.append(house.record_approval(item, facts, note=note))
+        missing = max(missing, _missing(house, state, ready.copy_sha256))
+    return Approved(item=item, entries=tuple(entries), missing=missing)
+
+
+def releasable(house: House, item: ItemId) -> list[Releasable]:
+    """Every copy of `item`, if nothing stands in the way of its release. Raises what does."""
+    ready = []
+    for state in session.plans(house, item):
+        one = _ready(house, state)
+        missing = _missing(house, state, one.copy_sha256)
+        if not one.approvals:
+            raise NotApproved(f"{item} was not approved", f"bwc approve {item}")
+        if missing:
+            raise SecondPersonNeeded(f"{missing} more people must approve {item}", f"bwc approve {item} --as NAME")
+        ready.append(one)
+    return ready
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Copy:
+    object_id: ObjectId
+    copy_sha256: str
+    frames: int
+    frames_lost: int
+    actor: str
+
+
+def _copy(house: House, state: PlanState) -> _Copy:
+    """The newest copy, which must be made from the current plan."""
+    row = house.latest(state.item, state.segment, ObjectRole.COPY)
+    if row is None:
+        raise NotFound(f"{state.item} has no redacted copy", f"bwc redact {state.item}")
+    facts = row.facts
+    if facts.get("plan_sha256") != state.sha256:
+        raise PlanStale(f"the copy of {state.item} is older than its plan", f"bwc redact {state.item}")
+    return _Copy(
+        object_id=row.object_id,
+        copy_sha256=str(facts["copy_sha256"]),
+        frames=int(str(facts["frames"])),
+        frames_lost=int(str(facts["frames_lost"])),
+        actor=row.actor,
+    )
+
+
+def _ready(house: House, state: PlanState) -> Releasable:
+    item = state.item
+    open_tracks = undecided(state.plan)
+    if open_tracks:
+        raise Undecided(f"{item} has {len(open_tracks)} undecided tracks", f"bwc decide {item} --undecided redact")
+    copy = _copy(house, state)
+    checked = last_check(house, state)
+    if (checked.report.copy_sha256, checked.report.plan_sha256) != (copy.copy_sha256, state.sha256):
+        raise PlanStale(f"the last check of {item} is of another copy", f"bwc check {item}")
+    checked.raise_if_open()
+    approvals = house.approvals(copy.copy_sha256)
+    media = state.plan.media
+    return Releasable(
+        segment=state.segment,
+        plan=state.plan,
+        plan_sha256=state.sha256,
+        copy=copy.object_id,
+        copy_sha256=copy.copy_sha256,
+        report_sha256=checked.report.sha256,
+        frames=copy.frames,
+        frames_lost=copy.frames_lost,
+        duration_ms=int(media.duration * media.time_base * 1000),
+        frames_checked=checked.report.frames_checked,
+        stride=checked.report.stride,
+        suspects=len(checked.report.suspects),
+        approvals=tuple(row.seq for row in approvals if row.report_sha256 == checked.report.sha256),
+    )
+
+
+def _missing(house: House, state: PlanState, copy_sha256: str) -> int:
+    approvers = {row.actor for row in house.approvals(copy_sha256)}
+    return approvals_missing(house.policy, approvers=approvers, renderer=_copy(house, state).actor)
+
+
+def _widened(boxes: dict[int, tuple[int, int, int, int]], plan: RedactionPlan) -> dict[int, tuple[int, int, int, int]]:
+    """Boxes of a suspect with the plan's margin: a person's mask is drawn as it is, this one was drawn by a detector."""
+    wide = {}
+    for ordinal, (x0, y0, x1, y1) in boxes.items():
+        dx = (x1 - x0) * plan.effect.margin_permille // 2000 + 2
+        dy = (y1 - y0) * plan.effect.margin_permille // 2000 + 2
+        wide[ordinal] = (
+            max(0, x0 - dx),
+            max(0, y0 - dy),
+            min(plan.media.width, x1 + dx),
+            min(plan.media.height, y1 + dy),
+        )
+    return wide
+
+
+def _suspect_json(one: Suspect) -> dict[str, Json]:
+    return {
+        "class": one.class_,
+        "first_ms": one.first_ms,
+        "id": one.id,
+        "last_ms": one.last_ms,
+        "risk": one.risk,
+        "score_permille": one.best_permille,
+        "sight": one.sight.value,
+        "sightings": one.sightings,
+    }
+
+
+def _suspect_text(one: Suspect) -> str:
+    return (
+        f"{one.class_} {one.sight.value}, {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s, "
+        f"{one.sightings} sightings, score {one.best_permille / 1000:.2f}"
+    )

@@ -1,0 +1,163 @@
+"""Release one item: its approved copies, those very bytes, into a package; recorded, proven, checked, then named."""
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from bwc.audit.checkpoint import NoteKey
+from bwc.audit.event import Entry, parse_entry
+from bwc.audit.released import CheckFacts
+from bwc.canonical import Json
+from bwc.custody.house import House
+from bwc.errors import PolicyRefuses
+from bwc.evidence import EventKind, ItemId
+from bwc.keys import PublicKey
+from bwc.redact.copies import Releasable, releasable
+from bwc.release.package import (
+    Copy,
+    Proven,
+    ReleaseFacts,
+    abandon,
+    finish,
+    new_release_id,
+    prepare,
+)
+from bwc.storage.rows import OperatorRow
+
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A package that was handed out."""
+
+    item: ItemId
+    release: str
+    request: str
+    folder: Path
+    release_sha256: str
+    seq: int
+    files: tuple[str, ...]
+    fingerprint: str
+    vkey: str
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "entry": self.seq,
+            "files": list(self.files),
+            "fingerprint": self.fingerprint,
+            "folder": str(self.folder),
+            "item": self.item,
+            "release": self.release,
+            "release_sha256": self.release_sha256,
+            "request": self.request,
+            "vkey": self.vkey,
+        }
+
+    def text(self) -> str:
+        return f"{self.folder}: release {self.release}, {len(self.files)} files, entry {self.seq} of the log"
+
+
+def publish(
+    house: House, item: ItemId, *, request: str, folder: Path, requester: str = "", progress: Progress | None = None
+) -> Published:
+    """Release every redacted copy of `item` into `folder`.
+
+    Raises what `releasable` raises when a person still has something to do, and records the refusal. The event
+    is published and proven before the folder gets its name; on any failure no folder is left.
+    """
+    from bwc.audit.pins import fingerprint_text
+
+    try:
+        copies = releasable(house, item)
+    except PolicyRefuses as error:
+        house.record_refusal(item, EventKind.RELEASE_PUBLISHED, error)
+        raise
+    house.publish()  # approvals of this very command's session are proven under a checkpoint that holds them
+    key = NoteKey.parse(house.vkey)
+    release = new_release_id()
+    proven, keys = _proven(house, copies)
+    facts = ReleaseFacts(
+        agency=house.agency,
+        log_key=key,
+        release=release,
+        request=request,
+        item=item,
+        made_at=datetime.now(UTC),
+        tool=f"bwc {version('bwc')}",
+        keys=keys,
+        proven=proven,
+        default_exemption=house.policy.default_exemption,
+    )
+    with ExitStack() as open_streams:
+        prepared = prepare(folder, facts=facts, copies=[_copy(house, one, open_streams) for one in copies])
+    try:
+        entry = house.record_release(
+            item,
+            {
+                "approvals": sorted({seq for one in copies for seq in one.approvals}),
+                "copies": [one.copy_sha256 for one in copies],
+                "release": release,
+                "release_sha256": prepared.release_sha256,
+            },
+            {"request": request, "requester": requester, "to_folder": folder.name},
+        )
+        house.publish()
+        final = finish(prepared, entry.raw, house.proof(entry.seq))
+    except BaseException:
+        abandon(prepared)
+        raise
+    if progress:
+        progress(1, 1)
+    return Published(
+        item=item,
+        release=release,
+        request=request,
+        folder=final,
+        release_sha256=prepared.release_sha256,
+        seq=entry.seq,
+        files=tuple(sorted(str(path.relative_to(final)) for path in final.rglob("*") if path.is_file())),
+        fingerprint=fingerprint_text(key),
+        vkey=house.vkey,
+    )
+
+
+def _copy(house: House, one: Releasable, streams: ExitStack) -> Copy:
+    return Copy(
+        stream=streams.enter_context(house.open_object(one.copy)),
+        segment=one.segment,
+        plan=one.plan,
+        plan_sha256=one.plan_sha256,
+        copy_sha256=one.copy_sha256,
+        report_sha256=one.report_sha256,
+        frames=one.frames,
+        frames_lost=one.frames_lost,
+        duration_ms=one.duration_ms,
+        check=CheckFacts(frames_checked=one.frames_checked, stride=one.stride, suspects=one.suspects, suspects_open=0),
+    )
+
+
+def _proven(house: House, copies: list[Releasable]) -> tuple[list[Proven], list[PublicKey]]:
+    """Approvals, and the enrolment of everybody who signs anything here, each to be proven on its own."""
+    enrolments: dict[str, OperatorRow] = {row.key_id: row for row in house.operators()}
+    found: dict[int, str] = {seq: "approval" for one in copies for seq in one.approvals}
+    waiting = [house.person.key_id, *(_actor(house, seq) for seq in found)]
+    signers: dict[str, PublicKey] = {}
+    while waiting:
+        key_id = waiting.pop()
+        if key_id in signers:
+            continue
+        row = enrolments[key_id]
+        signers[key_id] = row.key
+        found[row.enrolled_seq] = "enrolment"
+        waiting.append(_actor(house, row.enrolled_seq))  # who enrolled them signs too
+    proven = [Proven(why=why, entry=house.entry(seq), proof=house.proof(seq)) for seq, why in sorted(found.items())]
+    return proven, list(signers.values())
+
+
+def _actor(house: House, seq: int) -> str:
+    entry: Entry = parse_entry(house.entry(seq))
+    return entry.actor
