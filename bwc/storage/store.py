@@ -1,7 +1,7 @@
 """Write-once object store: the protocol, and a local folder.
 
-A store knows names and bytes, nothing of their meaning. Objects, manifests and bodies are written once;
-envelopes may be replaced; envelopes and bodies may be erased. All writes are durable when they return.
+A store knows names and bytes, nothing of their meaning. Objects and manifests are written once, for good;
+envelopes and bodies may be replaced (rewrapped) and erased. All writes are durable when they return.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,10 +20,10 @@ class Shelf(StrEnum):
     OBJECTS = "objects"  # sealed streams, named by the digest of their bytes
     MANIFESTS = "manifests"  # one signed manifest for each object, named as the object
     ENVELOPES = "envelopes"  # its wrapped file key, named as the object; replaceable, erasable
-    BODIES = "bodies"  # sealed private bodies of events, named by their commitment; erasable
+    BODIES = "bodies"  # sealed private bodies of events, named by their commitment; replaceable, erasable
 
 
-ERASABLE = frozenset({Shelf.ENVELOPES, Shelf.BODIES})
+CHANGEABLE = frozenset({Shelf.ENVELOPES, Shelf.BODIES})
 
 
 class ObjectStore(Protocol):
@@ -64,7 +64,7 @@ class ObjectStore(Protocol):
         ...
 
     def replace(self, shelf: Shelf, name: str, data: bytes) -> None:
-        """Put an envelope in place of another. Raises `UsageError` on shelves that are written once."""
+        """Put an envelope or body in place of another. Raises `UsageError` on shelves that are written once."""
         ...
 
     def erase(self, shelf: Shelf, name: str) -> None:
@@ -117,12 +117,12 @@ class LocalStore:
                 raise IntegrityError(f"{path_of(shelf, name)} holds other bytes and is written once") from None
 
     def replace(self, shelf: Shelf, name: str, data: bytes) -> None:
-        if shelf is not Shelf.ENVELOPES:
+        if shelf not in CHANGEABLE:
             raise UsageError(f"{shelf.value} are written once")
         self.disk.replace(path_of(shelf, name), data)
 
     def erase(self, shelf: Shelf, name: str) -> None:
-        if shelf not in ERASABLE:
+        if shelf not in CHANGEABLE:
             raise UsageError(f"{shelf.value} are never erased")
         self.disk.remove(path_of(shelf, name))
 

@@ -1,0 +1,341 @@
+"""Hash, seal, store and prove in one streaming pass; open and seek on the way out.
+
+The order of a new object: staged, synced, read back from the device and compared; then its manifest and envelope,
+staged and read back too; then the names: envelope, manifest, object. So what has a name in `objects/` is whole, and
+a crash anywhere leaves at most a partial or an object that no event names. Nothing here records anything.
+"""
+
+import secrets
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO, cast
+
+from bwc.canonical import sha256_hex
+from bwc.errors import IntegrityError, SealBroken
+from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
+from bwc.keys import Recipient, Signer, Unwrapper
+from bwc.storage import body as bodies
+from bwc.storage import envelope as envelopes
+from bwc.storage.diskfile import StagedFile
+from bwc.storage.fsops import Disk
+from bwc.storage.inspection import findings
+from bwc.storage.manifest import Manifest, aad_of, content_commit, key_commit, parse_manifest
+from bwc.storage.passes import ProvenBytes, SealedBytes, SealingPass, prove
+from bwc.storage.scratch import Scratch
+from bwc.storage.store import LocalStore, ObjectStore, Shelf
+from bwc.storage.stream import KEY_BYTES, OpenedStream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Label:
+    """What the caller says of an object before it exists."""
+
+    item: ItemId
+    role: ObjectRole
+    segment: int
+    signer: Signer
+    recipients: Sequence[Recipient]
+    now: datetime
+
+
+class Vault:
+    """The sealed objects, manifests, envelopes and private bodies of one vault."""
+
+    def __init__(self, store: ObjectStore, *, log: str, disk: Disk) -> None:
+        """`log` is the origin of the vault's log; `disk` is where scratch space is taken."""
+        self.log = log
+        self.store = store
+        self._disk = disk
+
+    @classmethod
+    def at(cls, root: Path, *, log: str, disk: Disk | None = None) -> "Vault":
+        """The vault in a local folder."""
+        disk = disk or Disk(root)
+        return cls(LocalStore(disk), log=log, disk=disk)
+
+    # --- in ---
+
+    def seal(
+        self,
+        source: BinaryIO,
+        *,
+        item: ItemId,
+        role: ObjectRole,
+        segment: int,
+        signer: Signer,
+        recipients: Sequence[Recipient],
+        now: datetime,
+    ) -> "Held":
+        """Seal `source` into the vault, reading it once to its end.
+
+        When this returns the object is durable, was read back from the device, digested, opened whole and compared.
+        On any failure nothing is left. What `source` raises comes out unchanged: it is the card's fault, not ours.
+        """
+        with self.sink(item=item, role=role, segment=segment, signer=signer, recipients=recipients, now=now) as sink:
+            sink.read(source)
+        return sink.held
+
+    def sink(
+        self,
+        *,
+        item: ItemId,
+        role: ObjectRole,
+        segment: int,
+        signer: Signer,
+        recipients: Sequence[Recipient],
+        now: datetime,
+    ) -> "Sink":
+        """The same for bytes that are written one after another: `with vault.sink(…) as out: out.write(…)`.
+
+        `out.held` is there after a clean exit; an exception inside leaves nothing in the vault.
+        """
+        return Sink(self, _Label(item=item, role=role, segment=segment, signer=signer, recipients=recipients, now=now))
+
+    def put_body(self, data: bytes) -> str:
+        """Keep a sealed private body, durably; its commitment. The same again is no error."""
+        commit = bodies.parse_body(data).commit
+        self.store.put(Shelf.BODIES, commit, data)
+        return commit
+
+    def replace_body(self, data: bytes) -> str:
+        """Put a rewrapped private body in place of the one with its commitment, durably."""
+        commit = bodies.parse_body(data).commit
+        self.body_bytes(commit)
+        self.store.replace(Shelf.BODIES, commit, data)
+        return commit
+
+    def replace_envelope(self, data: bytes) -> ObjectId:
+        """Put a rewrapped envelope in place of the one of its object, durably. Raises `SealBroken` for another's."""
+        new = envelopes.parse_envelope(data)
+        old = envelopes.parse_envelope(self.envelope_bytes(new.object_id))
+        if (new.item, new.manifest_sha256, new.log_origin) != (old.item, old.manifest_sha256, old.log_origin):
+            raise SealBroken(f"the new envelope of object {new.object_id} belongs to something else")
+        self.store.replace(Shelf.ENVELOPES, new.object_id, data)
+        return new.object_id
+
+    def scratch(self) -> Scratch:
+        """Sealed working space that is gone when closed: write, then `reader()`."""
+        return Scratch(self._disk.anonymous())
+
+    # --- out ---
+
+    def open(self, object_id: ObjectId, unwrapper: Unwrapper) -> BinaryIO:
+        """The plaintext, seekable; each byte is authenticated before it is returned.
+
+        Raises `KeyUnavailable` when it is not sealed to this key, `IntegrityError` when something is missing,
+        swapped or changed, here or at the read that meets it.
+        """
+        data = self.manifest_bytes(object_id)
+        manifest = self._manifest_for(object_id, data)
+        dek = envelopes.open_envelope(
+            self.envelope_bytes(object_id),
+            unwrapper,
+            manifest_sha256=sha256_hex(data),
+            item=manifest.item,
+            object_id=object_id,
+            log=self.log,
+        )
+        try:
+            manifest.check_key(dek)
+            stream = OpenedStream(self.open_sealed(object_id), dek, manifest.aad)
+        finally:
+            dek[:] = bytes(len(dek))
+        if stream.plain_bytes != manifest.plain_bytes:
+            raise SealBroken(f"object {object_id} has another length than its manifest says")
+        return cast(BinaryIO, stream)
+
+    def manifest(self, object_id: ObjectId) -> Manifest:
+        """The parsed manifest; check its signature with `manifest.verify_manifest` and the operator's key."""
+        return self._manifest_for(object_id, self.manifest_bytes(object_id))
+
+    def open_sealed(self, object_id: ObjectId) -> BinaryIO:
+        """The sealed bytes. Raises `IntegrityError` if they are missing."""
+        found = self.store.open(Shelf.OBJECTS, object_id)
+        if found is None:
+            raise IntegrityError(f"object {object_id} is missing")
+        return found
+
+    def manifest_bytes(self, object_id: ObjectId) -> bytes:
+        return self._document(Shelf.MANIFESTS, object_id, f"the manifest of object {object_id}")
+
+    def envelope_bytes(self, object_id: ObjectId) -> bytes:
+        return self._document(Shelf.ENVELOPES, object_id, f"the envelope of object {object_id}")
+
+    def body_bytes(self, commit: str) -> bytes:
+        return self._document(Shelf.BODIES, commit, f"private body {commit}")
+
+    # --- looking after ---
+
+    def check(self, expected: SealedObject, *, deep: bool = True, item: str | None = None) -> Manifest:
+        """Compare what lies here with what the log says of one object; needs no key. Returns its manifest.
+
+        `deep` reads the sealed bytes back from the device and digests them, whole and by leaf. Raises
+        `IntegrityError` that names the first thing wrong; its `details` list all that was found.
+        """
+        found = list(findings(self.store, self.log, expected, deep=deep, item=item))
+        if found:
+            details = [{"error": error.name, "message": error.message} for error in found]
+            raise type(found[0])(found[0].message, details=details)
+        return self.manifest(expected.object_id)
+
+    def orphans(self, *, objects: Collection[str], body_commits: Collection[str]) -> list[tuple[Shelf, str]]:
+        """What lies here and no event names: the rest of acts that did not happen. Harmless; see `collect`."""
+        known = dict.fromkeys(Shelf, objects) | {Shelf.BODIES: body_commits}
+        return [(shelf, name) for shelf in Shelf for name in self.store.names(shelf) if name not in known[shelf]]
+
+    def collect(self, orphans: Sequence[tuple[Shelf, str]], *, older_than_s: float) -> list[tuple[Shelf, str]]:
+        """Delete orphans that have been here so long that the act that made them cannot still be running."""
+        old = [one for one in orphans if self.store.age_s(*one) >= older_than_s]
+        for shelf, name in old:
+            self.store.discard_unnamed(shelf, name)
+        return old
+
+    def erase_envelope(self, object_id: ObjectId) -> str:
+        """Destroy the wrapped file key, durably; the SHA-256 of what was destroyed, for the log."""
+        digest = sha256_hex(self.envelope_bytes(object_id))
+        self.store.erase(Shelf.ENVELOPES, object_id)
+        return digest
+
+    def erase_body(self, commit: str) -> str:
+        """Destroy a private body, durably; the SHA-256 of what was destroyed, for the log."""
+        digest = sha256_hex(self.body_bytes(commit))
+        self.store.erase(Shelf.BODIES, commit)
+        return digest
+
+    def _document(self, shelf: Shelf, name: str, what: str) -> bytes:
+        data = self.store.get(shelf, name)
+        if data is None:
+            raise IntegrityError(f"{what} is missing")
+        return data
+
+    def _manifest_for(self, object_id: ObjectId, data: bytes) -> Manifest:
+        manifest = parse_manifest(data)
+        if manifest.object_id != object_id or manifest.log_origin != self.log:
+            raise IntegrityError(f"the manifest of object {object_id} belongs to something else")
+        return manifest
+
+    def _keep(self, staged: StagedFile, sealed: SealedBytes, dek: bytearray, label: _Label) -> SealedObject:
+        """Prove what is staged, then give object, manifest and envelope their names."""
+        proven = prove(staged.blocks(), dek, aad_of(self.log, label.item), sealed=sealed)
+        manifest = self._manifest_of(proven, sealed, dek, label)
+        manifest_data = manifest.sign(label.signer)
+        object_id, manifest_sha256 = manifest.object_id, sha256_hex(manifest_data)
+        envelope_data = envelopes.build(dek, label.item, object_id, manifest_sha256, label.recipients, self.log)
+        with self.store.stage_bytes(envelope_data) as envelope, self.store.stage_bytes(manifest_data) as signed:
+            self.store.publish(
+                [
+                    (envelope, Shelf.ENVELOPES, object_id),
+                    (signed, Shelf.MANIFESTS, object_id),
+                    (staged, Shelf.OBJECTS, object_id),
+                ]
+            )
+        return SealedObject(
+            object_id=object_id,
+            role=label.role,
+            segment=label.segment,
+            sealed_bytes=proven.sealed_bytes,
+            content_commit=manifest.content_commit,
+            manifest_sha256=manifest_sha256,
+            envelope_sha256=sha256_hex(envelope_data),
+        )
+
+    def _manifest_of(self, proven: ProvenBytes, sealed: SealedBytes, dek: bytearray, label: _Label) -> Manifest:
+        return Manifest(
+            item=label.item,
+            log_origin=self.log,
+            role=label.role,
+            segment=label.segment,
+            object_id=ObjectId(proven.object_id),
+            sealed_bytes=proven.sealed_bytes,
+            plain_bytes=proven.plain_bytes,
+            leaves=sealed.leaves,
+            key_commit=key_commit(dek),
+            content_commit=content_commit(dek, proven.content_sha256),
+            at=label.now,
+        )
+
+
+class Sink:
+    """Takes plaintext and, on a clean exit, has it sealed, proven and named. Made by `Vault.sink`."""
+
+    def __init__(self, vault: Vault, label: _Label) -> None:
+        self._vault = vault
+        self._label = label
+        self._dek = bytearray(secrets.token_bytes(KEY_BYTES))
+        self._held: Held | None = None
+        self._staged: StagedFile | None = None
+        self._pass: SealingPass | None = None
+
+    def __enter__(self) -> "Sink":
+        self._staged = self._vault.store.stage()
+        self._pass = SealingPass(self._staged, self._dek, aad_of(self._vault.log, self._label.item))
+        return self
+
+    def write(self, data: bytes | bytearray | memoryview) -> int:
+        """Seal `data`."""
+        return self._open_pass().write(data)
+
+    def read(self, source: BinaryIO) -> None:
+        """Seal `source` to its end."""
+        self._open_pass().read(source)
+
+    @property
+    def held(self) -> "Held":
+        """What was sealed; there only after a clean exit."""
+        if self._held is None:
+            raise ValueError("nothing was sealed: the sink was not left cleanly")
+        return self._held
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        staged, passing = self._staged, self._open_pass()
+        self._staged = self._pass = None
+        assert staged is not None
+        try:
+            if kind is None:
+                sealed = passing.finish()
+                named = self._vault._keep(staged, sealed, self._dek, self._label)
+                self._held = Held(self._vault, named, sealed, self._dek, aad_of(self._vault.log, self._label.item))
+        finally:
+            staged.drop()
+            if self._held is None:
+                self._dek[:] = bytes(KEY_BYTES)
+
+    def _open_pass(self) -> SealingPass:
+        if self._pass is None:
+            raise ValueError("a sink is written inside its `with`")
+        return self._pass
+
+
+class Held:
+    """An object just sealed and proven, whose file key is still in memory; `forget` it when done. A context manager."""
+
+    def __init__(self, vault: Vault, sealed: SealedObject, read: SealedBytes, dek: bytearray, aad: bytes) -> None:
+        self.sealed = sealed
+        self.content_digest = read.content_sha256
+        self.plain_bytes = read.plain_bytes
+        self._vault = vault
+        self._dek = dek
+        self._aad = aad
+        self._forgotten = False
+
+    def __enter__(self) -> "Held":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.forget()
+
+    def open(self) -> BinaryIO:
+        """The plaintext again, seekable, from the sealed object. Raises `ValueError` after `forget`."""
+        if self._forgotten:
+            raise ValueError("the file key was forgotten")
+        return cast(BinaryIO, OpenedStream(self._vault.open_sealed(self.sealed.object_id), self._dek, self._aad))
+
+    def forget(self) -> None:
+        """Wipe the file key."""
+        self._dek[:] = bytes(len(self._dek))
+        self._forgotten = True
