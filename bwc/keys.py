@@ -318,8 +318,11 @@ def load_operator(path: Path, passphrase: bytes | bytearray) -> LocalOperator:
     try:
         kdf, sealed = head["kdf"], decode_binary(head.pop("sealed"))
         cost = PassphraseCost(memory_kib=kdf["memory_kib"], passes=kdf["passes"], lanes=kdf["lanes"])
-        key = cost.key(passphrase, decode_binary(kdf["salt"]))
-        seeds = bytearray(AESGCM(key).decrypt(decode_binary(head["nonce"]), sealed, canonical(head)))
+        salt, nonce = decode_binary(kdf["salt"]), decode_binary(head["nonce"])
+        if kdf["name"] != "argon2id" or not 16 <= len(salt) <= 64 or len(nonce) != 12:
+            raise ValueError("neither salt nor nonce has its length")
+        key = cost.key(passphrase, salt)
+        seeds = bytearray(AESGCM(key).decrypt(nonce, sealed, canonical(head)))
         found = LocalOperator(head["name"], seeds[:SEED_BYTES], seeds[SEED_BYTES:])
     except InvalidTag:
         raise KeyUnavailable(f"the passphrase does not open {path}") from None

@@ -1,0 +1,491 @@
+"""Keys: what is accepted as one, what opens, what is refused, and the bytes others can read."""
+
+import hashlib
+import hmac
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey
+
+from bwc import curves
+from bwc.canonical import canonical, parse_canonical
+from bwc.errors import BwcError, IntegrityError, KeyUnavailable, ProofInvalid, SealBroken, UsageError
+from bwc.evidence import KeyId
+from bwc.keys import (
+    DEFAULT_SUITE,
+    Identity,
+    LocalOperator,
+    PassphraseCost,
+    PublicKey,
+    Recipient,
+    RecoveryKey,
+    SeedSigner,
+    Wrapped,
+    decode_binary,
+    encode_binary,
+    key_id_of,
+    load_operator,
+    save_operator,
+    wrap_to,
+)
+
+VECTORS = Path(__file__).resolve().parents[1] / "fixtures" / "vectors"
+LIGHT = PassphraseCost(memory_kib=1024, passes=1, lanes=1)
+P = 2**255 - 19
+L = 2**252 + 27742317777372353535851937790883648493
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+# the eight points of small order of edwards25519, as y with the sign of x
+SMALL_ORDER = (
+    "0100000000000000000000000000000000000000000000000000000000000000",
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+    "0000000000000000000000000000000000000000000000000000000000000000",
+    "0000000000000000000000000000000000000000000000000000000000000080",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+    "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+    "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+)
+NON_CANONICAL = (
+    "0100000000000000000000000000000000000000000000000000000000000080",  # x = 0 with a sign
+    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",  # p + 1
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",  # p
+    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    "f0ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",  # p + 3: 3 is on the curve
+)
+
+
+def vectors(name: str) -> dict:
+    return json.loads((VECTORS / name).read_text(encoding="utf-8"))
+
+
+# --- signing keys ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("raw", SMALL_ORDER)
+def test_ed25519_key_of_small_order_is_refused(raw):
+    with pytest.raises(ProofInvalid, match="subgroup"):
+        PublicKey("ed25519", bytes.fromhex(raw))
+
+
+@pytest.mark.parametrize("raw", [*NON_CANONICAL, "02" + "00" * 31, "00" * 31, "00" * 33, ""])
+def test_ed25519_key_that_is_no_canonical_point_is_refused(raw):
+    with pytest.raises(ProofInvalid, match="not an ed25519 key"):
+        PublicKey("ed25519", bytes.fromhex(raw))
+
+
+def test_ed25519_key_with_a_small_order_part_is_refused():
+    honest = curves._decode_ed25519(SeedSigner(b"\7" * 32).public)
+    torsion = curves._decode_ed25519(bytes.fromhex(SMALL_ORDER[4]))
+    x, y, z, _ = curves._add(honest, torsion)
+    x, y = x * pow(z, -1, P) % P, y * pow(z, -1, P) % P
+    raw = (y | (x & 1) << 255).to_bytes(32, "little")
+    assert curves._decode_ed25519(raw)[:2] == (x, y)
+    with pytest.raises(ProofInvalid, match="subgroup"):
+        PublicKey("ed25519", raw)
+
+
+def test_many_honest_ed25519_keys_are_accepted():
+    for number in range(20):
+        signer = SeedSigner(hashlib.sha256(bytes([number])).digest())
+        signer.verify_key.verify(b"message", signer.sign(b"message"))
+
+
+def test_signature_is_refused_for_any_change():
+    signer = SeedSigner(b"\1" * 32)
+    signature = signer.sign(b"message")
+    key = signer.verify_key
+    key.verify(b"message", signature)
+    wrong = [signature[:place] + bytes([signature[place] ^ 1]) + signature[place + 1 :] for place in range(64)]
+    # S + L is the same number to a careless verifier
+    shifted = (int.from_bytes(signature[32:], "little") + L).to_bytes(32, "little")
+    for bad in (*wrong, signature[:32] + shifted, signature[:-1], signature + b"\0", b""):
+        with pytest.raises(ProofInvalid):
+            key.verify(b"message", bad)
+    with pytest.raises(ProofInvalid):
+        key.verify(b"massage", signature)
+    with pytest.raises(ProofInvalid):
+        SeedSigner(b"\2" * 32).verify_key.verify(b"message", signature)
+
+
+def test_p256_signature_verifies_in_one_form_only():
+    private = ec.derive_private_key(123456789, ec.SECP256R1())
+    raw = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    key = PublicKey("p256", raw)
+    r, s = decode_dss_signature(private.sign(b"message", ec.ECDSA(hashes.SHA256())))
+    low, high = min(s, P256_ORDER - s), max(s, P256_ORDER - s)
+    key.verify(b"message", r.to_bytes(32, "big") + low.to_bytes(32, "big"))
+    der = private.sign(b"message", ec.ECDSA(hashes.SHA256()))
+    for bad in (r.to_bytes(32, "big") + high.to_bytes(32, "big"), der, bytes(64), b"", b"\xff" * 64):
+        with pytest.raises(ProofInvalid):
+            key.verify(b"message", bad)
+    with pytest.raises(ProofInvalid):
+        key.verify(b"massage", r.to_bytes(32, "big") + low.to_bytes(32, "big"))
+
+
+def test_p256_key_must_be_an_uncompressed_point_of_the_curve():
+    public = ec.derive_private_key(5, ec.SECP256R1()).public_key()
+    raw = public.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    compressed = public.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    for bad in (compressed, raw[:-1], raw + b"\0", raw[:-1] + bytes([raw[-1] ^ 1]), b"\0", b""):
+        with pytest.raises(ProofInvalid, match="p256"):
+            PublicKey("p256", bad)
+
+
+def test_unknown_algorithm_is_refused():
+    with pytest.raises(ProofInvalid, match="rsa"):
+        PublicKey("rsa", b"\1" * 32)
+
+
+def test_key_document_round_trips_and_must_match_its_bytes():
+    key = SeedSigner(b"\1" * 32).verify_key
+    assert PublicKey.from_json(key.to_json()) == key
+    assert key.key_id == hashlib.sha256(b"ed25519\n" + key.raw).hexdigest()[:32]
+    other = SeedSigner(b"\2" * 32).verify_key
+    for bad in (key.to_json() | {"key": other.key_id}, {"alg": "ed25519"}, None, [], key.to_json() | {"public": 5}):
+        with pytest.raises(IntegrityError):
+            PublicKey.from_json(bad)
+
+
+@pytest.mark.parametrize("text", ["AA", "AAA=\n", "AB==", "A===", "-_8=", " AAA=", "é", None, 7])
+def test_binary_field_has_one_spelling(text):
+    with pytest.raises(IntegrityError):
+        decode_binary(text)
+
+
+# --- X-Wing and HPKE -------------------------------------------------------------------------------------
+
+
+def labeled_extract(salt: bytes, label: bytes, ikm: bytes, suite_id: bytes) -> bytes:
+    return hmac.new(salt or bytes(32), b"HPKE-v1" + suite_id + label + ikm, hashlib.sha256).digest()
+
+
+def labeled_expand(prk: bytes, label: bytes, info: bytes, length: int, suite_id: bytes) -> bytes:
+    whole = length.to_bytes(2, "big") + b"HPKE-v1" + suite_id + label + info
+    return hmac.new(prk, whole + b"\1", hashlib.sha256).digest()[:length]
+
+
+def hpke_aead(shared: bytes, info: bytes) -> tuple[AESGCM, bytes]:
+    """RFC 9180 5.1 key schedule, base mode, for KEM 0x647a (X-Wing), HKDF-SHA256, AES-256-GCM."""
+    suite_id = b"HPKE" + bytes.fromhex("647a00010002")
+    context = b"\0" + labeled_extract(b"", b"psk_id_hash", b"", suite_id)
+    context += labeled_extract(b"", b"info_hash", info, suite_id)
+    secret = labeled_extract(shared, b"secret", b"", suite_id)
+    key = labeled_expand(secret, b"key", context, 32, suite_id)
+    return AESGCM(key), labeled_expand(secret, b"base_nonce", context, 12, suite_id)
+
+
+def test_xwing_identity_is_the_drafts():
+    draft = vectors("xwing-draft-08.json")
+    identity = Identity.from_seed(bytes.fromhex(draft["sk"]))
+    public = identity.recipient.public
+    assert len(public) == 1216
+    assert public[:32].hex() == draft["pk_first"]
+    assert public[-32:].hex() == draft["pk_last"]
+
+
+def test_secret_sealed_under_the_drafts_shared_secret_opens():
+    draft = vectors("xwing-draft-08.json")
+    identity = Identity.from_seed(bytes.fromhex(draft["sk"]))
+    gcm, nonce = hpke_aead(bytes.fromhex(draft["ss"]), b"info")
+    sealed = bytes.fromhex(draft["ct"]) + gcm.encrypt(nonce, b"file key", None)
+    assert identity.unwrap(Wrapped(identity.recipient_id, DEFAULT_SUITE, sealed), b"info") == b"file key"
+
+
+def test_our_wrap_opens_by_an_independent_xwing():
+    seed = bytes(range(32))
+    wrapped = wrap_to(Identity.from_seed(seed).recipient, b"file key", b"info")
+    # draft-connolly-cfrg-xwing-kem-08 5.2, 5.5 and 5.3, from their text
+    expanded = hashlib.shake_256(seed).digest(96)
+    classic = x25519.X25519PrivateKey.from_private_bytes(expanded[64:])
+    ct_pq, ct_classic = wrapped.sealed[:1088], wrapped.sealed[1088:1120]
+    ss_pq = mlkem.MLKEM768PrivateKey.from_seed_bytes(expanded[:64]).decapsulate(ct_pq)
+    ss_classic = classic.exchange(x25519.X25519PublicKey.from_public_bytes(ct_classic))
+    public = classic.public_key().public_bytes_raw()
+    shared = hashlib.sha3_256(ss_pq + ss_classic + ct_classic + public + bytes.fromhex("5c2e2f2f5e5c")).digest()
+    gcm, nonce = hpke_aead(shared, b"info")
+    assert gcm.decrypt(nonce, wrapped.sealed[1120:], None) == b"file key"
+
+
+@pytest.mark.parametrize(
+    ("suite", "kem", "kdf", "private"),
+    [
+        ("X25519-HKDF-SHA256-AES-256-GCM", KEMId.DHKEM_X25519_HKDF_SHA256, KDFId.HKDF_SHA256, None),
+        ("P256-HKDF-SHA256-AES-256-GCM", KEMId.DHKEM_P256_HKDF_SHA256, KDFId.HKDF_SHA256, ec.SECP256R1()),
+        ("P384-HKDF-SHA384-AES-256-GCM", KEMId.DHKEM_P384_HKDF_SHA384, KDFId.HKDF_SHA384, ec.SECP384R1()),
+    ],
+)
+def test_pyhpke_opens_our_wraps_and_we_open_its(suite, kem, kdf, private):
+    key = ec.generate_private_key(private) if private else x25519.X25519PrivateKey.generate()
+    public = (
+        key.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        if private
+        else key.public_key().public_bytes_raw()
+    )
+    other = CipherSuite.new(kem, kdf, AEADId.AES256_GCM)
+    wrapped = wrap_to(Recipient.of(suite, public), b"file key", b"info")
+    length = len(public)
+    recipient = other.create_recipient_context(
+        wrapped.sealed[:length], KEMKey.from_pyca_cryptography_key(key), info=b"info"
+    )
+    assert recipient.open(wrapped.sealed[length:]) == b"file key"
+
+    encapsulated, sender = other.create_sender_context(
+        KEMKey.from_pyca_cryptography_key(key.public_key()), info=b"info"
+    )
+    identity = Identity(suite, key, public)
+    sealed = encapsulated + sender.seal(b"file key")
+    assert identity.unwrap(Wrapped(identity.recipient_id, suite, sealed), b"info") == b"file key"
+
+
+def test_wrap_is_refused_for_any_change():
+    identity, other = Identity.from_seed(b"\1" * 32), Identity.from_seed(b"\2" * 32)
+    wrapped = wrap_to(identity.recipient, b"k" * 32, b"info")
+    assert len(wrapped.sealed) == 1168
+    assert identity.unwrap(wrapped, b"info") == b"k" * 32
+    for place in range(0, len(wrapped.sealed), 7):
+        changed = bytearray(wrapped.sealed)
+        changed[place] ^= 1
+        with pytest.raises(SealBroken):
+            identity.unwrap(Wrapped(wrapped.recipient, wrapped.suite, bytes(changed)), b"info")
+    for length in (0, 1, 1119, 1120, 1136, 1167):
+        with pytest.raises(SealBroken):
+            identity.unwrap(Wrapped(wrapped.recipient, wrapped.suite, wrapped.sealed[:length]), b"info")
+    with pytest.raises(SealBroken):
+        identity.unwrap(wrapped, b"other info")
+    with pytest.raises(SealBroken):
+        identity.unwrap(Wrapped(wrapped.recipient, "X25519-HKDF-SHA256-AES-256-GCM", wrapped.sealed), b"info")
+    with pytest.raises(KeyUnavailable):
+        other.unwrap(wrapped, b"info")
+    with pytest.raises(SealBroken):
+        other.unwrap(Wrapped(other.recipient_id, wrapped.suite, wrapped.sealed), b"info")
+
+
+def test_recipient_that_is_no_key_of_its_suite_is_refused():
+    good = Identity.from_seed(b"\1" * 32).recipient
+    small = bytes(32)  # X25519 point of small order: everybody would share the secret
+    for suite, raw in [
+        (DEFAULT_SUITE, good.public[:-1]),
+        (DEFAULT_SUITE, good.public[:1184] + small),
+        (DEFAULT_SUITE, b"\xff" * 1216),
+        ("X25519-HKDF-SHA256-AES-256-GCM", small),
+        ("X25519-HKDF-SHA256-AES-256-GCM", b"\1" * 31),
+        ("P256-HKDF-SHA256-AES-256-GCM", b"\4" + b"\1" * 64),
+        ("P384-HKDF-SHA384-AES-256-GCM", b""),
+        ("ROT13", b"\1" * 32),
+    ]:
+        with pytest.raises(ProofInvalid):
+            Recipient.of(suite, raw)
+    with pytest.raises(ProofInvalid, match="does not match"):
+        Recipient(KeyId("0" * 32), good.suite, good.public)
+
+
+def test_recipient_and_wrap_documents_round_trip():
+    identity = Identity.from_seed(b"\1" * 32)
+    wrapped = wrap_to(identity.recipient, b"k" * 32, b"")
+    assert Recipient.from_json(identity.recipient.to_json()) == identity.recipient
+    assert Wrapped.from_json(wrapped.to_json()) == wrapped
+    for bad in (wrapped.to_json() | {"more": 1}, {}, None, wrapped.to_json() | {"sealed": "?"}):
+        with pytest.raises(IntegrityError):
+            Wrapped.from_json(bad)
+
+
+# --- operators, passphrase files -------------------------------------------------------------------------
+
+
+def test_operator_of_the_vector():
+    vector = vectors("envelope.json")["operator"]
+    operator = LocalOperator("Vector", bytes.fromhex(vector["sign_seed"]), bytes.fromhex(vector["unwrap_seed"]))
+    assert (operator.key_id, operator.recipient_id) == (vector["key_id"], vector["recipient_id"])
+    assert operator.public.hex() == vector["public"]
+    assert hashlib.sha256(operator.recipient.public).hexdigest() == vector["recipient_public_sha256"]
+    assert operator.sign(b"abc").hex() == vector["signature_of_abc"]
+
+
+def test_p256_signature_of_the_vector():
+    vector = {name: bytes.fromhex(text) for name, text in vectors("envelope.json")["p256"].items()}
+    PublicKey("p256", vector["public"]).verify(vector["message"], vector["signature"])
+
+
+def test_key_file_of_the_vector_opens(tmp_path):
+    vector = vectors("envelope.json")["operator"]
+    path = tmp_path / "vector.key"
+    path.write_text(vector["key_file"], encoding="utf-8")
+    operator = load_operator(path, vector["passphrase"].encode())
+    assert (operator.name, operator.key_id) == ("Vector", vector["key_id"])
+
+
+def test_operator_file_round_trips_with_the_parameters_of_rfc_9106(tmp_path):
+    operator = LocalOperator.generate("Zoë Chen")
+    path = tmp_path / "keys" / "zoe.key"
+    save_operator(path, operator, b"correct horse")
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in path.parent.iterdir()] == ["zoe.key"]
+    kdf = json.loads(path.read_bytes())["kdf"]
+    assert (kdf["name"], kdf["memory_kib"], kdf["passes"], kdf["lanes"]) == ("argon2id", 65536, 3, 4)
+    again = load_operator(path, b"correct horse")
+    assert (again.name, again.key_id, again.recipient) == (operator.name, operator.key_id, operator.recipient)
+    wrapped = wrap_to(operator.recipient, b"secret", b"info")
+    assert again.unwrap(wrapped, b"info") == b"secret"
+    operator.verify_key.verify(b"m", again.sign(b"m"))
+    assert operator.seeds() not in path.read_bytes()
+
+
+def test_wrong_passphrase_is_key_unavailable(tmp_path):
+    path = tmp_path / "a.key"
+    save_operator(path, LocalOperator.generate("a"), b"right", cost=LIGHT)
+    for wrong in (b"wrong", b"", b"right ", b"Right"):
+        with pytest.raises(KeyUnavailable):
+            load_operator(path, wrong)
+    with pytest.raises(KeyUnavailable):
+        load_operator(tmp_path / "none.key", b"right")
+
+
+def test_operator_file_is_never_overwritten(tmp_path):
+    path = tmp_path / "a.key"
+    save_operator(path, LocalOperator.generate("a"), b"right", cost=LIGHT)
+    before = path.read_bytes()
+    with pytest.raises(UsageError):
+        save_operator(path, LocalOperator.generate("b"), b"right", cost=LIGHT)
+    with pytest.raises(UsageError):
+        save_operator(tmp_path / "b.key", LocalOperator.generate("b"), b"", cost=LIGHT)
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == ["a.key"]
+
+
+def test_any_change_of_an_operator_file_is_refused(tmp_path):
+    path, changed = tmp_path / "a.key", tmp_path / "b.key"
+    save_operator(path, LocalOperator.generate("a"), b"right", cost=LIGHT)
+    data = path.read_bytes()
+    sealed_at = data.index(b'"sealed"')
+    for place in (*range(0, 300), *range(300, len(data), 29), *range(sealed_at, sealed_at + 80)):
+        changed.write_bytes(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
+        with pytest.raises((KeyUnavailable, IntegrityError)):
+            load_operator(changed, b"right")
+    for length in (0, 1, 100, len(data) - 1):
+        changed.write_bytes(data[:length])
+        with pytest.raises(IntegrityError):
+            load_operator(changed, b"right")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"memory_kib": 2**21},
+        {"memory_kib": 2**52},
+        {"memory_kib": 7},
+        {"memory_kib": 0},
+        {"memory_kib": "65536"},
+        {"memory_kib": None},
+        {"passes": 17},
+        {"passes": 0},
+        {"passes": -1},
+        {"lanes": 1000},
+        {"lanes": 0},
+        {"salt": ""},
+        {"salt": "AAAA"},
+        {"salt": 7},
+        {"name": "scrypt"},
+    ],
+)
+def test_hostile_operator_file_cannot_ask_for_absurd_work(tmp_path, change, monkeypatch):
+    path = tmp_path / "a.key"
+    save_operator(path, LocalOperator.generate("a"), b"right", cost=LIGHT)
+    value = parse_canonical(path.read_bytes())
+    path.write_bytes(canonical(value | {"kdf": value["kdf"] | change}))
+    monkeypatch.setattr(PassphraseCost, "key", lambda *_: pytest.fail("derived a key"))
+    with pytest.raises(IntegrityError):
+        load_operator(path, b"right")
+
+
+def test_operator_file_cannot_name_anothers_public_key(tmp_path):
+    path = tmp_path / "a.key"
+    save_operator(path, LocalOperator.generate("a"), b"right", cost=LIGHT)
+    value = parse_canonical(path.read_bytes())
+    path.write_bytes(canonical(value | {"verify_key": SeedSigner(b"\1" * 32).verify_key.to_json()}))
+    with pytest.raises(KeyUnavailable):
+        load_operator(path, b"right")
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "x" * 201, "\x1b[31m"])
+def test_operator_needs_a_printable_name(name):
+    with pytest.raises(UsageError):
+        LocalOperator.generate(name)
+
+
+# --- the recovery key ------------------------------------------------------------------------------------
+
+
+def test_recovery_key_of_the_vector():
+    vector = vectors("envelope.json")["recovery"]
+    key = RecoveryKey.parse(vector["text"])
+    assert key.recipient_id == vector["recipient_id"]
+    assert key.recipient == Identity.from_seed(bytes.fromhex(vector["seed"])).recipient
+
+
+def test_recovery_key_opens_what_is_wrapped_to_it():
+    text = RecoveryKey.generate()
+    key = RecoveryKey.parse(text)
+    assert key.unwrap(wrap_to(key.recipient, b"secret", b"i"), b"i") == b"secret"
+    assert RecoveryKey.generate() != text
+
+
+def test_recovery_key_is_read_as_people_type_it():
+    text = RecoveryKey.generate()
+    wanted = RecoveryKey.parse(text).recipient_id
+    alike = text.replace("0", "O").replace("1", "l")
+    for typed in (
+        text.lower(),
+        text.replace("-", " "),
+        text.replace("-", ""),
+        f"  {text}\n",
+        alike,
+        alike.replace("l", "I"),
+    ):
+        assert RecoveryKey.parse(typed).recipient_id == wanted
+
+
+def test_one_typing_error_is_found_and_its_group_named():
+    text = RecoveryKey.generate()
+    start = len("BWC-RECOVERY-1-")
+    for place in range(start, len(text), 3):
+        if text[place] == "-":
+            continue
+        other = "7" if text[place] != "7" else "8"
+        group = (place - start) // 5 + 1
+        with pytest.raises(KeyUnavailable) as caught:
+            RecoveryKey.parse(text[:place] + other + text[place + 1 :])
+        assert caught.value.hint == f"look at group {group}"
+
+
+def test_swapped_missing_and_foreign_characters_are_refused():
+    text = "BWC-RECOVERY-1-" + "".join(vectors("envelope.json")["recovery"]["text"].split("-", 3)[3])
+    swap = next(at for at in range(20, len(text)) if text[at] != text[at + 1] and "-" not in text[at : at + 2])
+    for bad in (
+        text[:swap] + text[swap + 1] + text[swap] + text[swap + 2 :],
+        text[:-1],
+        text + "0",
+        text[:-1] + "U",
+        text[:-1] + "é",
+        text.replace("RECOVERY", "RECOVERX"),
+        text.replace("-1-", "-2-", 1),
+        text[15:],
+        "",
+    ):
+        with pytest.raises(KeyUnavailable):
+            RecoveryKey.parse(bad)
+
+
+def test_every_error_here_is_ours():
+    assert issubclass(KeyUnavailable, BwcError)
+    with pytest.raises(KeyUnavailable):
+        LocalOperator("a", b"short", b"\1" * 32)
+    assert key_id_of("ed25519", b"x") == hashlib.sha256(b"ed25519\nx").hexdigest()[:32]
+    assert decode_binary(encode_binary(b"\xff\xfe")) == b"\xff\xfe"
