@@ -5,7 +5,7 @@ read lazily while writing, so the sink need not seek and memory stays flat.
 """
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil, lcm
@@ -154,6 +154,11 @@ def audio_track(
         presented=length,
         data=data,
     )
+
+
+def origin_of(starts: Iterable[Fraction]) -> Fraction:
+    """The `origin` of a copy whose tracks start at `starts` seconds: zero, or the earliest when that is negative."""
+    return min([Fraction(0), *starts])
 
 
 class Mp4:

@@ -64,10 +64,10 @@ class Decoded:
 
 
 class WatchedFile:
-    """A seekable reader that remembers the first error of the file below it.
+    """A seekable reader that keeps the first error of the file below it and then reads as ended.
 
-    FFmpeg may take a failed read for the end of the file. An `IntegrityError` must never become a short recording,
-    so callers ask `raise_if_failed` after every packet and at the end.
+    FFmpeg takes a failed read for the end of the file. An `IntegrityError` must never become a short recording, so
+    callers ask `raise_if_failed` after opening, after every packet and at the end.
     """
 
     def __init__(self, file: BinaryIO) -> None:
@@ -75,18 +75,22 @@ class WatchedFile:
         self._failure: BaseException | None = None
 
     def read(self, size: int = -1) -> bytes:
+        if self._failure is not None:
+            return b""
         try:
             return self._file.read(size)
-        except BaseException as error:
-            self._failure = self._failure or error
-            raise
+        except BaseException as error:  # an interrupt too: it is raised again outside the C callback
+            self._failure = error
+            return b""
 
     def seek(self, offset: int, whence: int = 0) -> int:
+        if self._failure is not None:
+            return -1
         try:
             return self._file.seek(offset, whence)
         except BaseException as error:
-            self._failure = self._failure or error
-            raise
+            self._failure = error
+            return -1
 
     def tell(self) -> int:
         return self._file.tell()
