@@ -35,12 +35,13 @@ class LogReport:
     files: LogReader | None = None
 
     def read(self, start: int = 0) -> Iterator[Entry]:
-        """The entries again, from `start` on, in order."""
-        if self.files is None:
+        """The entries again, from `start` on, in order, as far as they could be read."""
+        if self.files is None or self.checkpoint is None:
             return
-        tree = TileTree(self.files, self.entries)
+        tree = TileTree(self.files, self.checkpoint.size)
         for number in range(start // TILE, -(-self.entries // TILE)):
-            for raw in tree.entries(number)[max(0, start - number * TILE) :]:
+            first = number * TILE
+            for raw in tree.entries(number)[max(0, start - first) : self.entries - first]:
                 yield parse_entry(raw)
 
 

@@ -1,0 +1,273 @@
+"""Step 8 of the auditor's check: what the log points to is there and is what it says. Needs no key to footage."""
+
+import hashlib
+import math
+import random
+import re
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+from bwc.audit.event import Entry
+from bwc.audit.verify import LogReport
+from bwc.canonical import canonical, is_sha256_hex, parse_canonical, sha256_hex
+from bwc.errors import DigestMismatch, IntegrityError, ProofInvalid, StorageError, UsageError
+from bwc.evidence import SealedObject
+from bwc.keys import decode_binary
+
+MANIFEST_FORMAT = "bwc.manifest/1"
+ENVELOPE_FORMAT = "bwc.envelope/1"
+BODY_FORMAT = "bwc.body/1"
+SHELVES = ("objects", "manifests", "envelopes", "bodies")
+
+_READ_BYTES = 1 << 20
+_MAX_DOCUMENT = 64 << 20
+
+Progress = Callable[[int, int | None], None]  # objects done, of how many
+
+
+class ObjectSource(Protocol):
+    """Where sealed things rest. Absent ones are None; what cannot be read raises `StorageError`."""
+
+    def open_sealed(self, object_id: str) -> BinaryIO | None:
+        """The sealed bytes, seekable."""
+
+    def manifest(self, object_id: str) -> bytes | None: ...
+    def envelope(self, object_id: str) -> bytes | None: ...
+    def body(self, commit: str) -> bytes | None: ...
+
+    def names(self, shelf: str) -> Iterable[str]:
+        """What lies on one of `SHELVES`."""
+
+
+class VaultFolder:
+    """A vault in a local folder, to read only. Symbolic links are not followed."""
+
+    _ENDING = re.compile(r"(\.json)?\Z")
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def open_sealed(self, object_id: str) -> BinaryIO | None:
+        return self._open(self._place("objects", object_id))
+
+    def manifest(self, object_id: str) -> bytes | None:
+        return self._read("manifests", object_id)
+
+    def envelope(self, object_id: str) -> bytes | None:
+        return self._read("envelopes", object_id)
+
+    def body(self, commit: str) -> bytes | None:
+        return self._read("bodies", commit)
+
+    def names(self, shelf: str) -> Iterator[str]:
+        for place in sorted(self._folder.joinpath(shelf).glob("*/*")):
+            yield self._ENDING.sub("", place.name)
+
+    def _place(self, shelf: str, name: str) -> Path:
+        if not is_sha256_hex(name):
+            raise IntegrityError(f"{name!r} is not the name of anything in a vault")
+        return self._folder / shelf / name[:2] / (name if shelf == "objects" else f"{name}.json")
+
+    def _open(self, place: Path) -> BinaryIO | None:
+        try:
+            if not stat.S_ISREG(place.lstat().st_mode):
+                raise IntegrityError(f"{place.name} is not a file")
+            return place.open("rb")
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise StorageError(f"{place.name} cannot be read: {error.strerror}") from error
+
+    def _read(self, shelf: str, name: str) -> bytes | None:
+        file = self._open(self._place(shelf, name))
+        if file is None:
+            return None
+        with file:
+            return file.read(_MAX_DOCUMENT)
+
+
+@dataclass(frozen=True, slots=True)
+class _Recorded:
+    """A sealed object as the log has it: its first entry, and the envelope it has now."""
+
+    seq: int
+    item: str | None
+    log: str
+    actor: str
+    object: SealedObject
+
+    @property
+    def name(self) -> str:
+        return f"object {self.object.object_id} ({self.object.role.value} of {self.item}, entry {self.seq})"
+
+
+def verify_objects(
+    report: LogReport, source: ObjectSource, *, read_data: float = 1.0, progress: Progress | None = None
+) -> None:
+    """Compare everything the log names with what is there; the findings go to `report` as step 8.
+
+    `read_data` is the share of the sealed objects whose bytes are all read and hashed, picked at random; of the
+    others length, manifest and envelope are checked. What no entry names is noted: it is not evidence yet.
+    """
+    if not 0 <= read_data <= 1:
+        raise UsageError("the share of data to read is between 0 and 1")
+    check = _Check(report, source)
+    objects, bodies = check.read_log()
+    chosen = set(random.SystemRandom().sample(sorted(objects), math.ceil(read_data * len(objects))))
+    for done, (name, recorded) in enumerate(objects.items()):
+        if progress:
+            progress(done, len(objects))
+        check.check_object(recorded, deep=name in chosen)
+    if progress:
+        progress(len(objects), len(objects))
+    check.note_unknown({"objects": objects, "manifests": objects, "envelopes": objects, "bodies": bodies})
+    report.findings.ok(8, f"{len(objects)} objects ({len(chosen)} read in full), {len(bodies)} private bodies")
+
+
+class _Check:
+    def __init__(self, report: LogReport, source: ObjectSource) -> None:
+        self._report = report
+        self._findings = report.findings
+        self._source = source
+
+    def read_log(self) -> tuple[dict[str, _Recorded], set[str]]:
+        """The objects and bodies that the entries name; bodies are checked on the way."""
+        objects: dict[str, _Recorded] = {}
+        bodies: set[str] = set()
+        for entry in self._report.read():
+            if entry.objects_text:
+                self._record(entry, objects)
+            if entry.body_commit is not None:
+                bodies.add(entry.body_commit)
+                self._attempt(f"private body {entry.body_commit} (entry {entry.seq})", self._check_body, entry)
+        return objects, bodies
+
+    def _record(self, entry: Entry, objects: dict[str, _Recorded]) -> None:
+        """An object named again keeps all it had but its envelope: that is how a rewrap is recorded."""
+        try:
+            for one in entry.objects:
+                known = objects.get(one.object_id)
+                fresh = _Recorded(entry.seq, entry.item, entry.log, entry.actor, one)
+                if known is not None:
+                    if (replace(known.object, envelope_sha256=one.envelope_sha256), known.item) != (one, entry.item):
+                        raise IntegrityError(f"{known.name} is recorded otherwise later")
+                    fresh = replace(known, object=one)
+                objects[one.object_id] = fresh
+        except IntegrityError as error:
+            self._findings.refused(8, error, f"entry {entry.seq}")
+
+    def check_object(self, recorded: _Recorded, *, deep: bool) -> None:
+        self._attempt(recorded.name, self._check_manifest, recorded)
+        self._attempt(recorded.name, self._check_envelope, recorded)
+        self._attempt(recorded.name, self._check_sealed, recorded, deep)
+
+    def note_unknown(self, known: dict[str, Any]) -> None:
+        for shelf, names in known.items():
+            for name in self._source.names(shelf):
+                if name not in names:
+                    self._findings.note(8, "no published entry names it", f"{shelf}/{name}")
+
+    def _attempt(self, where: str, check: Callable[..., None], *about: object) -> None:
+        try:
+            check(*about)
+        except IntegrityError as error:
+            self._findings.refused(8, error, where)
+        except StorageError as error:
+            self._findings.bad(8, error.message, where)
+
+    def _check_body(self, entry: Entry) -> None:
+        assert entry.body_commit is not None
+        data = self._source.body(entry.body_commit)
+        document = _document(data, "private body", entry.body_file, BODY_FORMAT)
+        if (document.get("commit"), document.get("log")) != (entry.body_commit, entry.log):
+            raise IntegrityError("the private body belongs to another entry or log")
+
+    def _check_envelope(self, recorded: _Recorded) -> None:
+        one = recorded.object
+        data = self._source.envelope(one.object_id)
+        document = _document(data, "envelope", one.envelope_sha256, ENVELOPE_FORMAT)
+        said = tuple(document.get(name) for name in ("object", "manifest", "item", "log"))
+        if said != (one.object_id, one.manifest_sha256, recorded.item, recorded.log):
+            raise IntegrityError("the envelope belongs to another object")
+
+    def _check_manifest(self, recorded: _Recorded) -> None:
+        one = recorded.object
+        data = self._source.manifest(one.object_id)
+        if data is None:
+            raise IntegrityError("its manifest is missing")
+        if sha256_hex(data) != one.manifest_sha256:
+            raise DigestMismatch("its manifest is not the one in the log")
+        signed = parse_canonical(data)
+        manifest, signature = _members(signed, "manifest", "signature")
+        alg, key, sig = _members(signature, "alg", "key", "sig")
+        expected = {
+            "content": one.content_commit,
+            "format": MANIFEST_FORMAT,
+            "item": recorded.item,
+            "log": recorded.log,
+            "object": one.object_id,
+            "role": one.role.value,
+            "sealed_bytes": one.sealed_bytes,
+            "segment": one.segment,
+        }
+        if not isinstance(manifest, dict) or any(manifest.get(name) != value for name, value in expected.items()):
+            raise IntegrityError("its manifest says otherwise than the log")
+        enrolled = self._report.standing.keys.get(recorded.actor)
+        if key != recorded.actor or enrolled is None or alg != enrolled.key.alg:
+            raise ProofInvalid("its manifest is signed by another than who recorded it")
+        enrolled.key.verify(MANIFEST_FORMAT.encode() + b"\n" + canonical(manifest), decode_binary(sig))
+
+    def _check_sealed(self, recorded: _Recorded, deep: bool) -> None:
+        file = self._source.open_sealed(recorded.object.object_id)
+        if file is None:
+            raise IntegrityError("its sealed bytes are missing")
+        with file:
+            try:
+                size = file.seek(0, 2)
+                if size != recorded.object.sealed_bytes:
+                    raise DigestMismatch(f"it has {size} bytes, the log says {recorded.object.sealed_bytes}")
+                if deep and _digest(file, 0, size) != recorded.object.object_id:
+                    raise DigestMismatch(f"its sealed bytes are damaged{self._damage(recorded, file)}")
+            except OSError as error:
+                raise StorageError(f"its sealed bytes cannot be read: {error.strerror or error}") from error
+
+    def _damage(self, recorded: _Recorded, file: BinaryIO) -> str:
+        """Where: the leaf digests of the manifest tell it to 8 MiB."""
+        try:
+            manifest = parse_canonical(self._source.manifest(recorded.object.object_id) or b"")["manifest"]
+            width, leaves = int(manifest["leaf_bytes"]), list(manifest["leaves"])
+        except (IntegrityError, KeyError, TypeError, ValueError):
+            return ""
+        for number, leaf in enumerate(leaves if width > 0 else []):
+            if _digest(file, number * width, width) != leaf:
+                return f" from byte {number * width} on"
+        return ""
+
+
+def _document(data: bytes | None, what: str, digest: str | None, form: str) -> dict[str, Any]:
+    if data is None:
+        raise IntegrityError(f"its {what} is missing")
+    if sha256_hex(data) != digest:
+        raise DigestMismatch(f"its {what} is not the one in the log")
+    document = parse_canonical(data)
+    if not isinstance(document, dict) or document.get("format") != form:
+        raise IntegrityError(f"its {what} is not of the form {form}")
+    return document
+
+
+def _members(value: Any, *names: str) -> tuple[Any, ...]:
+    if not isinstance(value, dict) or set(value) != set(names):
+        raise IntegrityError("its manifest is not signed")
+    return tuple(value[name] for name in names)
+
+
+def _digest(file: BinaryIO, start: int, length: int) -> str:
+    found = hashlib.sha256()
+    file.seek(start)
+    while length > 0 and (part := file.read(min(_READ_BYTES, length))):
+        found.update(part)
+        length -= len(part)
+    return found.hexdigest()
