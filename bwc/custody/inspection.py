@@ -1,5 +1,7 @@
 """Verify a whole vault: the log, then what it points to. Needs no operator's key and writes nothing into the vault."""
 
+import hashlib
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,11 +13,11 @@ from bwc.audit.log import CHECKPOINT
 from bwc.audit.pins import Pin, fingerprint_text, pin_of
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import LogReport, verify_log
-from bwc.audit.verify_objects import verify_objects
+from bwc.audit.verify_objects import VaultFolder, verify_objects
 from bwc.canonical import Json
 from bwc.config import Places
 from bwc.errors import NotPinned
-from bwc.storage.evidence_source import VaultSource
+from bwc.storage.catalog import Catalog
 
 Progress = Callable[[int, int | None], None]
 
@@ -108,7 +110,7 @@ def inspect(
         rows = closing.enter_context(Catalog(places.catalog, read_only=True)) if places.catalog.exists() else None
         report = verify_log(files, key, saved, rows=rows)
         if not quick:
-            verify_objects(report, VaultSource(places.vault), read_data=share, progress=progress)
+            verify_objects(report, VaultFolder(places.vault), read_data=share, progress=progress)
     data = "log only" if quick else f"{share:.0%} of the sealed bytes read"
     found = Inspection(log=report, agency=_agency(key, pins), saved_size=saved.size if saved else 0, data=data)
     if memory and found.verdict == "INTACT":
