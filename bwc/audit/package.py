@@ -1,0 +1,336 @@
+"""Checking a released package, or one released file, offline: no vault, no network, no trust in whoever sent it.
+
+The steps (docs/formats/release.md lists them, verify.html does the same ones):
+
+1. the three papers are there and can be read: release.json, entry.json, release.tlog-proof
+2. the log's key, as release.json states it, signed the checkpoint
+3. the entry is in the log under that checkpoint
+4. the entry publishes this very release.json, these copies, this item
+5. whoever published and approved was enrolled for it, and signed
+6. every file is what release.json says
+7. nothing else is in the folder
+8. the log is that of an agency we already know
+"""
+
+import os
+import stat
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypeVar
+
+from bwc.audit.checkpoint import NoteKey, open_checkpoint
+from bwc.audit.event import Entry, parse_entry
+from bwc.audit.merkle import root_of
+from bwc.audit.package_report import Finding, PackageReport, Result, Step, Verdict, time_text
+from bwc.audit.pins import Pin, fingerprint_text, pin_of, same_agency
+from bwc.audit.proof import LogProof
+from bwc.audit.released import ENTRY, LEAF_BYTES, PAPER, PAPERS, PROOF, CopyFacts, FileFacts, Release, measure
+from bwc.audit.signers import Checkpoints, check_signature_only, check_signers, read_proof, read_proven
+from bwc.canonical import sha256_hex
+from bwc.errors import BwcError, DigestMismatch, IntegrityError, NotFound, ProofInvalid, StorageError
+from bwc.evidence import EventKind, Outcome
+
+_T = TypeVar("_T")
+_TIE = 8
+_MAX_PAPER = 64 * 2**20
+_DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what a desktop adds to every folder it shows
+_TITLES = (
+    "the papers can be read",
+    "the log's key signed the checkpoint",
+    "the entry is in the log",
+    "the entry publishes this release",
+    "it was published and approved by enrolled people",
+    "every file is what release.json says",
+    "nothing else is in the folder",
+    "the log is the agency's",
+)
+
+
+def examine_package(folder: Path, *, key: NoteKey | None = None, pins: Sequence[Pin] = ()) -> PackageReport:
+    """Check the release package in `folder`; what is wrong is in the report. `key` is the agency's, given by hand.
+
+    Raises `NotFound` if there is no package, `StorageError` if it cannot be read.
+    """
+    if not folder.is_dir():
+        raise NotFound(f"{folder} is not a folder")
+    if not (folder / PAPER).exists() and not (folder / ENTRY).exists() and not (folder / PROOF).exists():
+        raise NotFound(f"{folder} holds no release package", f"it would hold {', '.join(PAPERS)}")
+    return _Check(folder, None, key, pins).run()
+
+
+def examine_file(path: Path, *, key: NoteKey | None = None, pins: Sequence[Pin] = ()) -> PackageReport:
+    """Check one released file with the papers that lie beside it. A paper itself stands for its whole package.
+
+    Raises `NotFound` if the file or one of its papers is missing, `StorageError` if it cannot be read.
+    """
+    if not path.is_file():
+        raise NotFound(f"{path} is not a file")
+    if path.name in PAPERS:
+        return examine_package(path.parent, key=key, pins=pins)
+    if missing := [name for name in PAPERS if not (path.parent / name).is_file()]:
+        raise NotFound(
+            f"{path.name} cannot be checked: {', '.join(missing)} not beside it",
+            f"put {', '.join(PAPERS)} of its release into {path.parent}",
+        )
+    return _Check(path.parent, path.name, key, pins).run()
+
+
+def verify_package(folder: Path, *, key: NoteKey | None = None, pins: Sequence[Pin] = ()) -> PackageReport:
+    """As `examine_package`; raises `IntegrityError` (its subclass, naming the thing) unless all is well."""
+    report = examine_package(folder, key=key, pins=pins)
+    report.raise_if_bad()
+    return report
+
+
+def verify_released_file(path: Path, *, key: NoteKey | None = None, pins: Sequence[Pin] = ()) -> PackageReport:
+    """As `examine_file`; raises `IntegrityError` (its subclass, naming the thing) unless all is well."""
+    report = examine_file(path, key=key, pins=pins)
+    report.raise_if_bad()
+    return report
+
+
+class _Stop(Exception):
+    """What a later step would need is not there."""
+
+
+@dataclass(slots=True)
+class _Check:
+    folder: Path
+    only: str | None  # the one file asked about, or None for the whole package
+    key: NoteKey | None
+    pins: Sequence[Pin]
+    findings: list[Finding] = field(default_factory=list)
+    said: dict[int, list[str]] = field(default_factory=dict)
+    done: set[int] = field(default_factory=set)
+    seen: Checkpoints = field(default_factory=Checkpoints)
+    release: Release | None = None
+    log_key: NoteKey | None = None
+    tied_to: str = ""
+
+    def run(self) -> PackageReport:
+        try:
+            self._steps()
+        except _Stop:
+            pass
+        except OSError as error:
+            raise StorageError(f"{error.filename or self.folder}: {error.strerror}") from error
+        verdict = Verdict.BAD if self.findings else Verdict.OURS if self.tied_to else Verdict.NOT_TIED
+        return PackageReport(
+            verdict=verdict,
+            steps=tuple(self._step(number) for number in range(1, len(_TITLES) + 1)),
+            findings=tuple(self.findings),
+            release=self.release,
+            fingerprint=fingerprint_text(self.log_key) if self.log_key else "",
+            tied_to=self.tied_to,
+        )
+
+    def _steps(self) -> None:
+        # 1
+        self.done.add(1)
+        papers = [self._paper(name) for name in PAPERS]
+        if self.findings:
+            raise _Stop
+        paper, raw_entry, raw_proof = papers
+        release = self.release = self._must(1, PAPER, lambda: Release.parse(paper))
+        published = self._must(1, ENTRY, lambda: parse_entry(raw_entry))
+        proof = self._must(1, PROOF, lambda: LogProof.parse(raw_proof))
+        # 2
+        key = self.log_key = self._must(2, PAPER, lambda: _stated_key(release))
+        self._must(2, f"{PROOF} with {PAPER}", lambda: open_checkpoint(proof.checkpoint_note, key))
+        # 3
+        both = f"{ENTRY} with {PROOF}"
+        _, checkpoint = self._must(3, both, lambda: read_proof(raw_entry, raw_proof, key=key, seen=self.seen))
+        self._say(3, f"entry {published.seq} of {checkpoint.size} in {checkpoint.origin}")
+        # 4: without this the list of files is anybody's
+        self._must(4, f"{PAPER} with {ENTRY}", lambda: _check_publishes(published, release, paper))
+        self._people(release, published, key)  # 5
+        self._files(release)  # 6
+        self._strangers(release)  # 7
+        self._tie(release, key)  # 8
+
+    def _people(self, release: Release, published: Entry, key: NoteKey) -> None:
+        if self.only is not None and not (self.folder / "proofs").is_dir():
+            self._must(5, ENTRY, lambda: check_signature_only(release, published))
+            self._say(5, "signature checked; enrolment not checked: the folder proofs is not beside the file")
+            return
+        self.done.add(5)
+        proven = read_proven(release, self._small, self._complain(5), key=key, seen=self.seen)
+        if not self._found(5):  # else every act whose enrolment is damaged would be complained of too
+            for line in check_signers(release, published, proven, self._complain(5)):
+                self._say(5, line)
+
+    def _files(self, release: Release) -> None:
+        self.done.add(6)
+        if self.only is not None:
+            self._only_file(release, self.only)
+            return
+        for facts in release.files:
+            self._one_file(release, facts, self.folder / facts.name)
+        self._say(6, f"{len(release.files)} files, {sum(facts.size_bytes for facts in release.files):,} bytes")
+
+    def _only_file(self, release: Release, name: str) -> None:
+        facts = release.file(name)
+        if facts is None:  # perhaps renamed: its digest tells
+            with (self.folder / name).open("rb") as source:
+                digest, _, _ = measure(source)
+            facts = next((facts for facts in release.files if facts.sha256 == digest), None)
+            if facts is None:
+                self._complain(6)(name, DigestMismatch("is not one of the files of this release"))
+                return
+            self._say(6, f"{name} is {facts.name} of this release under another name")
+        self._one_file(release, facts, self.folder / name)
+
+    def _one_file(self, release: Release, facts: FileFacts, path: Path) -> None:
+        leaves = tuple(bytes.fromhex(leaf) for leaf in facts.leaves)
+        if root_of(leaves).hex() != facts.leaves_root:
+            self._complain(6)(PAPER, DigestMismatch(f"the leaves of {facts.name} do not lead to their root"))
+            return
+        if not _is_plain(path, follow=self.only is not None):
+            self._complain(6)(facts.name, IntegrityError("is missing"))
+            return
+        with path.open("rb") as source:
+            digest, size, found = measure(source)
+        if (digest, size, found) == (facts.sha256, facts.size_bytes, leaves):
+            return
+        damaged = [at for at, leaf in enumerate(leaves) if at >= len(found) or found[at] != leaf]
+        copy = next((copy for copy in release.copies if copy.file == facts.name), None)
+        times = _times(copy, damaged)
+        error = DigestMismatch(_damage_text(facts, size, damaged, times))
+        thing = facts.name if self.only is None else path.name
+        self.findings.append(Finding(step=6, thing=thing, error=error, times_ms=times))
+
+    def _strangers(self, release: Release) -> None:
+        if self.only is not None:
+            return
+        self.done.add(7)
+        known = {*PAPERS, *(facts.name for facts in release.files)}
+        for name, plain in _walk(self.folder):
+            if name.rpartition("/")[2] in _DROPPINGS and plain:
+                self._say(7, f"{name} was left here by a desktop; it is not part of the release")
+            elif name not in known or not plain:
+                self._complain(7)(name, IntegrityError("is not part of this release"))
+
+    def _tie(self, release: Release, key: NoteKey) -> None:
+        self.done.add(8)
+        if self.key is not None and self.key.name == key.name and self.key != key:
+            self._forged(f"signed with another key than the one given for {key.name}")
+        pinned = pin_of(self.pins, key.name)
+        if pinned and pinned.key != key:
+            self._forged(f"signed with another key than the one pinned for {key.name}")
+        if self.key == key or pinned:
+            self.tied_to = key.name
+            self._say(8, f"tied to {pinned.agency if pinned else release.agency} ({key.name})")
+        elif same := [pin for pin in self.pins if same_agency(pin.agency, release.agency)]:
+            self._forged(f"says it is by {release.agency}, whose pinned log is {same[0].origin}, not {key.name}")
+        elif self.key is not None:
+            self._say(8, f"by the log {key.name}; the key given is of {self.key.name}")
+
+    def _forged(self, problem: str) -> None:
+        self._complain(8)(PAPER, ProofInvalid(problem, "treat it as a forgery and ask the agency"))
+
+    def _paper(self, name: str) -> bytes:
+        try:
+            return self._small(name)
+        except IntegrityError as error:
+            self._complain(1)(name, error)
+            return b""
+
+    def _small(self, name: str) -> bytes:
+        """The bytes of a small file of the package. Raises `IntegrityError` if it is missing or absurdly large."""
+        path = self.folder / name
+        if not _is_plain(path, follow=self.only is not None):
+            raise IntegrityError("is missing")
+        if path.stat().st_size > _MAX_PAPER:
+            raise IntegrityError(f"is larger than {_MAX_PAPER >> 20} MiB")
+        return path.read_bytes()
+
+    def _must(self, step: int, thing: str, act: Callable[[], _T]) -> _T:
+        """What `act` returns; if it finds something wrong, no later step means anything."""
+        self.done.add(step)
+        try:
+            return act()
+        except IntegrityError as error:
+            self._complain(step)(thing, error)
+            raise _Stop from error
+
+    def _complain(self, step: int) -> Callable[[str, BwcError], None]:
+        return lambda thing, error: self.findings.append(Finding(step=step, thing=thing, error=error))
+
+    def _found(self, step: int) -> bool:
+        return any(finding.step == step for finding in self.findings)
+
+    def _say(self, step: int, line: str) -> None:
+        self.said.setdefault(step, []).append(line)
+
+    def _step(self, number: int) -> Step:
+        result = Result.BAD if self._found(number) else Result.OK if number in self.done else Result.SKIPPED
+        if number == _TIE and result is Result.OK and not self.tied_to:
+            result = Result.SKIPPED
+        return Step(number=number, title=_TITLES[number - 1], result=result, said=tuple(self.said.get(number, ())))
+
+
+def _stated_key(release: Release) -> NoteKey:
+    key = NoteKey.parse(release.vkey)
+    if key.name != release.log or key.text() != release.vkey:
+        raise ProofInvalid("its key is not a key of its log")
+    return key
+
+
+def _check_publishes(published: Entry, release: Release, paper: bytes) -> None:
+    """Raise `IntegrityError` unless the entry publishes this release.json and nothing else."""
+    facts = published.facts
+    if published.kind != EventKind.RELEASE_PUBLISHED or published.outcome != Outcome.OK:
+        raise ProofInvalid(f"entry {published.seq} publishes nothing")
+    if facts.get("release_sha256") != sha256_hex(paper):
+        raise DigestMismatch(f"{PAPER} is not the one recorded in entry {published.seq}")
+    if (published.log, published.item, facts.get("release")) != (release.log, release.item, release.release):
+        raise ProofInvalid(f"entry {published.seq} is about another release")
+    if facts.get("copies") != [copy.copy_sha256 for copy in release.copies]:
+        raise ProofInvalid(f"entry {published.seq} publishes other copies")
+    for copy in release.copies:
+        listed = release.file(copy.file)
+        if listed is None or listed.sha256 != copy.copy_sha256:
+            raise DigestMismatch(f"{copy.file} is listed with another digest than the copy that was approved")
+
+
+def _is_plain(path: Path, *, follow: bool) -> bool:
+    """Whether a regular file is at `path`; in a whole package links are never followed."""
+    try:
+        return stat.S_ISREG(path.stat(follow_symlinks=follow).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+
+
+def _walk(folder: Path) -> list[tuple[str, bool]]:
+    """Everything in the package but folders: path from its top with `/`, and whether it is a regular file."""
+    found = []
+    for here, folders, files in os.walk(folder, onerror=_raise):
+        for name in (*files, *(name for name in folders if (Path(here) / name).is_symlink())):
+            path = Path(here) / name
+            found.append((path.relative_to(folder).as_posix(), _is_plain(path, follow=False)))
+    return sorted(found)
+
+
+def _raise(error: OSError) -> None:
+    raise error
+
+
+def _times(copy: CopyFacts | None, damaged: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """The parts of the video that need the damaged leaves, joined where they touch."""
+    joined: list[tuple[int, int]] = []
+    for first, last in sorted(copy.leaf_times[at] for at in damaged if at < len(copy.leaf_times)) if copy else ():
+        if joined and first <= joined[-1][1]:
+            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
+        else:
+            joined.append((first, last))
+    return tuple(joined)
+
+
+def _damage_text(facts: FileFacts, size: int, damaged: Sequence[int], times: Sequence[tuple[int, int]]) -> str:
+    problem = f"has {size:,} bytes instead of {facts.size_bytes:,}" if size != facts.size_bytes else "was changed"
+    if damaged:
+        problem += f"; damaged from byte {damaged[0] * LEAF_BYTES:,}, {len(damaged)} of {len(facts.leaves)} pieces"
+    if times:
+        problem += "; at " + ", ".join(f"{time_text(first)}–{time_text(last)}" for first, last in times)
+    return problem

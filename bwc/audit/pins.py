@@ -1,0 +1,132 @@
+"""Pinned agencies: the log keys this person already has, kept outside of everything that is verified with them.
+
+A pin is what ties a release to an agency. It comes from the agency by another way than the release: a letter, a
+phone call, the agency's own site; the fingerprint is what two people compare.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from bwc.audit.checkpoint import NoteKey
+from bwc.canonical import Json
+from bwc.errors import ConfigError, IntegrityError, ProofInvalid, UsageError
+from bwc.evidence import parse_utc, utc_text
+
+FORMAT = "bwc.pins/1"
+FILE_NAME = "pins.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """One agency's log: its name for people, its key, and when this person took it in."""
+
+    agency: str
+    key: NoteKey
+    pinned_at: datetime
+
+    @property
+    def origin(self) -> str:
+        return self.key.name
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "agency": self.agency,
+            "origin": self.origin,
+            "pinned_at": utc_text(self.pinned_at),
+            "vkey": self.key.text(),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Pin":
+        """Raises `UsageError` or `IntegrityError` for anything that `to_json` does not write."""
+        if not isinstance(value, dict) or not all(isinstance(value.get(name), str) for name in _MEMBERS):
+            raise UsageError("a pin holds agency, origin, pinned_at and vkey")
+        found = cls(agency=value["agency"], key=NoteKey.parse(value["vkey"]), pinned_at=parse_utc(value["pinned_at"]))
+        if found.origin != value["origin"]:
+            raise UsageError(f"the pin of {value['origin']} holds the key of {found.origin}")
+        return found
+
+
+_MEMBERS = ("agency", "origin", "pinned_at", "vkey")
+
+
+def load_pins(path: Path) -> tuple[Pin, ...]:
+    """The pins in the file at `path`; none if there is no file. Raises `ConfigError` if it cannot be read.
+
+    A damaged file of pins is an error, not an empty one: otherwise damaging it would unpin every agency.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return ()
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path}: {error}", f"restore it from a backup, or remove it: rm {path}") from error
+    try:
+        if not isinstance(value, dict) or value.get("format") != FORMAT or not isinstance(value.get("pins"), list):
+            raise UsageError(f"not a file of pins ({FORMAT})")
+        return tuple(Pin.from_json(one) for one in value["pins"])
+    except (UsageError, IntegrityError) as error:
+        raise ConfigError(f"{path}: {error}", f"restore it from a backup, or remove it: rm {path}") from error
+
+
+def save_pins(path: Path, pins: Iterable[Pin]) -> None:
+    """Write the pins to `path`, readable by its owner only; a reader sees the old file or the new one."""
+    document = {"format": FORMAT, "pins": [pin.to_json() for pin in pins]}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(prefix=".pins-", dir=path.parent)  # mkstemp makes it 0600
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            json.dump(document, out, indent=1, sort_keys=True, ensure_ascii=False)
+            out.write("\n")
+            out.flush()
+            os.fsync(out.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise
+
+
+def add_pin(path: Path, pin: Pin) -> tuple[Pin, ...]:
+    """Pin one more agency. The same key again changes nothing.
+
+    Raises `ProofInvalid` when its log is pinned with another key already: one of the two is not the agency's.
+    """
+    pins = load_pins(path)
+    for held in pins:
+        if held.origin == pin.origin and held.key != pin.key:
+            raise ProofInvalid(
+                f"{pin.origin} is pinned with another key since {held.pinned_at:%Y-%m-%d}",
+                f"ask the agency; to give up the old key, remove it from {path}",
+            )
+        if held.origin == pin.origin:
+            return pins
+    pins = (*pins, pin)
+    save_pins(path, pins)
+    return pins
+
+
+def fingerprint_text(key: NoteKey) -> str:
+    """The key's fingerprint for print and telephone: 64 hex digits in groups of four."""
+    digits = key.fingerprint()
+    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
+
+
+def same_agency(one: str, other: str) -> bool:
+    """Whether two agency names read the same to a person: case, spacing and punctuation do not count."""
+    return _plain(one) == _plain(other)
+
+
+def pin_of(pins: Sequence[Pin], origin: str) -> Pin | None:
+    return next((pin for pin in pins if pin.origin == origin), None)
+
+
+def _plain(name: str) -> str:
+    return "".join(char for char in name.casefold() if char.isalnum())
