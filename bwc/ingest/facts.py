@@ -30,7 +30,8 @@ def describe_media(content: BinaryIO, name: str) -> Described:
     try:
         facts = probe_safely(content, name)
     except MediaError as error:
-        return Described(document=None, public={"readable": False}, notes=(f"cannot be played: {error.message}",))
+        why = error.message.removeprefix(f"{name} cannot be read: ")
+        return Described(document=None, public={"readable": False}, notes=(f"cannot be played: {why}",))
     return Described(document=facts.to_json(), public=_public(facts), private=_private(facts), notes=_notes(facts))
 
 

@@ -1,0 +1,104 @@
+"""The intake with the real door, vault and log behind it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pytest
+
+from bwc.config import Places
+from bwc.custody.founding import found
+from bwc.custody.house import House
+from bwc.errors import IntegrityError, KeyUnavailable
+from bwc.evidence import ObjectRole
+from bwc.ingest.facts import Described
+from bwc.ingest.intake import take_in
+from bwc.ingest.receipt import State
+from bwc.keys import LocalOperator, RecoveryKey
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Iterator[House]:
+    operator = LocalOperator.generate("chief")
+    recovery = RecoveryKey.parse(RecoveryKey.generate()).recipient
+    with found(Places(vault=tmp_path / "vault"), agency="Example PD", operator=operator, recovery=recovery) as house:
+        yield house
+
+
+def facts(content: BinaryIO, name: str) -> Described:
+    return Described(document={"name": name}, public={"readable": True, "frames": 7, "frames_lost": 0})
+
+
+def take(house: House, card: Path, **more: Any) -> Any:
+    return take_in(house, card, officer="B1234", camera="X81234", case_ids=("26-1182",), describe=facts, **more)
+
+
+def test_what_was_taken_in_is_listed_and_opens_to_the_same_bytes(vault: House, card: Path) -> None:
+    (card / "D").mkdir()
+    (card / "D" / "GX010001.MP4").write_bytes(b"chapter one")
+    (card / "D" / "GX020001.MP4").write_bytes(b"chapter two")
+    (card / "D" / "GX010001.THM").write_bytes(b"thumbnail")
+    (card / "empty.mp4").write_bytes(b"")
+    receipt = take(vault, card)
+    assert receipt.safe_to_wipe
+    assert receipt.checkpoint == vault.entries()
+    item = receipt.lines[0].item
+    row = vault.item(item)
+    assert row.names == ("D/GX010001.MP4", "D/GX020001.MP4")
+    assert (row.officer, row.vendor, row.case_ids) == ("B1234", "gopro", ("26-1182",))
+    with vault.open_original(item, 1, purpose="export", reason="test", to="nowhere") as content:
+        assert content.read() == b"chapter two"
+    roles = sorted(one.role for one in vault.objects(item))
+    assert roles == sorted([ObjectRole.SEGMENT] * 2 + [ObjectRole.SIDECAR] + [ObjectRole.FACTS] * 2)
+
+
+def test_names_no_text_can_hold_are_held_escaped(vault: House, card: Path) -> None:
+    (card / "\udcff\n.mp4").write_bytes(b"x")
+    receipt = take(vault, card)
+    assert receipt.safe_to_wipe
+    assert vault.item(receipt.lines[0].item).names == ("\\xff\\x0a.mp4",)
+
+
+def test_the_same_card_again_stores_nothing_new(vault: House, card: Path) -> None:
+    (card / "A.MP4").write_bytes(b"first")
+    (card / "A.json").write_bytes(b"{}")
+    item = take(vault, card).lines[0].item
+    objects = sorted((vault.places.vault / "objects").rglob("*"))
+    receipt = take(vault, card)
+    assert {line.state for line in receipt.lines} == {State.HELD}
+    assert receipt.safe_to_wipe
+    assert sorted((vault.places.vault / "objects").rglob("*")) == objects
+    assert [event.kind for event in vault.trail(item)][-1] == "item.duplicate"
+
+
+def test_a_held_object_that_rotted_is_found_out_and_the_card_kept(vault: House, card: Path) -> None:
+    (card / "A.MP4").write_bytes(b"first" * 1000)
+    item = take(vault, card).lines[0].item
+    segment = next(one for one in vault.objects(item) if one.role is ObjectRole.SEGMENT)
+    path = vault.places.vault / "objects" / segment.object_id[:2] / segment.object_id
+    path.chmod(0o600)
+    data = bytearray(path.read_bytes())
+    data[2000] ^= 1
+    path.write_bytes(data)
+    receipt = take(vault, card)
+    assert receipt.lines[0].state is State.NEW
+    assert receipt.lines[0].item != item
+    assert not receipt.safe_to_wipe
+    with pytest.raises(IntegrityError):
+        receipt.raise_if_incomplete()
+
+
+def test_a_technician_takes_in_what_they_cannot_open(vault: House, card: Path, tmp_path: Path) -> None:
+    from bwc.enrolment import OperatorPublic
+
+    technician = LocalOperator.generate("dock")
+    person = OperatorPublic(name="dock", key=technician.verify_key, recipient=technician.recipient)
+    vault.enrol(person, roles=["technician"])
+    (card / "A.MP4").write_bytes(b"first")
+    with House.enter(vault.places, technician) as theirs:
+        receipt = take(theirs, card)
+        assert receipt.safe_to_wipe
+        assert receipt.lines[0].notes == ()  # facts are read while the key is in memory
+        segment = next(one for one in theirs.objects(receipt.lines[0].item) if one.role is ObjectRole.SEGMENT)
+        with pytest.raises(KeyUnavailable):
+            theirs.read(segment.object_id)
