@@ -75,7 +75,7 @@ def profile_named(name: str) -> Profile:
 
 
 def habits_for(rate: Fraction) -> Habits:
-    """Track lifetimes for a recording of `rate` frames per second: waited for 3 s, lingers and leads 1 s."""
+    """Track lifetimes for a recording of `rate` frames per second: waited for 3 s, lingers 1 s, leads 2 s."""
 
     def frames(seconds: Fraction) -> int:
         return max(2, min(240, round(seconds * rate)))
@@ -85,6 +85,6 @@ def habits_for(rate: Fraction) -> Habits:
         sure={"face": 0.5, "plate": 0.7},
         hold=frames(Fraction(3)),
         linger=frames(Fraction(1)),
-        lead=frames(Fraction(1)),
+        lead=frames(Fraction(2)),
         brief=frames(Fraction(1, 2)),
     )

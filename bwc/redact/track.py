@@ -266,13 +266,13 @@ class Tracker:
         """Close a track; what was carried on in vain is cut down to what the evidence is worth."""
         if not self._is_believed(path):
             return
-        path.ended_by = how
-        strong = self._is_strong(path)
-        linger = self.habits.linger if strong else self.habits.brief
-        while path.last > path.last_seen + linger:
+        path.ended_by = "edge" if how == "lost" and self._is_at_edge(path.here) else how
+        habits = self.habits
+        worth = 1.0 if self._is_strong(path) else 0.5 if path.hits >= habits.sure_hits else 0.0
+        while path.last > path.last_seen + max(habits.brief, worth * habits.linger):
             path.boxes.pop()
             path.trust.pop()
-        while not strong and path.first < path.first_seen - self.habits.brief:
+        while path.first < path.first_seen - max(habits.brief, worth * habits.lead):
             path.boxes.popleft()
             path.trust.popleft()
             path.first += 1
@@ -302,6 +302,11 @@ class Tracker:
 
     def _is_strong(self, path: Path) -> bool:
         return path.hits >= self.habits.sure_hits and path.best >= self.habits.sure[path.class_]
+
+    def _is_at_edge(self, box: Floats) -> bool:
+        """Whether a box touches the rim of the picture, where flow has nothing to hold on to."""
+        rim = 0.01 * self._frame[2]
+        return bool((box[:2] <= rim).any() or (box[2:] >= self._frame[2:] - rim).any())
 
     def _is_outside(self, box: Floats) -> bool:
         """Whether hardly anything of a box is left in the picture."""
