@@ -11,9 +11,19 @@ from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, open_checkpoint, par
 from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.findings import Findings
 from bwc.audit.log import CHECKPOINT, KEPT, LogRows
-from bwc.audit.merkle import HASH_BYTES, Frontier, complete_root
+from bwc.audit.merkle import Frontier, complete_root
 from bwc.audit.replay import Replay, Standing
-from bwc.audit.tiles import TILE, LogReader, TileTree, bundle_path, levels_of, parse_bundle, read_wide, tile_path
+from bwc.audit.tiles import (
+    TILE,
+    LogReader,
+    TileTree,
+    bundle_path,
+    levels_of,
+    parse_bundle,
+    parse_tile,
+    read_wide,
+    tile_path,
+)
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
 
 _STEPPED_US = 2_000_000  # the time of day may move this much against the time since boot (NTP slews far less)
@@ -283,10 +293,10 @@ class _Pass:
         """Compare a tile with the hashes that the entries give, and pass its root up."""
         path = tile_path(level, number, len(hashes))
         try:
-            data, _ = read_wide(self._files, tile_path(level, number), len(hashes))
-            expected = b"".join(hashes)
-            if data[: len(expected)] != expected:
-                first = next(at for at in range(len(hashes)) if data[at * HASH_BYTES :][:HASH_BYTES] != hashes[at])
+            data, found = read_wide(self._files, tile_path(level, number), len(hashes))
+            held = parse_tile(data, found)
+            if held[: len(hashes)] != hashes:
+                first = next(at for at, one in enumerate(hashes) if one != held[at])
                 raise IntegrityError(f"differs from what the entries hash to, from hash {number * TILE + first} on")
         except IntegrityError as error:
             self._findings.refused(3, error, path)

@@ -1,18 +1,30 @@
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import pairwise
 
 import pytest
 
-from bwc.audit.checkpoint import NoteKey, NoteSignature, Note, add_signatures, open_checkpoint, sign_checkpoint
+from bwc.audit.checkpoint import Note, NoteKey, NoteSignature, add_signatures, open_checkpoint, sign_checkpoint
 from bwc.audit.findings import Grade
 from bwc.audit.log import Log, SystemClock
 from bwc.audit.proof import LogProof
-from bwc.audit.tiles import TILE, LogFolder, MAX_FILE, bundle_path, levels_of, parse_bundle, tile_path
+from bwc.audit.tiles import MAX_FILE, TILE, LogFolder, bundle_path, levels_of, parse_bundle, tile_path
 from bwc.audit.verify import verify_log
 from bwc.errors import BwcError, CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventKind
-from tests.audit.logs import CLERK, ITEM, LOG_KEY, ORIGIN, OTHER, STRANGER, VKEY, House, MemoryFiles, grown_house
-from tests.audit.logs import small_house
+from tests.audit.logs import (
+    CLERK,
+    ITEM,
+    LOG_KEY,
+    ORIGIN,
+    OTHER,
+    STRANGER,
+    VKEY,
+    House,
+    MemoryFiles,
+    grown_house,
+    small_house,
+)
 
 
 def clean(house: House, files: MemoryFiles | None = None) -> None:
@@ -26,7 +38,7 @@ def test_the_chains_name_the_entries_before() -> None:
     entries = list(verify_log(house.files, VKEY).read())
     assert [entry.seq for entry in entries] == list(range(12))
     assert entries[0].prev == "0" * 64
-    assert all(later.prev == earlier.leaf_hash.hex() for earlier, later in zip(entries, entries[1:], strict=False))
+    assert all(later.prev == earlier.leaf_hash.hex() for earlier, later in pairwise(entries))
     trail = [entry for entry in entries if entry.item == ITEM]
     assert [entry.item_seq for entry in trail] == list(range(6))
     assert trail[1].item_prev == trail[0].leaf_hash.hex()
@@ -237,7 +249,7 @@ def test_a_proof_is_not_made_from_tiles_that_do_not_lead_to_the_checkpoint() -> 
 
 
 @pytest.mark.parametrize(
-    "old, new",
+    ("old", "new"),
     [
         ("c2sp.org/tlog-proof@v1", "c2sp.org/tlog-proof@v2"),
         ("index 7", "index 07"),
