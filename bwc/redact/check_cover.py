@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from bwc.redact.plan import Box, Effect, EffectKind, FrameCover
 
-# Deviation left inside an encoded flat cover, in 8-bit levels; a face there has 20 to 60 (see the tests' figures).
-FLAT_LIMIT = 7.0
-DETAIL_LIMIT = 6.0
-COLOUR_LIMIT = 14.0
-MEAN_DIFFERENCE_LIMIT = 5.0
-BLOCK_DIFFERENCE_LIMIT = 30.0
+# Levels of 8 bits, measured on our copies (x264 superfast, crf 22) of a real and a synthetic clip, 2026-11.
+FLAT_LIMIT = 5.0  # deviation in a flat cover: at most 3.5 (boxes of 10 px), 0.1 beyond; uncovered faces 16 to 60
+DETAIL_LIMIT = 3.0  # detail in pixelation and blur: at most 0.8; uncovered faces 6 to 11
+COLOUR_LIMIT = 10.0
+MEAN_DIFFERENCE_LIMIT = 3.0  # outside covers: at most 0.5
+BLOCK_DIFFERENCE_LIMIT = 12.0  # the largest of 24 px squares: at most 1.9
 _REDUCE = 8  # pictures are compared at an eighth of their size
 
 _Plane = NDArray[np.uint8]
@@ -45,7 +45,7 @@ def flaws_of_covers(y: _Plane, u: _Plane, v: _Plane, cover: FrameCover, effect: 
     flaws = []
     for place, box in enumerate(cover.boxes):
         if effect.kind is EffectKind.SOLID:
-            flaws += _flat_flaw(y, u, v, box, [])
+            flaws += _flat_flaw(y, u, v, box, []) or _colour_flaw((y, u, v), box, effect.colour)
             continue
         later = [other for spot, other in enumerate(cover.boxes) if spot != place]
         if effect.kind is EffectKind.MEAN:
@@ -53,11 +53,6 @@ def flaws_of_covers(y: _Plane, u: _Plane, v: _Plane, cover: FrameCover, effect: 
         else:
             flaws += _detail_flaw(y, box, later, effect)
     return flaws
-
-
-def colour_of_covers(y: _Plane, cover: FrameCover) -> list[float]:
-    """The mean luma of every cover: all alike in a solid plan."""
-    return [float(_inner(y, box).mean()) for box in cover.boxes if _inner(y, box).size]
 
 
 def difference_outside(original: _Plane, copy: _Plane, cover: FrameCover) -> tuple[float, float, Box | None]:
@@ -107,6 +102,22 @@ def _flat_flaw(y: _Plane, u: _Plane, v: _Plane, box: Box, without: Sequence[Box]
         if spread > worst:
             worst, words = spread, f"{name} deviates by {spread:.1f} levels within a flat cover"
     return [Flaw(box, worst, words)] if worst > FLAT_LIMIT else []
+
+
+def _colour_flaw(planes: tuple[_Plane, _Plane, _Plane], box: Box, colour: tuple[int, int, int]) -> list[Flaw]:
+    """A flat region has the plan's colour too: a face in the dark is nearly flat. Any matrix and range will do."""
+    chroma = (box[0] // 2, box[1] // 2, (box[2] + 1) // 2, (box[3] + 1) // 2)
+    seen = [float(_inner(plane, part).mean()) for plane, part in zip(planes, (box, chroma, chroma), strict=True)]
+    red, green, blue = colour
+    away = []
+    for kr, kb in ((0.2126, 0.0722), (0.299, 0.114)):  # ITU-R BT.709, BT.601
+        luma = kr * red + (1 - kr - kb) * green + kb * blue
+        cb, cr = (blue - luma) / (2 - 2 * kb), (red - luma) / (2 - 2 * kr)
+        for base, gain_y, gain_c in ((16, 219 / 255, 224 / 255), (0, 1.0, 1.0)):
+            wanted = (base + gain_y * luma, 128 + gain_c * cb, 128 + gain_c * cr)
+            away.append(max(abs(one - other) for one, other in zip(seen, wanted, strict=True)))
+    off = min(away)
+    return [Flaw(box, off, f"a cover is {off:.0f} levels off the plan's colour")] if off > COLOUR_LIMIT else []
 
 
 def _detail_flaw(y: _Plane, box: Box, without: Sequence[Box], effect: Effect) -> list[Flaw]:

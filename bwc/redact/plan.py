@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
+from typing import TypeAlias
 
 from bwc.canonical import Json, sha256_hex
 from bwc.errors import UsageError
@@ -260,6 +261,7 @@ def undecided(plan: RedactionPlan) -> tuple[str, ...]:
     return tuple(part.id for part in parts if part.decision.choice is Choice.UNDECIDED)
 
 
+_Entry: TypeAlias = tuple[Span, int, str]  # a span, its margin in per mille, the id of its track
 _BLOCK = 256  # frames per index block: a frame's candidates are the spans that touch its block
 
 
@@ -281,15 +283,15 @@ class Coverage:
 
     def __init__(self, plan: RedactionPlan) -> None:
         self._plan = plan
-        self._covered: dict[int, list[tuple[Span, int]]] = {}
-        self._kept: dict[int, list[tuple[Span, int]]] = {}
+        self._covered: dict[int, list[_Entry]] = {}
+        self._kept: dict[int, list[_Entry]] = {}
         for track in plan.tracks:
             index = self._covered if track.decision.is_covered else self._kept
             # A person's box is meant as drawn; a detector's box is grown by the margin.
             margin = plan.effect.margin_permille if track.origin is Origin.DETECTOR else 0
             for span in track.spans:
                 for block in range(span.first // _BLOCK, (span.stop - 1) // _BLOCK + 1):
-                    index.setdefault(block, []).append((span, margin))
+                    index.setdefault(block, []).append((span, margin, track.id))
 
     def at(self, ordinal: int) -> FrameCover:
         """What is hidden in frame `ordinal`; boxes are grown, even-aligned and clipped, in plan order."""
@@ -304,17 +306,21 @@ class Coverage:
 
     def kept(self, ordinal: int) -> tuple[Box, ...]:
         """Boxes (without margin) of tracks a person decided to keep visible."""
-        return tuple(span.boxes[ordinal - span.first] for span, _ in _near(self._kept, ordinal))
+        return tuple(box for _, box in self.kept_tracks(ordinal))
 
-    def _boxes(self, index: dict[int, list[tuple[Span, int]]], ordinal: int) -> tuple[Box, ...]:
+    def kept_tracks(self, ordinal: int) -> tuple[tuple[str, Box], ...]:
+        """The same with the ids of their tracks."""
+        return tuple((name, span.boxes[ordinal - span.first]) for span, _, name in _near(self._kept, ordinal))
+
+    def _boxes(self, index: dict[int, list[_Entry]], ordinal: int) -> tuple[Box, ...]:
         media = self._plan.media
         return tuple(
             grow(span.boxes[ordinal - span.first], margin, media.width, media.height)
-            for span, margin in _near(index, ordinal)
+            for span, margin, _ in _near(index, ordinal)
         )
 
 
-def _near(index: dict[int, list[tuple[Span, int]]], ordinal: int) -> list[tuple[Span, int]]:
+def _near(index: dict[int, list[_Entry]], ordinal: int) -> list[_Entry]:
     return [entry for entry in index.get(ordinal // _BLOCK, ()) if entry[0].first <= ordinal < entry[0].stop]
 
 

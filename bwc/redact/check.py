@@ -1,0 +1,294 @@
+"""The second opinion on a redacted copy: judges the final bytes, with detectors and code that did not make them.
+
+ 1. the plan belongs to the original (digest, frame times)
+ 2. the container holds our boxes only: no tags, no other streams, no user data in the picture stream
+ 3. every frame of the copy is there, once, at exactly the original's time
+ 4. inside covers nothing is left; outside the picture is the original's
+ 5. faces and plates that still show, or show again inside a cover, become suspects (every `stride`-th frame)
+ 6. sound begins and lasts as the original's; muted spans are silent
+
+It never raises for what it finds: everything goes into the report, and the caller refuses the release.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import BinaryIO
+
+from bwc.canonical import sha256_hex
+from bwc.errors import MediaError
+from bwc.media.decode import Picture, VideoReader
+from bwc.media.facts import MediaFacts
+from bwc.media.mp4_check import check_boxes
+from bwc.redact.ahead import Ahead
+from bwc.redact.check_cover import (
+    BLOCK_DIFFERENCE_LIMIT,
+    MEAN_DIFFERENCE_LIMIT,
+    difference_outside,
+    flaws_of_covers,
+)
+from bwc.redact.check_report import CheckReport, Fault, Finding, KeptTrack
+from bwc.redact.check_search import Finders, Search
+from bwc.redact.check_sound import compare_sound
+from bwc.redact.plan import Box, Coverage, FrameCover, RedactionPlan
+from bwc.redact.plan_format import to_bytes
+from bwc.redact.plan_view import muted_spans
+
+TOOL = "bwc"
+_READ = 1 << 20
+_MAX_FINDINGS_OF_A_KIND = 50
+
+Progress = Callable[[int, int | None], None]
+
+
+def check(
+    original: BinaryIO,
+    copy: BinaryIO,
+    plan: RedactionPlan,
+    *,
+    stride: int = 1,
+    progress: Progress | None = None,
+    finders: Finders | None = None,
+) -> CheckReport:
+    """What is wrong with `copy`, which should be `original` redacted by `plan`. Both files are seekable.
+
+    Faces and plates are searched in every `stride`-th frame; everything else is checked in every frame.
+    Raises `UnreadableMedia` when the original does not decode, and what the detectors' files raise.
+    """
+    look = finders or Finders.open()
+    run = _Run(plan, Search(plan, look, stride))
+    if _digest(original)[0] != plan.content_sha256:
+        run.find(Fault.PLAN_STALE, "the plan is of another recording")
+    digest, size = _digest(copy)
+    for sentence in check_boxes(copy):
+        run.find(_fault_of(sentence), sentence)
+    measures: dict[str, int] = {}
+    before = VideoReader(original)
+    try:
+        after = VideoReader(copy)
+        facts = before.facts, after.facts
+        run.shift = _shift(facts[0])
+        run.compare_pictures(before, after, progress)
+        _look_at_streams(run, facts[1])
+        findings, measures = compare_sound(original, copy, facts, muted=muted_spans(plan), shift=run.shift)
+        run.findings += findings
+    except MediaError as error:
+        if before.frames_lost == 0 and before.facts.video is None:
+            raise
+        run.find(Fault.UNREADABLE, error.message)
+    return run.report(before, look, stride=stride, digest=digest, size=size, measures=measures)
+
+
+@dataclass(slots=True)
+class _Streak:
+    """The same fault in consecutive frames: one finding."""
+
+    fault: Fault
+    words: str
+    first: int
+    last: int
+    frames: int
+    worst: float
+    box: Box | None
+
+    def finding(self) -> Finding:
+        return Finding(
+            fault=self.fault, detail=self.words, first=self.first, last=self.last, frames=self.frames, box=self.box
+        )
+
+
+@dataclass(slots=True)
+class _Run:
+    plan: RedactionPlan
+    search: Search
+    findings: list[Finding] = field(default_factory=list)
+    shift: Fraction = Fraction(0)  # what is added to times of the copy: MP4 cannot begin before zero
+    frames: int = 0
+    covers_checked: int = 0
+    worst_mean: float = 0.0
+    worst_local: float = 0.0
+    _streaks: dict[Fault, _Streak] = field(default_factory=dict)
+    _missing: int = 0
+    _added: int = 0
+
+    def find(self, fault: Fault, words: str) -> None:
+        self.findings.append(Finding(fault=fault, detail=words))
+
+    def compare_pictures(self, before: VideoReader, after: VideoReader, progress: Progress | None) -> None:
+        """Steps 1 (frame times), 3, 4 and 5: both files in order of time, each frame once."""
+        media = self.plan.media
+        padded = media.width + media.width % 2, media.height + media.height % 2
+        if (after.width, after.height) not in ((media.width, media.height), padded):
+            words = f"the copy has {after.width}x{after.height}, the original {media.width}x{media.height}"
+            self.find(Fault.PICTURE_SIZE, words)
+            return
+        covers = Coverage(self.plan)
+        strange = 0
+        with Ahead(before.frames(), depth=3) as originals, Ahead(after.frames(), depth=3) as copies:
+            for source, result in self._paired(originals, copies):
+                shown = source or result
+                assert shown is not None
+                ordinal = media.pts.ordinal_of(source.pts) if source else None
+                strange += bool(source) and ordinal is None
+                cover = covers.at(ordinal) if ordinal is not None else FrameCover(whole=True)
+                if result is not None:
+                    self.frames += 1
+                    self._judge(source, result, ordinal, cover)
+                    place = ordinal if ordinal is not None else min(result.ordinal, max(0, media.frames - 1))
+                    kept = covers.kept_tracks(ordinal) if ordinal is not None else ()
+                    self.search.look(result, place, cover, kept)
+                if progress and shown.ordinal % 10 == 9:
+                    progress(shown.ordinal + 1, media.frames or None)
+        if strange:
+            self.find(Fault.PLAN_STALE, f"{strange} frames of the original are shown at times the plan does not know")
+        if self._missing:
+            self.find(Fault.TIMING, f"{self._missing} frames of the original are not in the copy at their time")
+        if self._added:
+            self.find(Fault.TIMING, f"{self._added} frames of the copy are at times the original has no frame")
+        if after.lost or after.retimed:
+            self.find(
+                Fault.UNREADABLE, f"{len(after.lost) + len(after.retimed)} places of the copy do not decode cleanly"
+            )
+
+    def _paired(
+        self, originals: Iterator[Picture], copies: Iterator[Picture]
+    ) -> Iterator[tuple[Picture | None, Picture | None]]:
+        """Frames of both at the same time, as rationals; None where one of them has no frame."""
+        source, result = next(originals, None), next(copies, None)
+        while source is not None or result is not None:
+            if source is None or (result is not None and result.seconds + self.shift < source.seconds):
+                self._added += 1
+                yield None, result
+                result = next(copies, None)
+            elif result is None or result.seconds + self.shift > source.seconds:
+                self._missing += 1
+                yield source, None
+                source = next(originals, None)
+            else:
+                yield source, result
+                source, result = next(originals, None), next(copies, None)
+
+    def _judge(self, source: Picture | None, result: Picture, ordinal: int | None, cover: FrameCover) -> None:
+        """Step 4 for one frame."""
+        media, place = self.plan.media, ordinal if ordinal is not None else result.ordinal
+        y = result.y[: media.height, : media.width]
+        half = (media.height + 1) // 2, (media.width + 1) // 2
+        u, v = result.u[: half[0], : half[1]], result.v[: half[0], : half[1]]
+        self.covers_checked += 1 if cover.whole else len(cover.boxes)
+        for flaw in flaws_of_covers(y, u, v, cover, self.plan.effect):
+            self._fault(Fault.COVER_WEAK, flaw.words, place, flaw.measure, flaw.box)
+        if source is None or source.damaged or source.y.shape != y.shape:
+            return
+        mean, local, where = difference_outside(source.y, y, cover)
+        self.worst_mean, self.worst_local = max(self.worst_mean, mean), max(self.worst_local, local)
+        if mean > MEAN_DIFFERENCE_LIMIT or local > BLOCK_DIFFERENCE_LIMIT:
+            words = f"outside covers the picture differs by {mean:.1f} levels, in one place by {local:.1f}"
+            self._fault(Fault.PICTURE_DIFFERS, words, place, local, where)
+
+    def _fault(self, fault: Fault, words: str, place: int, measure: float, box: Box | None) -> None:
+        streak = self._streaks.get(fault)
+        if streak is not None and place - streak.last <= 1:
+            streak.frames += place != streak.last
+            streak.last = place
+            if measure > streak.worst:
+                streak.worst, streak.words, streak.box = measure, words, box
+            return
+        self._close(fault)
+        self._streaks[fault] = _Streak(fault, words, place, place, 1, measure, box)
+
+    def _close(self, fault: Fault) -> None:
+        streak = self._streaks.pop(fault, None)
+        if streak is not None and sum(one.fault is fault for one in self.findings) < _MAX_FINDINGS_OF_A_KIND:
+            self.findings.append(streak.finding())
+
+    def report(
+        self, before: VideoReader, look: Finders, *, stride: int, digest: str, size: int, measures: dict[str, int]
+    ) -> CheckReport:
+        for fault in list(self._streaks):
+            self._close(fault)
+        if before.frames_lost:
+            self.find(Fault.FRAMES_LOST, f"{before.frames_lost} frames of the original do not decode")
+        times = _Times(self.plan)
+        return CheckReport(
+            plan_id=self.plan.plan_id,
+            plan_revision=self.plan.revision,
+            plan_sha256=sha256_hex(to_bytes(self.plan)),
+            content_sha256=self.plan.content_sha256,
+            copy_sha256=digest,
+            copy_bytes=size,
+            tool=TOOL,
+            stride=stride,
+            frames=self.frames,
+            frames_checked=self.search.searched,
+            frames_lost=before.frames_lost,
+            covers_checked=self.covers_checked,
+            detectors=look.describe(),
+            not_checked=look.not_checked,
+            suspects=self.search.chains.suspects(times.end_ms, times.start_ms),
+            findings=tuple(self.findings),
+            kept=tuple(KeptTrack(id=name, sightings=count) for name, count in sorted(self.search.kept.items())),
+            measures={
+                **measures,
+                "difference_local_centilevels": round(100 * self.worst_local),
+                "difference_mean_centilevels": round(100 * self.worst_mean),
+            },
+        )
+
+
+class _Times:
+    """When frames are shown, in ms after the first."""
+
+    def __init__(self, plan: RedactionPlan) -> None:
+        self._pts, self._media = plan.media.pts, plan.media
+
+    def start_ms(self, ordinal: int) -> int:
+        return self._ms(self._pts.pts_of(ordinal))
+
+    def end_ms(self, ordinal: int) -> int:
+        if ordinal + 1 < self._pts.count:
+            return self._ms(self._pts.pts_of(ordinal + 1))
+        return self._ms(self._pts.start + self._media.duration)
+
+    def _ms(self, ticks: int) -> int:
+        return int((ticks - self._pts.start) * self._media.time_base * 1000)
+
+
+def _look_at_streams(run: _Run, facts: MediaFacts) -> None:
+    for stream in facts.other_streams:
+        run.find(Fault.EXTRA_STREAM, f"the copy has a stream of {stream.kind} {stream.codec}")
+    # What the codec library makes of any MP4, and nothing else
+    known = {"major_brand", "minor_version", "compatible_brands", "language", "handler_name", "vendor_id", "DURATION"}
+    for where, name, value in facts.tags:
+        if name not in known or (name in ("handler_name", "vendor_id") and value.strip("[]0\0 ")):
+            run.find(Fault.METADATA, f"{where} holds the tag {name!r}")
+    if facts.position or facts.recorded_at:
+        run.find(Fault.METADATA, "the copy says where or when it was recorded")
+
+
+def _shift(facts: MediaFacts) -> Fraction:
+    """Where the copy's zero lies on the original's clock: at zero, or at the beginning if that is earlier."""
+    starts = [Fraction(0)]
+    if facts.video is not None and facts.video.pts is not None:
+        starts.append(facts.video.pts.start * facts.video.time_base)
+    starts += [track.start * track.time_base for track in facts.audio if track.start is not None]
+    return min(starts)
+
+
+def _fault_of(sentence: str) -> Fault:
+    if "SEI" in sentence or "NAL unit" in sentence:
+        return Fault.USER_DATA
+    if "holds a creation" in sentence or "holds a name" in sentence or "compressor name" in sentence:
+        return Fault.METADATA
+    if sentence.startswith(("tracks are", "a track is neither")):
+        return Fault.EXTRA_STREAM
+    return Fault.CONTAINER
+
+
+def _digest(file: BinaryIO) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    file.seek(0)
+    while piece := file.read(_READ):
+        digest.update(piece)
+        size += len(piece)
+    return digest.hexdigest(), size

@@ -1,0 +1,142 @@
+"""Compares the sound of a copy with the original's: when it begins, how long it lasts, that muted spans are silent.
+
+Sound is compared by its loudness in windows of 20 ms: the same for copied packets, near for sound that was encoded
+again. Decoded here independently of how it was written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bwc.media.facts import MediaFacts
+from bwc.media.pcm import decode_sound
+from bwc.redact.check_report import Fault, Finding
+
+WINDOWS_PER_SECOND = 50
+LENGTH_SAMPLES = 1024  # one AAC packet: what a copy may be longer or shorter by
+LOUDNESS_PERMILLE = 200  # difference of loudness against the original's; another recording differs by 500 and more
+_SILENT = 1e-4  # of full scale: a sample below this is silence in 16 bits, give or take 3 steps
+_NEAR_MUTE = 4  # windows around a muted span where the fade of neighbouring packets is heard
+_FLOOR = 1e-3  # loudness below which two sounds are both called quiet
+_NS = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Loudness:
+    """One sound track as decoded, on the recording's clock."""
+
+    start: Fraction | None = None
+    end: Fraction = Fraction(0)
+    rate: int = 0
+    channels: int = 0
+    loudest_muted: float = 0.0
+    energy: dict[int, float] = field(default_factory=dict)  # by window of 1/WINDOWS_PER_SECOND
+    counts: dict[int, int] = field(default_factory=dict)
+
+    def window(self, place: int) -> float:
+        count = self.counts.get(place, 0)
+        return float(np.sqrt(self.energy[place] / count)) if count else 0.0
+
+
+def hear(file: BinaryIO, stream: int, muted: Sequence[tuple[int, int]], shift: Fraction = Fraction(0)) -> Loudness:
+    """Decode sound track `stream` of `file`; `muted` spans in ns of the recording's clock, which is `shift` later."""
+    heard = Loudness()
+    for start, samples, rate in decode_sound(file, stream):
+        begin = start + shift
+        if heard.start is None:
+            heard.start = begin
+        heard.rate, heard.channels = rate, samples.shape[0]
+        heard.end = max(heard.end, begin + Fraction(samples.shape[1], rate))
+        first = round(begin * rate)
+        _add(heard, samples, first, rate)
+        for from_ns, to_ns in muted:
+            inside = samples[:, max(0, -(-from_ns * rate // _NS) - first) : max(0, to_ns * rate // _NS - first)]
+            if inside.size:
+                heard.loudest_muted = max(heard.loudest_muted, float(np.abs(inside).max()))
+    return heard
+
+
+def compare_sound(
+    original: BinaryIO,
+    copy: BinaryIO,
+    facts: tuple[MediaFacts, MediaFacts],
+    *,
+    muted: Sequence[tuple[int, int]],
+    shift: Fraction,
+) -> tuple[list[Finding], dict[str, int]]:
+    """What is wrong with the sound of `copy`, and what was measured. `facts` are of the original and of the copy."""
+    sources = [track for track in facts[0].audio if track.start is not None]
+    results = [track for track in facts[1].audio if track.start is not None]
+    findings, measures = [], {"audio_tracks": len(results)}
+    if len(sources) != len(results):
+        words = f"the original has {len(sources)} sound tracks that decode, the copy {len(results)}"
+        fault = Fault.AUDIO_MISSING if len(results) < len(sources) else Fault.EXTRA_STREAM
+        findings.append(Finding(fault=fault, detail=words))
+    for number, (source, result) in enumerate(zip(sources, results, strict=False), 1):
+        before = hear(original, source.stream, ())
+        after = hear(copy, result.stream, muted, shift)
+        found, apart = _differences(number, before, after, muted)
+        findings += found
+        measures[f"audio_{number}_difference_permille"] = apart
+        measures[f"audio_{number}_start_us"] = int((after.start or Fraction(0)) * 1_000_000)
+        measures[f"audio_{number}_length_us"] = int((after.end - (after.start or Fraction(0))) * 1_000_000)
+    return findings, measures
+
+
+def _differences(
+    number: int, before: Loudness, after: Loudness, muted: Sequence[tuple[int, int]]
+) -> tuple[list[Finding], int]:
+    found = []
+    name = f"sound track {number}"
+    if before.start is None or after.start is None:
+        return (
+            [Finding(fault=Fault.AUDIO_MISSING, detail=f"{name} does not decode")] if before.start is not None else []
+        ), 0
+    tick = Fraction(1, min(before.rate, after.rate))
+    if abs(before.start - after.start) > tick:
+        words = f"{name} begins at {float(after.start):.6f} s, the original's at {float(before.start):.6f} s"
+        found.append(Finding(fault=Fault.AUDIO_DIFFERS, detail=words))
+    longer = (after.end - after.start) - (before.end - before.start)
+    if abs(longer) > LENGTH_SAMPLES * tick:
+        words = f"{name} lasts {float(after.end - after.start):.6f} s, {float(longer):+.6f} s against the original"
+        found.append(Finding(fault=Fault.AUDIO_DIFFERS, detail=words))
+    if before.channels != after.channels and after.channels < min(before.channels, 8):
+        words = f"{name} has {after.channels} channels, the original {before.channels}"
+        found.append(Finding(fault=Fault.AUDIO_DIFFERS, detail=words))
+    apart = _apart(before, after, muted)
+    if apart > LOUDNESS_PERMILLE:
+        words = f"{name} differs in loudness by {apart} per mille outside muted spans"
+        found.append(Finding(fault=Fault.AUDIO_DIFFERS, detail=words))
+    if after.loudest_muted > _SILENT:
+        words = f"{name} is heard in a muted span: {round(after.loudest_muted * 32768)} of 32768"
+        found.append(Finding(fault=Fault.MUTE_HEARD, detail=words))
+    return found, apart
+
+
+def _apart(before: Loudness, after: Loudness, muted: Sequence[tuple[int, int]]) -> int:
+    hidden: set[int] = set()
+    for from_ns, to_ns in muted:
+        first, last = (edge * WINDOWS_PER_SECOND // _NS for edge in (from_ns, to_ns))
+        first = max(first, min(before.counts, default=0))
+        last = min(last, max(before.counts, default=0))
+        hidden |= set(range(first - _NEAR_MUTE, last + _NEAR_MUTE + 1))
+    places = sorted((before.counts.keys() | after.counts.keys()) - hidden)
+    total = sum(before.window(place) for place in places) + _FLOOR * len(places)
+    apart = sum(abs(before.window(place) - after.window(place)) for place in places)
+    return int(1000 * apart / total) if places else 0
+
+
+def _add(heard: Loudness, samples: NDArray[np.float32], first: int, rate: int) -> None:
+    places = (first + np.arange(samples.shape[1])) * WINDOWS_PER_SECOND // rate
+    power = np.square(samples.astype(np.float64)).mean(axis=0)
+    base = int(places[0]) if places.size else 0
+    for offset, (energy, count) in enumerate(
+        zip(np.bincount(places - base, power), np.bincount(places - base), strict=True)
+    ):
+        if count:
+            heard.energy[base + offset] = heard.energy.get(base + offset, 0.0) + float(energy)
+            heard.counts[base + offset] = heard.counts.get(base + offset, 0) + int(count)
