@@ -36,12 +36,7 @@ class OperatorPublic:
 
     def document(self) -> bytes:
         """The file handed to the administrator."""
-        body = {
-            "format": PUBLIC_FORMAT,
-            "key": self.key.to_json(),
-            "name": self.name,
-            "recipient": self.recipient.to_json(),
-        }
+        body = self.key.to_json() | {"format": PUBLIC_FORMAT, "name": self.name, "recipient": self.recipient.to_json()}
         return json.dumps(body, indent=1).encode() + b"\n"
 
     @classmethod

@@ -12,6 +12,8 @@ def parse_time(text: str) -> int:
     """Nanoseconds of a media time written 12, 12.5, 1:02.5 or 1:02:03.250. Raises `UsageError`."""
     parts = text.split(":")
     try:
+        if not text.isascii():
+            raise ValueError(text)
         if not 1 <= len(parts) <= 3 or any(not part for part in parts):
             raise ValueError(text)
         whole, _, fraction = parts[-1].partition(".")

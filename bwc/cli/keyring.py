@@ -101,6 +101,7 @@ def key_list(entry: Entry) -> None:
         {
             "key": row.key_id,
             "name": row.name,
+            "recipient": row.recipient.recipient_id,
             "roles": list(row.roles),
             "revoked": not row.is_active,
             "here": row.name in here,

@@ -53,12 +53,16 @@ class World:
 
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith("BWC_") or key == "BWC_MODELS"}
-        return kept | {
-            "BWC_HOME": str(self.home),
-            "BWC_VAULT": str(self.vault),
-            "BWC_PASSPHRASE_FILE": str(self.folder / "passphrase"),
-            "PYTHONPATH": str(ROOT),
-        } | self.extra
+        return (
+            kept
+            | {
+                "BWC_HOME": str(self.home),
+                "BWC_VAULT": str(self.vault),
+                "BWC_PASSPHRASE_FILE": str(self.folder / "passphrase"),
+                "PYTHONPATH": str(ROOT),
+            }
+            | self.extra
+        )
 
     def run(self, *words: str | Path, code: int | None = 0, timeout: float = 600) -> Done:
         """Run `bwc WORDS`; with `code` not None it must exit so."""
@@ -73,7 +77,9 @@ class World:
             check=False,
         )
         if code is not None and done.returncode != code:
-            pytest.fail(f"bwc {' '.join(map(str, words))} exited {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}")
+            pytest.fail(
+                f"bwc {' '.join(map(str, words))} exited {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}"
+            )
         return Done(done.returncode, done.stdout, done.stderr)
 
     def json(self, *words: str | Path, code: int | None = 0, timeout: float = 600) -> Any:
@@ -88,7 +94,16 @@ class World:
 def world(tmp_path: Path) -> World:
     """A computer with an empty vault of "Springfield PD"."""
     made = World(tmp_path)
-    made.run("init", made.vault, "--agency", "Springfield PD", "--operator", made.operator, "--recovery-file", tmp_path / "recovery.txt")
+    made.run(
+        "init",
+        made.vault,
+        "--agency",
+        "Springfield PD",
+        "--operator",
+        made.operator,
+        "--recovery-file",
+        tmp_path / "recovery.txt",
+    )
     return made
 
 

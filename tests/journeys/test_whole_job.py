@@ -1,0 +1,163 @@
+"""The whole job through the real command line: card → vault → plan → copy → check → approval → release → verified."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.conftest import FIXTURES, World
+
+CLIP = FIXTURES / "clips" / "plain.mp4"
+
+
+def decide_all(world: World, item: str) -> None:
+    """What a records officer does with whatever detect and check left open."""
+    world.run("decide", item, "--undecided", "redact", "--exemption", "privacy")
+    world.run("redact", item)
+    for _ in range(3):
+        checked = world.run("check", item, "--json", code=None)
+        if checked.code == 0:
+            return
+        assert checked.code == 6
+        documents = checked.out.split("\n}\n", 1)
+        suspects = json.loads(documents[0] + "\n}")["checks"][0]["open"]
+        world.run("decide", item, *suspects, "redact", "--exemption", "privacy")
+        world.run("redact", item)
+    pytest.fail("the check keeps finding suspects")
+
+
+@pytest.fixture
+def ingested(world: World, card: Callable[..., Path]) -> str:
+    receipt = world.json("ingest", card(CLIP), "--officer", "B1234", "--camera", "X81234", "--case", "26-1182")
+    assert receipt["safe_to_wipe"] is True
+    (row,) = world.items()
+    assert row["case_ids"] == ["26-1182"]
+    return str(row["item"])
+
+
+def test_from_card_to_a_release_that_verifies(world: World, ingested: str, tmp_path: Path) -> None:
+    plan = world.json("detect", ingested)["plans"][0]
+    assert any(row["class"] == "face" for row in plan["summary"]["classes"])
+    decide_all(world, ingested)
+    approved = world.json("approve", ingested)
+    assert approved["more_people_needed"] == 0
+    out = tmp_path / "R-311"
+    released = world.json("release", ingested, "--request", "R-311", "-o", out)
+    assert released["folder"] == str(out)
+    assert world.json("verify")["verdict"] == "INTACT"
+    assert world.json("verify", out)["verdict"] == "ours"
+    assert [row["state"] for row in world.items()] == ["released"]
+    kinds = [event["kind"] for event in world.json("log", ingested)["events"]]
+    assert kinds[0] == "item.ingested"
+    assert kinds[-1] == "release.published"
+    assert {"item.opened", "detection.run", "plan.saved", "copy.rendered", "copy.checked", "copy.approved"} <= set(
+        kinds
+    )
+    # the requester has the folder alone: no vault, nothing pinned
+    stranger = World(tmp_path / "stranger", extra={"BWC_VAULT": str(tmp_path / "none")})
+    assert stranger.run("verify", out, code=7).out
+    assert stranger.json("verify", out, "--key", released["vkey"])["verdict"] == "ours"
+    video = next(out.glob("*.mp4"))
+    assert stranger.json("verify", video, "--key", released["vkey"])["verdict"] == "ours"
+    lonely = tmp_path / "lonely.mp4"
+    shutil.copy(video, lonely)
+    stranger.run("verify", lonely, code=4)
+
+
+def test_a_release_waits_for_every_step(world: World, ingested: str, tmp_path: Path) -> None:
+    out = tmp_path / "R-1"
+    world.run("release", ingested, "--request", "R-1", "-o", out, code=4)  # no plan
+    world.run("detect", ingested)
+    world.run("mask", ingested, "--box", "10,10,40,40", "--from", "0", "--to", "1", "--note", "sign")
+    undecided = world.json("plan", ingested)["plans"][0]["summary"]["undecided"]
+    world.run("decide", ingested, "t1", "undecided")
+    world.run("approve", ingested, code=7)
+    assert undecided is not None
+    decide_all(world, ingested)
+    world.run("release", ingested, "--request", "R-1", "-o", out, code=7)  # not approved
+    world.run("approve", ingested)
+    world.run("mask", ingested, "--box", "60,10,40,40", "--from", "0", "--to", "1", "--note", "another sign")
+    world.run("release", ingested, "--request", "R-1", "-o", out, code=7)  # the plan is newer than the copy
+    assert not out.exists()
+    assert world.json("verify", "--quick")["verdict"] == "INTACT"
+    refused = [event for event in world.json("log", ingested)["events"] if event["kind"] == "act.refused"]
+    assert refused
+
+
+def test_policy_may_ask_for_two_people(world: World, ingested: str, tmp_path: Path) -> None:
+    world.run("policy", "set", "approvals=2")
+    world.run("key", "new", "deputy", "--out", tmp_path / "deputy.pub")
+    world.extra["BWC_OPERATOR"] = "chief"
+    assert world.json("key", "enrol", tmp_path / "deputy.pub", "--role", "records")["envelopes_rewrapped"] >= 1
+    world.run("detect", ingested)
+    decide_all(world, ingested)
+    assert world.json("approve", ingested)["more_people_needed"] == 1
+    world.run("approve", ingested)  # the same person twice is one person
+    world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", code=7)
+    assert world.json("approve", ingested, "--as", "deputy")["more_people_needed"] == 0
+    world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", "--as", "deputy")
+    assert world.json("verify")["verdict"] == "INTACT"
+    assert world.json("verify", tmp_path / "R-2")["verdict"] == "ours"
+
+
+def test_a_technician_takes_in_but_cannot_open(world: World, card: Callable[..., Path], tmp_path: Path) -> None:
+    world.run("key", "new", "dock", "--out", tmp_path / "dock.pub")
+    world.extra["BWC_OPERATOR"] = "chief"
+    world.run("key", "enrol", tmp_path / "dock.pub", "--role", "technician")
+    world.extra["BWC_OPERATOR"] = "dock"
+    world.run("ingest", card(CLIP), "--officer", "B1", "--camera", "X1")
+    (row,) = world.items()
+    refused = world.run("open", row["item"], "-o", tmp_path / "stolen.mp4", "--reason", "curious", code=7)
+    assert "records" in refused.err
+    assert not (tmp_path / "stolen.mp4").exists()
+    # and not by cryptography either: no envelope of the item names the dock's recipient
+    dock = next(one for one in world.json("key", "list")["keys"] if one["name"] == "dock")
+    envelopes = [json.loads(path.read_bytes()) for path in world.vault.glob("envelopes/*/*.json")]
+    assert envelopes
+    recipients = {wrap["recipient"] for envelope in envelopes for wrap in envelope["wraps"]}
+    assert dock["recipient"] not in recipients
+    world.extra["BWC_OPERATOR"] = "chief"
+    kinds = [event["kind"] for event in world.json("log", row["item"])["events"]]
+    assert "act.refused" in kinds
+    world.run("open", row["item"], "-o", tmp_path / "copy.mp4", "--reason", "court")
+    assert (tmp_path / "copy.mp4").read_bytes() == CLIP.read_bytes()
+    assert world.json("verify")["verdict"] == "INTACT"
+
+
+def test_the_same_card_twice_is_one_object(world: World, ingested: str, card: Callable[..., Path]) -> None:
+    again = world.json("ingest", card(CLIP), "--officer", "B1234", "--camera", "X81234")
+    assert again["safe_to_wipe"] is True
+    assert len(world.items()) == 1
+    assert "item.duplicate" in [event["kind"] for event in world.json("log", ingested)["events"]]
+
+
+def test_a_lost_catalog_is_replayed(world: World, ingested: str) -> None:
+    before = world.json("show", ingested)
+    for path in world.vault.glob("catalog.sqlite*"):
+        path.unlink()
+    world.run("list", code=None)
+    done = world.json("catalog", "rebuild")
+    assert done["bodies_closed"] == 0
+    after = world.json("show", ingested)
+    assert after == before
+    assert world.json("verify")["verdict"] == "INTACT"
+
+
+def test_tags_keep_old_and_new(world: World, ingested: str) -> None:
+    world.run("tag", ingested, "--case", "26-2000", "--note", "typed wrong")
+    assert world.items()[0]["case_ids"] == ["26-2000"]
+    tagged = world.json("log", ingested)["events"][-1]
+    assert tagged["private"]["old"]["case_ids"] == ["26-1182"]
+    assert tagged["private"]["new"]["case_ids"] == ["26-2000"]
+
+
+def test_a_wrong_passphrase_is_nine_and_no_vault_is_ten(world: World, tmp_path: Path) -> None:
+    (tmp_path / "wrong").write_text("not the passphrase\n")
+    world.extra["BWC_PASSPHRASE_FILE"] = str(tmp_path / "wrong")
+    world.run("policy", "set", "approvals=2", code=9)
+    world.extra["BWC_VAULT"] = str(tmp_path / "nowhere")
+    world.run("list", code=10)
+    world.run("frobnicate", code=2)
+    world.run("show", code=2)
