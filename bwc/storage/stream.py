@@ -150,7 +150,9 @@ class SealingWriter:
         self._filled = 0
 
     def _emit(self, data: bytes | memoryview) -> None:
-        self._sink.write(data)
+        taken = self._sink.write(data)
+        if isinstance(taken, int) and taken != len(data):  # an unbuffered file may take less than it is given
+            raise StorageError("a sealed stream was not written whole")
         self._sealed_bytes += len(data)
 
 

@@ -150,6 +150,15 @@ def test_full_sink_is_not_hidden():
         SealingWriter(Full(), KEY, AAD)
 
 
+def test_sink_that_takes_less_than_it_is_given_is_not_hidden():
+    class Short:
+        def write(self, data: bytes | bytearray | memoryview, /) -> int:
+            return len(data) - 1
+
+    with pytest.raises(StorageError):
+        SealingWriter(Short(), KEY, AAD)
+
+
 # --- refusing --------------------------------------------------------------------------------------------
 
 
