@@ -3,7 +3,7 @@
 
 import {
   PAPERS, LEAF_BYTES, TITLES, MAX_PAPER, DROPPINGS, Bad, Cannot, utf8, toHex, fromHex, fromBase64, concat,
-  same, sha256, canonical, leafHash, rootOf, includes, isSigned, parseVkey, need, isText, parseRelease,
+  same, sha256, canonical, rootOf, includes, isSigned, parseVkey, need, isText, parseRelease,
   parseEntry, parseProof, checkCheckpoint, checkIncluded,
 } from "./verify_papers.js";
 
@@ -99,12 +99,20 @@ async function small(files, name) {
   return new Uint8Array(await blob.arrayBuffer());
 }
 
+const AT_ONCE = 4; // leaves read and hashed together: 16 MiB of memory, and both cores busy
+
+/** The RFC 6962 leaf hashes of `blob`, read in 4 MiB pieces. */
 export async function measure(blob, onBytes = () => {}) {
   const leaves = [];
-  for (let at = 0; at < blob.size; at += LEAF_BYTES) {
-    const piece = new Uint8Array(await blob.slice(at, at + LEAF_BYTES).arrayBuffer());
-    leaves.push(await leafHash(piece));
-    onBytes(piece.length);
+  for (let at = 0; at < blob.size; at += AT_ONCE * LEAF_BYTES) {
+    const group = blob.slice(at, at + AT_ONCE * LEAF_BYTES);
+    const starts = Array.from({ length: Math.ceil(group.size / LEAF_BYTES) }, (_, number) => number * LEAF_BYTES);
+    leaves.push(...(await Promise.all(starts.map(async (start) => {
+      const piece = group.slice(start, start + LEAF_BYTES);
+      const prefixed = await new Blob([Uint8Array.of(0), piece]).arrayBuffer(); // RFC 6962: a leaf is prefixed with 0
+      return sha256(prefixed);
+    }))));
+    onBytes(group.size);
   }
   return leaves;
 }
@@ -160,6 +168,14 @@ function checkPublishes(release, event, digest) {
   for (const copy of release.copies) {
     need(release.listed.get(copy.file).sha256 === copy.copy_sha256, thing, `${copy.file} is listed with another digest`);
   }
+}
+
+function whyNot(error) {
+  if (error instanceof Cannot) return error.message;
+  if (["NotReadableError", "NotFoundError"].includes(error.name)) {
+    return "A file could not be read, or it changed since you chose it. Choose the release again.";
+  }
+  return String(error);
 }
 
 /** Check `files` [{path, blob}] of one package against `keyText`, the agency's vkey if the person has it.
@@ -248,7 +264,7 @@ export async function verifyRelease(files, keyText = "", { whole = true, onProgr
     report.verdict = report.findings.length ? "bad" : tied ? "ours" : "not-tied";
   } catch (error) {
     if (error instanceof Bad) note(error);
-    else [report.verdict, report.why] = ["cannot", error instanceof Cannot ? error.message : String(error)];
+    else [report.verdict, report.why] = ["cannot", whyNot(error)];
   }
   TITLES.forEach((title, at) => {
     report.steps[at] ??= { number: at + 1, title, result: "skipped", said: [] };

@@ -45,7 +45,7 @@ function explain(report, seconds) {
     lines.push(`Every file checked is exactly what ${report.release.agency} published, by the key you pasted.`);
   } else if (report.verdict === "not-tied") {
     lines.push("The files belong together and none was changed since they were put together. But anybody can make such a set. "
-      + "Only the agency's own key, pasted above, shows who made it.");
+      + "Only the agency's own key, pasted above, shows who made it.", ...report.steps[7].said.map((line) => `This release is ${line}.`));
   } else if (report.verdict === "cannot") {
     lines.push(report.why, "This says nothing about the release.");
   } else {
@@ -126,6 +126,9 @@ async function entriesOf(entry, path = "") {
 const listed = (input) => Array.from(input.files, (file) => ({ path: file.webkitRelativePath || file.name, blob: file }));
 byId("folder").addEventListener("change", (event) => choose(listed(event.target), true));
 byId("files").addEventListener("change", (event) => choose(listed(event.target), false));
+for (const id of ["folder", "files"]) { // else choosing the same ones again after a change would go unnoticed
+  byId(id).addEventListener("click", (event) => { event.target.value = ""; });
+}
 byId("check").addEventListener("click", check);
 const drop = byId("drop");
 for (const name of ["dragenter", "dragover"]) {

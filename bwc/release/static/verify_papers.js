@@ -115,7 +115,7 @@ function parseCanonical(bytes, thing) {
 
 // --- RFC 6962 trees ---------------------------------------------------------------------------------------
 
-export async function leafHash(bytes) {
+async function leafHash(bytes) {
   return sha256(concat(Uint8Array.of(0), bytes));
 }
 
