@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bwc.errors import MediaError, UnreadableMedia
 from bwc.media.facts import Colour, MediaFacts
-from bwc.media.planes import Plane, Planes, bgr_of, planes_of, resized
+from bwc.media.planes import Plane, Planes, bgr_of, cropped, planes_of, resized
 from bwc.media.probe import scan
 from bwc.media.source import Decoded, FrameDecoder, LostFrames, Retimed, Source
 
@@ -90,7 +90,9 @@ class VideoReader:
         with Source(file, name=name) as source:
             stream = _main(source)
             context = stream.codec_context
-            self.width, self.height = context.width, context.height
+            self._coded = (context.width, context.height)
+            self._window = source.window(*self._coded)
+            self.width, self.height = self._window[2:]
             self.time_base: Fraction = stream.time_base or Fraction(1, 90_000)
             self.codec: str = context.name
 
@@ -136,8 +138,10 @@ class VideoReader:
     def _picture(self, decoded: Decoded) -> Picture:
         frame = decoded.frame
         y, u, v = planes_of(frame) if self._planes else _nothing(frame)
-        if (frame.width, frame.height) != (self.width, self.height) and self._planes:
-            y, u, v = resized((y, u, v), self.width, self.height)
+        if self._planes and (frame.width, frame.height) != self._coded:
+            y, u, v = resized((y, u, v), *self._coded)
+        if self._planes and self._window[2:] != self._coded:
+            y, u, v = cropped((y, u, v), self._window)
         return Picture(
             ordinal=decoded.ordinal,
             pts=decoded.pts,

@@ -138,18 +138,15 @@ def audio_track(
     """
     if not len(table):
         raise MediaError("a sound track without packets cannot be written")
-    begin = start - origin
-    timescale = lcm(rate, begin.denominator)
-    if timescale > MAX_TIMESCALE:
-        raise MediaError(f"sound that starts at {start} s cannot be written exactly")
     return Track(
         kind="soun",
-        timescale=timescale,
+        # FFmpeg takes the skipped media time for a number of samples, so the time scale has to be the rate.
+        timescale=rate,
         entry=mp4a(config, rate, channels, max(table.sizes)),
         table=table,
-        tick=timescale // rate,
+        tick=1,
         last_duration=packet_samples,
-        start=begin,
+        start=start - origin,
         skip=skip,
         presented=length,
         data=data,

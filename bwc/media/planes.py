@@ -82,6 +82,18 @@ def resized(planes: Planes, width: int, height: int) -> Planes:
     )
 
 
+def cropped(planes: Planes, window: tuple[int, int, int, int]) -> Planes:
+    """The part (left, top, width, height) of `planes`; left and top are even."""
+    left, top, width, height = window
+    y, u, v = planes
+    half = (slice(top // 2, (top + height + 1) // 2), slice(left // 2, (left + width + 1) // 2))
+    return (
+        np.ascontiguousarray(y[top : top + height, left : left + width]),
+        np.ascontiguousarray(u[half]),
+        np.ascontiguousarray(v[half]),
+    )
+
+
 def _plain(frame: VideoFrame) -> VideoFrame:
     """Packed, semi-planar, grey, RGB and big-endian formats as `yuv420p`, range unchanged (RGB becomes limited)."""
     tagged = int(frame.color_range) or 1

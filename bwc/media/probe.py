@@ -57,7 +57,7 @@ def scan(file: BinaryIO, name: str = "", *, decode_frames: int | None) -> MediaF
                 sounds[packet.stream_index].push(packet)
         tags = tuple(_tags(source))
         losses = list(source.trouble)
-        video_facts = video.facts(losses) if video is not None else None
+        video_facts = video.facts(losses, source) if video is not None else None
         for sound in sounds.values():
             losses += sound.losses()
         return MediaFacts(
@@ -109,7 +109,7 @@ class _VideoScan:
                 self._keys.append(decoded.ordinal)
             self._pts.append(decoded.pts)
 
-    def facts(self, losses: list[str]) -> VideoFacts | None:
+    def facts(self, losses: list[str], source: Source) -> VideoFacts:
         if self._decoder is not None:
             self._take(self._decoder.finish())
         assert self._account is not None
@@ -121,13 +121,15 @@ class _VideoScan:
         time_base = self.stream.time_base or Fraction(1, 90_000)
         matrix = _matrix(first)
         sar = context.sample_aspect_ratio
+        coded = (first.width, first.height) if first is not None else (context.width, context.height)
+        _, _, width, height = source.window(*coded)
         return VideoFacts(
             stream=self.stream.index,
             codec=context.codec.canonical_name,
             profile=context.profile or "",
             pix_fmt=first.format.name if first is not None else context.pix_fmt or "",
-            width=first.width if first is not None else context.width,
-            height=first.height if first is not None else context.height,
+            width=width,
+            height=height,
             matrix=matrix,
             rotation=first.rotation if first is not None else 0,
             sar=(sar.numerator, sar.denominator) if sar else (1, 1),

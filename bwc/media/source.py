@@ -17,6 +17,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from bwc.errors import UnreadableMedia
+from bwc.media.clap import clean_aperture
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
@@ -104,8 +105,9 @@ class Source:
     """An opened recording. Raises `UnreadableMedia` (with the codec library's last line) when it cannot be opened."""
 
     def __init__(self, file: BinaryIO, *, name: str = "") -> None:
-        file.seek(0)
         self.name = name or "recording"
+        self._window = clean_aperture(file)
+        file.seek(0)
         self.watched = WatchedFile(file)
         self.trouble: list[str] = []  # demuxing errors, in words
         try:
@@ -139,6 +141,25 @@ class Source:
                 found = stream
         return found
 
+    def window(self, width: int, height: int) -> tuple[int, int, int, int]:
+        """(left, top, width, height) of a `width` x `height` picture that is meant to be shown.
+
+        Grown outwards to even corners, so that chroma samples stay with their pixels.
+        """
+        left, top, shown_width, shown_height = self._window or (0, 0, width, height)
+        if left + shown_width > width or top + shown_height > height:
+            return 0, 0, width, height
+        return left - left % 2, top - top % 2, shown_width + left % 2, shown_height + top % 2
+
+    def _mend(self, packet: "Packet[Any]") -> None:
+        """AVI holds no pts. For H.264 the library guesses them one frame late, the last one a tick after its
+        predecessor; without B-frames the order of storage is the order of showing, so the dts is the time.
+        """
+        if self.container.format.name == "avi" and packet.stream.type == "video":
+            context = cast("Any", packet.stream.codec_context)
+            if not context.has_b_frames and packet.dts is not None:
+                packet.pts = packet.dts
+
     def packets(self, *streams: Any) -> Iterator["Packet[Any]"]:
         """Packets of `streams` in file order; errors between packets are noted in `trouble` and stepped over."""
         errors = 0
@@ -148,6 +169,7 @@ class Source:
                     self.watched.raise_if_failed()
                     # An empty packet means "drain" to a decoder: one in mid-stream would end the recording there.
                     if packet.size > 0:
+                        self._mend(packet)
                         yield packet
             except av.error.FFmpegError as error:
                 self.watched.raise_if_failed()
