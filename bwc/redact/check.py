@@ -125,7 +125,11 @@ class _Run:
             return
         covers = Coverage(self.plan)
         strange = 0
-        with Ahead(before.frames(), depth=3) as originals, Ahead(after.frames(), depth=3) as copies:
+        with (
+            Ahead(before.frames(), depth=3) as originals,
+            Ahead(after.frames(), depth=3) as copies,
+            self.search as search,
+        ):
             for source, result in self._paired(originals, copies):
                 shown = source or result
                 assert shown is not None
@@ -137,9 +141,10 @@ class _Run:
                     self._judge(source, result, ordinal, cover)
                     place = ordinal if ordinal is not None else min(result.ordinal, max(0, media.frames - 1))
                     kept = covers.kept_tracks(ordinal) if ordinal is not None else ()
-                    self.search.look(result, place, cover, kept)
+                    search.look(result, place, cover, kept)
                 if progress and shown.ordinal % 10 == 9:
                     progress(shown.ordinal + 1, media.frames or None)
+            search.finish()
         if strange:
             self.find(Fault.PLAN_STALE, f"{strange} frames of the original are shown at times the plan does not know")
         if self._missing:

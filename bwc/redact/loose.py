@@ -1,0 +1,224 @@
+"""A loose file, no vault: detect, render and check in one go. The output appears under its name when all is done.
+
+Nothing of it is recorded anywhere. Working pieces are sealed with a key that exists in memory only, in a file
+without a name.
+"""
+
+import hashlib
+import os
+import secrets
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, cast
+
+from bwc.canonical import Json, sha256_hex
+from bwc.errors import LeakFound, PlanStale, StoreFull, UsageError
+from bwc.redact.check import check
+from bwc.redact.check_report import CheckReport
+from bwc.redact.detect import analyse
+from bwc.redact.plan import RedactionPlan
+from bwc.redact.plan_format import from_edited, to_bytes
+from bwc.redact.plan_view import PlanSummary, summary
+from bwc.redact.profiles import DEFAULT
+from bwc.redact.render import RenderResult, render
+from bwc.roles import Policy
+from bwc.storage.stream import OpenedStream, SealingWriter
+
+_READ = 1 << 20
+_AAD = b"bwc.scratch/1"
+
+Progress = Callable[[int, int | None], None]
+
+
+class SealedScratch:
+    """A working piece: sealed with a key nobody keeps, in a file without a name that the system frees at close."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115  closed by `close`
+        self._key = secrets.token_bytes(32)
+        self._writer = SealingWriter(self._file, self._key, _AAD)
+
+    def write(self, data: bytes, /) -> None:
+        self._writer.write(data)
+
+    def reader(self) -> BinaryIO:
+        self._writer.close()
+        return cast("BinaryIO", OpenedStream(cast("BinaryIO", self._file), self._key, _AAD))
+
+    def close(self) -> None:
+        self._file.close()
+        self._key = b""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LooseResult:
+    """What was made of one loose file."""
+
+    out: Path
+    plan: RedactionPlan
+    plan_bytes: bytes
+    summary: PlanSummary
+    rendered: RenderResult
+    report: CheckReport | None  # None: the check was left out
+
+    @property
+    def frames_lost(self) -> int:
+        return self.rendered.frames_lost
+
+    @property
+    def open_suspects(self) -> int:
+        return len(self.report.suspects) if self.report else 0
+
+    def suspects_json(self) -> list[dict[str, Json]]:
+        return [
+            {
+                "class": one.class_,
+                "first_ms": one.first_ms,
+                "id": one.id,
+                "last_ms": one.last_ms,
+                "risk": one.risk,
+                "sight": one.sight.value,
+                "sightings": one.sightings,
+            }
+            for one in (self.report.suspects if self.report else ())
+        ]
+
+    def to_json(self) -> dict[str, Json]:
+        report = self.report
+        return {
+            "bytes": self.rendered.copy_bytes,
+            "checked": report is not None,
+            "copy_sha256": self.rendered.copy_sha256,
+            "frames": self.rendered.frames,
+            "frames_checked": report.frames_checked if report else 0,
+            "frames_lost": self.frames_lost,
+            "not_checked": list(report.not_checked) if report else ["everything: --no-check"],
+            "out": str(self.out),
+            "plan": self.summary.to_json(),
+            "plan_sha256": sha256_hex(self.plan_bytes),
+            "suspects": self.suspects_json(),
+        }
+
+    def text(self) -> str:
+        made, found = self.rendered, self.summary
+        tracks = ", ".join(f"{row.tracks} {row.class_}" for row in found.classes) or "nothing found"
+        lines = [
+            f"{self.out}: {made.frames} frames, {made.covered_frames} of them with something hidden ({tracks})",
+            f"sha256 {made.copy_sha256}",
+        ]
+        if made.frames_lost:
+            lines.append(f"{made.frames_lost} frames of the original could not be decoded")
+        if made.covered_whole:
+            lines.append(f"{len(made.covered_whole)} frames are hidden altogether: the plan does not know them")
+        if self.report is None:
+            lines.append("not checked")
+        else:
+            lines.append(f"checked: {self.report.frames_checked} frames searched, {self.open_suspects} suspects")
+            lines += [
+                f"  {one.id} {one.class_} {one.sight.value} {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s"
+                for one in self.report.suspects
+            ]
+            lines += [f"  not checked: {what}" for what in self.report.not_checked]
+        return "\n".join(lines)
+
+
+def redact_file(
+    source: Path,
+    out: Path,
+    *,
+    plan_file: Path | None = None,
+    profile: str = DEFAULT,
+    check_copy: bool = True,
+    stride: int = 1,
+    policy: Policy | None = None,
+    progress: Progress | None = None,
+) -> LooseResult:
+    """Write the redacted copy of `source` to `out`, which must not exist.
+
+    With `plan_file` nothing is detected. Raises `PlanStale` for a plan of another file, `LeakFound` when the copy
+    itself is faulty, and what reading, detecting and rendering raise; nothing is then left at or beside `out`.
+    Suspects do not raise: they are in the result, and the copy is kept for a person to look at.
+    """
+    if out.exists() or out.is_symlink():
+        raise UsageError(f"{out} exists", "choose a new file name")
+    if not out.parent.is_dir():
+        raise UsageError(f"the folder {out.parent} is not there", f"mkdir {out.parent}")
+    phases = _Phases(progress, 3 if check_copy else 2)
+    partial = out.with_name(f".{out.name}.{secrets.token_hex(6)}.partial")
+    try:
+        with source.open("rb") as original:
+            plan = _plan(original, plan_file, profile, policy or Policy(), phases)
+            with partial.open("xb") as sink:
+                made = render(original, plan, sink, lambda: SealedScratch(out.parent), phases.next())
+                sink.flush()
+                os.fsync(sink.fileno())
+            report = _checked(original, partial, plan, stride, phases) if check_copy else None
+        os.link(partial, out)  # unlike a rename it never replaces what appeared meanwhile
+    except FileExistsError as error:
+        raise UsageError(f"{out} exists", "choose a new file name") from error
+    except OSError as error:
+        if error.errno == 28:  # ENOSPC
+            raise StoreFull(f"no space left for {out}", "free some, or choose another folder") from error
+        raise
+    finally:
+        partial.unlink(missing_ok=True)
+    return LooseResult(
+        out=out, plan=plan, plan_bytes=to_bytes(plan), summary=summary(plan), rendered=made, report=report
+    )
+
+
+def _plan(original: BinaryIO, plan_file: Path | None, profile: str, policy: Policy, phases: "_Phases") -> RedactionPlan:
+    digest = hashlib.sha256()
+    while piece := original.read(_READ):
+        digest.update(piece)
+    content = digest.hexdigest()
+    step = phases.next()
+    if plan_file is None:
+        return analyse(
+            original,
+            content_sha256=content,
+            item=None,
+            segment=0,
+            profile=profile,
+            progress=step,
+            policy=policy,
+            now=datetime.now(UTC),
+        )
+    plan = from_edited(plan_file.read_bytes())
+    if plan.content_sha256 != content:
+        raise PlanStale(f"{plan_file} is the plan of another file", "leave out --plan to make one")
+    return plan
+
+
+def _checked(original: BinaryIO, partial: Path, plan: RedactionPlan, stride: int, phases: "_Phases") -> CheckReport:
+    with partial.open("rb") as copy:
+        report = check(original, copy, plan, stride=stride, progress=phases.next())
+    if report.faults:
+        first = report.faults[0]
+        raise LeakFound(
+            f"the copy is faulty ({first.fault.value}: {first.detail}) and was not kept",
+            details=[{"fault": one.fault.value, "detail": one.detail} for one in report.faults],
+        )
+    return report
+
+
+class _Phases:
+    """One progress for several passes over the same frames."""
+
+    def __init__(self, progress: Progress | None, passes: int) -> None:
+        self._progress, self._passes, self._begun = progress, passes, 0
+
+    def next(self) -> Progress | None:
+        """The progress of the next pass."""
+        if self._progress is None:
+            return None
+        before, report = self._begun, self._progress
+        self._begun += 1
+
+        def step(done: int, total: int | None) -> None:
+            report(done + before * (total or 0), None if total is None else total * self._passes)
+
+        return step
