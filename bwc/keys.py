@@ -228,8 +228,8 @@ class LocalOperator:
     alg = "ed25519"
 
     def __init__(self, name: str, sign_seed: bytes | bytearray, unwrap_seed: bytes | bytearray) -> None:
-        if not name or len(name) > 200 or not name.isprintable():
-            raise UsageError("an operator needs a printable name of at most 200 characters")
+        if not name or len(name) > 64 or not name.isprintable():
+            raise UsageError("an operator needs a printable name of at most 64 characters")
         self.name = name
         self._seeds = bytearray(_seed(sign_seed)) + _seed(unwrap_seed)
         self._signer = SeedSigner(sign_seed)
