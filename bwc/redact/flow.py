@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Grey = NDArray[np.uint8]  # height x width, small
 Floats = NDArray[np.float32]
 
-_SIDE = 6  # points along each side of a box
+_SIDE = 5  # points along each side of a box
 _INNER = 0.8  # of the box: the rim is mostly background
 _CAMERA = (12, 8)  # points of the grid over the whole picture
 _HOME_PX = 1.0  # a point that misses its start by more has been lost
@@ -111,12 +111,13 @@ def _there_and_back(before: Grey, after: Grey, start: Floats) -> tuple[Floats, N
 
 
 def _moved(box: Floats, start: Floats, there: Floats) -> Floats:
-    """`box` moved by the median move of its points and scaled by the median change of their distances."""
+    """`box` moved by the median move of its points and scaled by the median change of their distances from the middle."""
+    middle, now_middle = np.median(start, axis=0), np.median(there, axis=0)
+    apart = np.abs(start - middle).sum(axis=1)
+    now_apart = np.abs(there - now_middle).sum(axis=1)
+    far = apart > 1.0
+    change = float(np.median(now_apart[far] / apart[far])) if far.any() else 1.0
     move = np.median(there - start, axis=0)
-    apart = np.abs(start[:, None] - start[None]).sum(axis=2)
-    now_apart = np.abs(there[:, None] - there[None]).sum(axis=2)
-    pairs = apart > 1.0
-    change = float(np.median(now_apart[pairs] / apart[pairs])) if pairs.any() else 1.0
     change = min(1 + _SIZE_STEP, max(1 - _SIZE_STEP, change))
     centre = (box[:2] + box[2:]) / 2 + move
     half = (box[2:] - box[:2]) / 2 * change

@@ -186,12 +186,12 @@ class Tracker:
     def _take_in(self, now: int, unmatched: Sequence[Sighting]) -> None:
         waiting = {id(path): path for path in self._live if path.last_seen < now}
         trails: list[dict[int, Floats]] = [{} for _ in unmatched]
-        oldest = min((path.last_seen for path in waiting.values()), default=now)
-        if oldest < now:
-            for ordinal, active, boxes, trusted in self._backward(now, [(seen.box, oldest) for seen in unmatched]):
-                for i, box, sure in zip(active, boxes, trusted, strict=True):
-                    if sure and (ordinal == now - 1 or ordinal + 1 in trails[i]):
-                        trails[i][ordinal] = box
+        oldest = [min((p.last_seen for p in waiting.values() if _may_be(p, seen)), default=now) for seen in unmatched]
+        jobs = [(seen.box, stop) for seen, stop in zip(unmatched, oldest, strict=True)]
+        for ordinal, active, boxes, trusted in self._backward(now, jobs):
+            for i, box, sure in zip(active, boxes, trusted, strict=True):
+                if sure and (ordinal == now - 1 or ordinal + 1 in trails[i]):
+                    trails[i][ordinal] = box
         for seen, trail in zip(unmatched, trails, strict=True):
             lost = [
                 path
@@ -324,6 +324,15 @@ def alike(one: Floats, other: Floats) -> float:
     apart = np.abs((one[:2] + one[2:]) - (other[:2] + other[2:])) / 2 / np.maximum(np.maximum(size, other_size), 1e-6)
     closeness = 1 - float(apart.max())
     return shared + closeness if shared > 0.15 or closeness > 0.5 else 0.0
+
+
+def _may_be(path: Path, seen: Sighting) -> bool:
+    """Whether a lost track could have come this far; following every sighting back through seconds costs too much."""
+    if path.class_ != seen.class_:
+        return False
+    size, seen_size = path.here[2:] - path.here[:2], seen.box[2:] - seen.box[:2]
+    apart = np.abs((path.here[:2] + path.here[2:]) - (seen.box[:2] + seen.box[2:])) / 2
+    return bool((apart < 3 * np.maximum(size, seen_size)).all())
 
 
 def _iou(one: Floats, other: Floats) -> float:
