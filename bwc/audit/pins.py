@@ -119,6 +119,14 @@ def fingerprint_text(key: NoteKey) -> str:
     return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
 
 
+def typed_key(text: str) -> NoteKey:
+    """The log key a person typed or pasted. Raises `UsageError` if it is none: a slip of the pen is no tampering."""
+    try:
+        return NoteKey.parse(text)
+    except IntegrityError as error:
+        raise UsageError(f"{text[:60]!r}: {error.message}", "one line, as the agency gives it: NAME+ID+KEY") from error
+
+
 def same_agency(one: str, other: str) -> bool:
     """Whether two agency names read the same to a person: case, spacing and punctuation do not count."""
     return _plain(one) == _plain(other)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.pins import Pin, add_pin, fingerprint_text, load_pins, same_agency, save_pins
-from bwc.errors import ConfigError, ProofInvalid
+from bwc.audit.pins import Pin, add_pin, fingerprint_text, load_pins, same_agency, save_pins, typed_key
+from bwc.errors import ConfigError, ProofInvalid, UsageError
 from tests.audit.logs import ORIGIN, STRANGER, VKEY
 
 AT = datetime(2026, 11, 22, 8, tzinfo=UTC)
@@ -64,3 +64,10 @@ def test_fingerprint_is_grouped_for_the_telephone() -> None:
 def test_names_that_read_alike_are_alike() -> None:
     assert same_agency("Springfield  P.D.", "springfield pd")
     assert not same_agency("Springfield PD", "Shelbyville PD")
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", VKEY.text()[:-4], VKEY.text().replace("+", "-"), "x+00000000+AAAA"])
+def test_mistyped_key_is_a_usage_error(text: str) -> None:
+    with pytest.raises(UsageError):
+        typed_key(text)
+    assert typed_key(VKEY.text() + "\n") == VKEY

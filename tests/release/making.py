@@ -13,7 +13,7 @@ from bwc.audit.event import parse_entry
 from bwc.audit.released import CheckFacts
 from bwc.canonical import sha256_hex
 from bwc.evidence import Choice, EventKind
-from bwc.keys import SeedSigner
+from bwc.keys import SeedSigner, Signer
 from bwc.redact import plan_format
 from bwc.redact.plan import Decision, PlanMedia, PtsTable, RedactionPlan, SoundSpan, Span, Track, WholeFrame, plan_id_of
 from bwc.release.package import Copy, Prepared, ReleaseFacts, finish, new_release_id, prepare
@@ -98,7 +98,7 @@ class Maker:
     origin: str = ORIGIN
     agency: str = AGENCY
     approvers: tuple[SeedSigner, ...] = (CLERK, SECOND)
-    publisher: SeedSigner = CLERK
+    publisher: Signer = CLERK
 
     def __post_init__(self) -> None:
         self.house = House(origin=self.origin)
@@ -162,7 +162,7 @@ class Maker:
             "release": prepared.release.release,
             "release_sha256": prepared.release_sha256,
         }
-        entry = self.house.do(self.publisher, EventKind.RELEASE_PUBLISHED, facts, item=ITEM)
+        entry = self.house.do([self.publisher], EventKind.RELEASE_PUBLISHED, facts, item=ITEM)
         self.house.log.publish(self.log_key)
         return entry.raw, self.house.log.proof(entry.seq)
 

@@ -1,41 +1,17 @@
 """Damage in a released video is named by time: never less than what the damage touches."""
 
 import io
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import av
-import numpy as np
-import pytest
 
 from bwc.audit.package import examine_package
 from bwc.audit.released import LEAF_BYTES
 from bwc.release.leaf_times import leaf_times
 from tests.audit.logs import VKEY
+from tests.release.judging import RATE, SECONDS
 from tests.release.making import Maker
-
-RATE, SECONDS = 10, 12
-
-
-@pytest.fixture(scope="module")
-def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve seconds of noise, a keyframe each second, index in front: several leaves."""
-    path = tmp_path_factory.mktemp("video") / "noise.mp4"
-    noise = np.random.default_rng(1)
-    with av.open(str(path), "w", options={"movflags": "faststart"}) as out:
-        stream = out.add_stream("mpeg4", rate=RATE)
-        stream.width, stream.height, stream.pix_fmt = 640, 368, "yuv420p"  # type: ignore[union-attr]
-        stream.bit_rate, stream.gop_size = 40_000_000, RATE  # type: ignore[union-attr]
-        stream.time_base = Fraction(1, RATE)
-        stream.options = {"sc_threshold": "1000000000"}  # noise is one scene cut after the other
-        for number in range(RATE * SECONDS):
-            picture = noise.integers(0, 255, (368, 640, 3), dtype=np.uint8)
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-            frame.pts = number
-            out.mux(stream.encode(frame))  # type: ignore[union-attr]
-        out.mux(stream.encode())  # type: ignore[union-attr]
-    return path
 
 
 def test_leaves_cover_the_recording_in_order(video: Path) -> None:
