@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bwc.errors import BwcError, StorageError, StoreFull
+from bwc.errors import BwcError, DigestMismatch, StorageError, StoreFull
 from bwc.storage.syscalls import Buffer, Calls
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BLOCK = 4 << 20  # one write or read: 4 MiB direct writes reach 2,600 MB/s (2026-11)
 _RESERVE = 64 << 20  # space is claimed ahead in steps: fewer metadata updates
+LYING_DISK = "put the vault on another disk, and check this one: smartctl -a DEVICE"
 _NO_DIRECT = (errno.EINVAL, errno.EOPNOTSUPP)
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -48,13 +49,22 @@ class StagedFile:
         view = memoryview(data).cast("B")
         start = 0
         while start < len(view):
-            count = min(BLOCK - self._filled, len(view) - start)
-            self._buffer[self._filled : self._filled + count] = view[start : start + count]
-            self._filled += count
+            space = self.space()
+            count = min(len(space), len(view) - start)
+            space[:count] = view[start : start + count]
+            self.advance(count)
             start += count
-            if self._filled == BLOCK:
-                self._flush_block()
         return len(view)
+
+    def space(self) -> memoryview:
+        """The free part of the block being filled: write into it, then `advance`."""
+        return self._buffer[self._filled :]
+
+    def advance(self, count: int) -> None:
+        """`count` bytes of `space` are filled."""
+        self._filled += count
+        if self._filled == BLOCK:
+            self._flush_block()
 
     def finish(self) -> None:
         """Write what is left and sync; the bytes are on the device on return, under the random name."""
@@ -73,9 +83,9 @@ class StagedFile:
         return device_blocks(self._calls, self.full_path)
 
     def compare(self, data: bytes) -> None:
-        """Raise `StorageError` unless the device gives back exactly `data`."""
+        """Raise `DigestMismatch` unless the device gives back exactly `data`."""
         if b"".join(bytes(block) for block in self.blocks()) != data:
-            raise StorageError(f"{self.full_path}: the disk gave back other bytes than were written", "check the disk")
+            raise DigestMismatch(f"the disk of {self.full_path} gave back other bytes than were written", LYING_DISK)
 
     def drop(self) -> None:
         """Forget the random name; what it was linked to stays. Never raises: a partial left over is collected later."""

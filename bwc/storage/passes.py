@@ -6,17 +6,27 @@ bytes, opens every segment and digests the plaintext again, all from what the de
 
 import hashlib
 import mmap
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import BinaryIO, TypeAlias, cast
+from typing import BinaryIO, NamedTuple, TypeVar
 
 from bwc.errors import SealBroken
 from bwc.storage.diskfile import BLOCK, StagedFile
 from bwc.storage.manifest import LEAF_BYTES
-from bwc.storage.stream import HEADER, SEGMENT, TAG, SealingWriter, SegmentCipher, sealed_size
+from bwc.storage.stream import (
+    FIRST_PLAIN,
+    HEADER,
+    NEXT_PLAIN,
+    SEGMENT,
+    TAG,
+    SegmentCipher,
+    new_header,
+    sealed_size,
+)
 
-Lane: TypeAlias = Callable[[memoryview], object]
+Block = TypeVar("Block")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,34 +49,89 @@ class ProvenBytes:
     sealed_bytes: int
 
 
+class PlainBlock(NamedTuple):
+    """Plaintext of four whole segments, or fewer at the end."""
+
+    plain: memoryview
+    is_last: bool
+
+
 class SealingPass:
     """Plaintext in, sealed bytes staged: for sources that are read and for copies that are rendered."""
 
     def __init__(self, staged: StagedFile, dek: bytes | bytearray, aad: bytes) -> None:
         self._staged = staged
+        self._cipher = SegmentCipher(dek, aad, new_header())
+        self._index = 0
         self._leaves = LeafDigests()
         self._digest = hashlib.sha256()
-        self._writer = SealingWriter(_Tee(staged, self._leaves), dek, aad)
+        self._plain_bytes = 0
+        self._waiting: memoryview | None = None
+        self._filled = 0
+        self._ended = False
 
     def write(self, data: bytes | bytearray | memoryview) -> int:
         """Digest and seal `data`."""
+        if self._ended:
+            raise ValueError("the sealed stream has ended")
         self._digest.update(data)
-        return self._writer.write(data)
+        if self._waiting is None:
+            self._waiting = memoryview(bytearray(_plain_of_block(0)))
+        view = memoryview(data).cast("B")
+        start = 0
+        while start < len(view):
+            # a full block waits for one more byte: only then is it known not to be the last
+            if self._filled == len(self._waiting):
+                self._seal(PlainBlock(self._waiting, is_last=False))
+                if len(self._waiting) != _plain_of_block(1):
+                    self._waiting = memoryview(bytearray(_plain_of_block(1)))
+                self._filled = 0
+            count = min(len(self._waiting) - self._filled, len(view) - start)
+            self._waiting[self._filled : self._filled + count] = view[start : start + count]
+            self._filled += count
+            start += count
+        return len(view)
 
     def read(self, source: BinaryIO) -> None:
-        """Digest and seal `source` to its end, the two side by side. What `source` raises comes out."""
-        run_lanes(read_blocks(source), self._digest.update, self._writer.write)
+        """Digest and seal the whole of `source`, side by side. What `source` raises comes out."""
+        if self._ended or self._waiting is not None:
+            raise ValueError("a source is sealed whole, or not at all")
+        run_lanes(plain_blocks(source), lambda block: self._digest.update(block.plain), self._seal)
+        self._ended = True
 
     def finish(self) -> SealedBytes:
         """Seal the last segment and sync."""
-        sizes = self._writer.close()
+        if not self._ended:
+            waiting = memoryview(bytearray()) if self._waiting is None else self._waiting
+            self._seal(PlainBlock(waiting[: self._filled], is_last=True))
+            waiting[:] = bytes(len(waiting))
+            self._ended = True
         self._staged.finish()
         return SealedBytes(
             content_sha256=self._digest.hexdigest(),
-            plain_bytes=sizes.plain_bytes,
-            sealed_bytes=sizes.sealed_bytes,
+            plain_bytes=self._plain_bytes,
+            sealed_bytes=self._staged.size_bytes,
             leaves=self._leaves.finish(),
         )
+
+    def _seal(self, block: PlainBlock) -> None:
+        # straight from the block that was read into the block that is written: each copy in between costs as
+        # much as a third of a digest
+        sealed, rest, filled = self._staged.space(), block.plain, 0
+        if self._index == 0:
+            sealed[:HEADER] = self._cipher.header
+            filled = HEADER
+        while True:
+            plain, rest = rest[: plain_of_segment(self._index)], rest[plain_of_segment(self._index) :]
+            out = sealed[filled : filled + len(plain) + TAG]
+            self._cipher.seal_into(self._index, plain, out, last=block.is_last and not rest)
+            filled += len(out)
+            self._index += 1
+            if not rest:
+                break
+        self._plain_bytes += len(block.plain)
+        self._leaves.feed(sealed[:filled])
+        self._staged.advance(filled)
 
 
 class LeafDigests:
@@ -157,7 +222,7 @@ def prove(blocks: Iterable[memoryview], dek: bytes | bytearray, aad: bytes, *, s
     )
 
 
-def run_lanes(blocks: Iterable[memoryview], *lanes: Lane) -> None:
+def run_lanes(blocks: Iterable[Block], *lanes: Callable[[Block], object]) -> None:
     """Hand each block to every lane, side by side, while the next one is read. The first error comes out.
 
     A block is valid until the next but one is asked for: its lanes are waited for before that.
@@ -177,37 +242,42 @@ def run_lanes(blocks: Iterable[memoryview], *lanes: Lane) -> None:
                 raise error
 
 
-def read_blocks(source: BinaryIO) -> Iterator[memoryview]:
-    """`source` to its end in blocks of 4 MiB (the last may be shorter), each valid until the next but one."""
-    buffers = [memoryview(mmap.mmap(-1, BLOCK)), memoryview(mmap.mmap(-1, BLOCK))]
+def plain_blocks(source: BinaryIO) -> Iterator[PlainBlock]:
+    """`source` to its end, at least one block; each is valid until the next but one is asked for."""
+    # three buffers: one with the lanes, one that waits to learn whether it is the last, one being filled
+    buffers = deque(memoryview(mmap.mmap(-1, BLOCK)) for _ in range(3))
+    waiting = _fill(source, buffers[0][: _plain_of_block(0)])
     while True:
-        filled = 0
-        while filled < BLOCK:
-            count = _read_into(source, buffers[0][filled:])
-            if not count:
-                break
-            filled += count
-        if filled:
-            yield buffers[0][:filled]
-        if filled < BLOCK:
+        buffers.rotate(-1)
+        following = _fill(source, buffers[0][: _plain_of_block(1)])
+        yield PlainBlock(waiting, is_last=not following)
+        if not following:
             return
-        buffers.reverse()
+        waiting = following
 
 
-def _read_into(source: BinaryIO, view: memoryview) -> int:
+def _fill(source: BinaryIO, view: memoryview) -> memoryview:
+    """As much of `view` as the source could fill: all of it, but at its end."""
     into = getattr(source, "readinto", None)
-    if into is not None:
-        return cast(int, into(view) or 0)
-    data = source.read(len(view))
-    view[: len(data)] = data
-    return len(data)
+    filled = 0
+    while filled < len(view):
+        if into is not None:
+            count = into(view[filled:]) or 0
+        else:
+            data = source.read(len(view) - filled)
+            count = len(data)
+            view[filled : filled + count] = data
+        if not count:
+            break
+        filled += count
+    return view[:filled]
 
 
-class _Tee:
-    def __init__(self, staged: StagedFile, leaves: LeafDigests) -> None:
-        self._staged = staged
-        self._leaves = leaves
+def plain_of_segment(index: int) -> int:
+    """Plaintext bytes that a whole segment holds."""
+    return NEXT_PLAIN if index else FIRST_PLAIN
 
-    def write(self, data: bytes | bytearray | memoryview, /) -> int:
-        self._leaves.feed(data)
-        return self._staged.write(data)
+
+def _plain_of_block(index: int) -> int:
+    first = index * (BLOCK // SEGMENT)
+    return sum(plain_of_segment(first + at) for at in range(BLOCK // SEGMENT))

@@ -19,7 +19,7 @@ from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Recipient, Signer, Unwrapper
 from bwc.storage import body as bodies
 from bwc.storage import envelope as envelopes
-from bwc.storage.diskfile import StagedFile
+from bwc.storage.diskfile import LYING_DISK, StagedFile
 from bwc.storage.fsops import Disk
 from bwc.storage.inspection import findings
 from bwc.storage.manifest import Manifest, aad_of, content_commit, key_commit, parse_manifest
@@ -219,7 +219,10 @@ class Vault:
 
     def _keep(self, staged: StagedFile, sealed: SealedBytes, dek: bytearray, label: _Label) -> SealedObject:
         """Prove what is staged, then give object, manifest and envelope their names."""
-        proven = prove(staged.blocks(), dek, aad_of(self.log, label.item), sealed=sealed)
+        try:
+            proven = prove(staged.blocks(), dek, aad_of(self.log, label.item), sealed=sealed)
+        except SealBroken as error:
+            raise SealBroken(f"the disk gave back other bytes than were written: {error}", LYING_DISK) from error
         manifest = self._manifest_of(proven, sealed, dek, label)
         manifest_data = manifest.sign(label.signer)
         object_id, manifest_sha256 = manifest.object_id, sha256_hex(manifest_data)

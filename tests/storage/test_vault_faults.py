@@ -1,0 +1,185 @@
+"""Crashes, errors and lies at every call: nothing is ever half published, nothing acknowledged is ever lost."""
+
+import errno
+import io
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bwc.canonical import sha256_hex
+from bwc.errors import BwcError, IntegrityError, StorageError, StoreFull
+from bwc.evidence import ItemId, ObjectRole, SealedObject
+from bwc.keys import LocalOperator
+from bwc.storage import body as bodies
+from bwc.storage import envelope as envelopes
+from bwc.storage.fsops import Disk
+from bwc.storage.manifest import parse_manifest
+from bwc.storage.store import Shelf
+from bwc.storage.vault import Vault
+from tests.storage.model_disk import ROOT, Crash, Fault, ModelCalls
+
+LOG = "log.example/springfield"
+ITEM = ItemId("2026-1122-K4J7QX")
+NOW = datetime(2026, 11, 22, 8, 0, tzinfo=UTC)
+TECHNICIAN, OFFICER, LATER = (LocalOperator.generate(name) for name in ("technician", "officer", "later"))
+FOOTAGE = [b"first" * 700, b""]
+BODY = bodies.seal_body({"officer": "B1234"}, [OFFICER.recipient], LOG)
+
+
+class Story:
+    """What a technician does, and what was acknowledged so far."""
+
+    def __init__(self, calls: ModelCalls) -> None:
+        self.calls = calls
+        self.vault = Vault.at(Path(ROOT), log=LOG, disk=Disk(Path(ROOT), calls))
+        self.sealed: dict[SealedObject, bytes] = {}
+        self.envelopes: dict[str, list[bytes]] = {}
+        self.has_body = False
+
+    def run(self) -> None:
+        for data in FOOTAGE:
+            held = self.vault.seal(
+                io.BytesIO(data),
+                item=ITEM,
+                role=ObjectRole.SEGMENT,
+                segment=0,
+                signer=TECHNICIAN,
+                recipients=[OFFICER.recipient],
+                now=NOW,
+            )
+            self.sealed[held.sealed] = data
+        self.vault.put_body(BODY[1])
+        self.has_body = True
+        name = next(iter(self.sealed)).object_id
+        before = self.vault.envelope_bytes(name)
+        after = envelopes.add_recipients(before, OFFICER, [LATER.recipient])
+        self.envelopes[name] = [before, after]
+        self.vault.replace_envelope(after)
+        self.envelopes[name] = [after]
+
+    def verify(self, calls: ModelCalls) -> None:
+        """What must be true of the disk whatever happened."""
+        vault = Vault.at(Path(ROOT), log=LOG, disk=Disk(Path(ROOT), calls))
+        for sealed, data in self.sealed.items():
+            allowed = self.envelopes.get(sealed.object_id)
+            if allowed is not None:
+                assert vault.envelope_bytes(sealed.object_id) in allowed
+            else:
+                vault.check(sealed, item=ITEM)
+            with vault.open(sealed.object_id, OFFICER) as opened:
+                assert opened.read() == data
+        assert not self.has_body or vault.body_bytes(BODY[0]) == BODY[1]
+        for name in vault.store.names(Shelf.OBJECTS):
+            assert sha256_hex(vault.store.get(Shelf.OBJECTS, name) or b"") == name
+            assert vault.store.get(Shelf.MANIFESTS, name) is not None
+            assert vault.store.get(Shelf.ENVELOPES, name) is not None
+        for name in vault.store.names(Shelf.MANIFESTS):
+            assert parse_manifest(vault.store.get(Shelf.MANIFESTS, name) or b"").object_id == name
+        for name in vault.store.names(Shelf.ENVELOPES):
+            assert envelopes.parse_envelope(vault.store.get(Shelf.ENVELOPES, name) or b"").object_id == name
+        for name in vault.store.names(Shelf.BODIES):
+            assert bodies.parse_body(vault.store.get(Shelf.BODIES, name) or b"").commit == name
+
+    def again(self, calls: ModelCalls) -> None:
+        """The same again on what is left: it succeeds, and partials can be collected."""
+        story = Story(calls)
+        story.run()
+        story.verify(calls)
+        story.vault._disk.collect_partials(older_than_s=0)
+        assert story.vault._disk.names("staging") == []
+
+
+def _calls_of_the_story() -> list[str]:
+    story = Story(ModelCalls())
+    story.run()
+    calls = list(story.calls.log)
+    story.verify(story.calls)
+    return calls
+
+
+CALLS = _calls_of_the_story()
+
+
+def _survives(how: str) -> Callable[[], bool]:
+    coin = random.Random(7)
+    return {
+        "nothing unsynced": lambda: False,
+        "everything": lambda: True,
+        "a random part": lambda: coin.random() < 0.5,
+    }[how]
+
+
+@pytest.mark.parametrize("survives", ["nothing unsynced", "everything", "a random part"])
+def test_a_crash_at_every_call(survives: str) -> None:
+    # a call that was not made leaves what the call before it left, so dying after each call is enough
+    for at in range(len(CALLS)):
+        story = Story(ModelCalls(Fault(frozenset(), at, took_effect=True)))
+        with pytest.raises(Crash):
+            story.run()
+        left = story.calls.after_crash(_survives(survives))
+        story.verify(left)
+        if at % 5 == 0:
+            story.again(left)
+
+
+@pytest.mark.parametrize("call", sorted(set(CALLS)))
+@pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC])
+def test_an_error_at_every_nth_call(call: str, error: int) -> None:
+    for at in range(CALLS.count(call)):
+        for took_effect in (False, True):
+            story = Story(ModelCalls(Fault(frozenset({call}), at, error, took_effect)))
+            failure = _failure_of(story)
+            if failure is None:
+                assert call == "unlink"  # of a random name: it stays as a partial, and the act stands
+            else:
+                assert isinstance(failure, StoreFull if error == errno.ENOSPC else StorageError)
+                assert failure.hint
+                named = set(story.vault.store.names(Shelf.OBJECTS))
+                assert named == {sealed.object_id for sealed in story.sealed}
+            story.calls.fault = None
+            story.verify(story.calls)
+            story.verify(story.calls.after_crash(lambda: False))
+            if at % 7 == 0 and took_effect:
+                story.again(story.calls)
+
+
+def _failure_of(story: Story) -> BwcError | None:
+    try:
+        story.run()
+    except BwcError as error:
+        return error
+    return None
+
+
+LIES: dict[str, Callable[[bytes], bytes]] = {
+    "skips the write": lambda data: bytes(len(data)),
+    "writes nothing": lambda data: b"",
+    "flips a bit": lambda data: data[: len(data) // 2] + bytes([data[len(data) // 2] ^ 4]) + data[len(data) // 2 + 1 :],
+    "stops short": lambda data: data[:-1],
+    "writes too much": lambda data: data + b"\0",
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_a_lying_disk_is_always_caught_by_the_read_back(lie: str) -> None:
+    for at in range(CALLS.count("write")):
+        story = Story(ModelCalls(Fault(frozenset({"write"}), at, lie=LIES[lie])))
+        with pytest.raises(IntegrityError, match="gave back other bytes") as caught:
+            story.run()
+        assert caught.value.hint
+        assert set(story.vault.store.names(Shelf.OBJECTS)) == {sealed.object_id for sealed in story.sealed}
+        story.verify(story.calls)
+
+
+def test_a_taken_name_is_never_overwritten() -> None:
+    story = Story(ModelCalls())
+    story.run()
+    disk = story.vault._disk
+    before = disk.read(f"bodies/{BODY[0][:2]}/{BODY[0]}.json")
+    with pytest.raises(IntegrityError, match="other bytes"):
+        story.vault.store.put(Shelf.BODIES, BODY[0], b"other")
+    assert disk.read(f"bodies/{BODY[0][:2]}/{BODY[0]}.json") == before
+    assert disk.names("staging") == []

@@ -1,0 +1,95 @@
+"""What every object store must do: subclass `ObjectStoreSuite` and give it a `store` fixture."""
+
+import hashlib
+
+import pytest
+
+from bwc.errors import BwcError, IntegrityError, StorageError, UsageError
+from bwc.storage.fsops import AlreadyThere
+from bwc.storage.store import ObjectStore, Shelf
+
+A, B = (hashlib.sha256(text).hexdigest() for text in (b"a", b"b"))
+DOCUMENTS = [Shelf.MANIFESTS, Shelf.ENVELOPES, Shelf.BODIES]
+
+
+class ObjectStoreSuite:
+    """The promises of `ObjectStore`."""
+
+    @pytest.mark.parametrize("shelf", DOCUMENTS)
+    def test_a_document_is_given_back(self, store: ObjectStore, shelf: Shelf) -> None:
+        assert store.get(shelf, A) is None
+        assert store.size(shelf, A) is None
+        store.put(shelf, A, b"one")
+        assert (store.get(shelf, A), store.size(shelf, A)) == (b"one", 3)
+        assert list(store.names(shelf)) == [A]
+        assert store.age_s(shelf, A) < 600
+
+    @pytest.mark.parametrize("shelf", DOCUMENTS)
+    def test_written_once_and_the_same_again_is_no_error(self, store: ObjectStore, shelf: Shelf) -> None:
+        store.put(shelf, A, b"one")
+        store.put(shelf, A, b"one")
+        with pytest.raises(IntegrityError):
+            store.put(shelf, A, b"two")
+        assert store.get(shelf, A) == b"one"
+
+    def test_only_envelopes_and_bodies_change_or_go(self, store: ObjectStore) -> None:
+        for shelf in DOCUMENTS:
+            store.put(shelf, A, b"one")
+        for shelf in (Shelf.ENVELOPES, Shelf.BODIES):
+            store.replace(shelf, A, b"two")
+            assert store.get(shelf, A) == b"two"
+            store.erase(shelf, A)
+            store.erase(shelf, A)
+            assert store.get(shelf, A) is None
+        for shelf in (Shelf.MANIFESTS, Shelf.OBJECTS):
+            with pytest.raises(UsageError):
+                store.replace(shelf, A, b"two")
+            with pytest.raises(UsageError):
+                store.erase(shelf, A)
+        assert store.get(Shelf.MANIFESTS, A) == b"one"
+
+    def test_an_object_is_published_with_what_belongs_to_it(self, store: ObjectStore) -> None:
+        data = bytes(range(256)) * 40_000
+        with store.stage() as staged, store.stage_bytes(b"manifest") as manifest:
+            staged.write(data)
+            staged.finish()
+            assert store.open(Shelf.OBJECTS, A) is None
+            store.publish([(manifest, Shelf.MANIFESTS, A), (staged, Shelf.OBJECTS, A)])
+        found = store.open(Shelf.OBJECTS, A)
+        assert found is not None
+        with found:
+            found.seek(1_000_000)
+            assert found.read(300) == data[1_000_000:1_000_300]
+        assert b"".join(bytes(block) for block in store.blocks(Shelf.OBJECTS, A)) == data
+        assert (store.get(Shelf.MANIFESTS, A), list(store.names(Shelf.OBJECTS))) == (b"manifest", [A])
+
+    def test_a_taken_name_publishes_nothing(self, store: ObjectStore) -> None:
+        store.put(Shelf.MANIFESTS, A, b"first")
+        envelope, manifest = store.stage_bytes(b"envelope"), store.stage_bytes(b"second")
+        with envelope, manifest, pytest.raises(AlreadyThere):
+            store.publish([(envelope, Shelf.ENVELOPES, A), (manifest, Shelf.MANIFESTS, A)])
+        assert (store.get(Shelf.ENVELOPES, A), store.get(Shelf.MANIFESTS, A)) == (None, b"first")
+
+    def test_what_is_staged_and_dropped_was_never_there(self, store: ObjectStore) -> None:
+        with store.stage() as staged:
+            staged.write(b"half")
+        assert [name for shelf in Shelf for name in store.names(shelf)] == []
+
+    def test_what_no_event_names_can_be_discarded(self, store: ObjectStore) -> None:
+        for shelf in DOCUMENTS:
+            store.put(shelf, A, b"one")
+            store.put(shelf, B, b"two")
+            store.discard_unnamed(shelf, A)
+            assert list(store.names(shelf)) == [B]
+
+    @pytest.mark.parametrize("name", ["", "..", "../" + A, A.upper(), A[:-1], A + "0", A[:63] + "/"])
+    def test_a_name_that_is_no_digest_is_refused(self, store: ObjectStore, name: str) -> None:
+        for act in (store.get, store.size, store.open):
+            with pytest.raises(BwcError):
+                act(Shelf.MANIFESTS, name)
+        with pytest.raises(BwcError):
+            store.put(Shelf.MANIFESTS, name, b"x")
+
+    def test_reading_what_is_not_there_is_a_storage_error(self, store: ObjectStore) -> None:
+        with pytest.raises(StorageError):
+            list(store.blocks(Shelf.OBJECTS, A))
