@@ -14,7 +14,7 @@ from bwc.audit.event import Entry
 from bwc.audit.verify import LogReport
 from bwc.canonical import canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import DigestMismatch, IntegrityError, ProofInvalid, StorageError, UsageError
-from bwc.evidence import SealedObject
+from bwc.evidence import EventKind, SealedObject
 from bwc.keys import decode_binary
 
 MANIFEST_FORMAT = "bwc.manifest/1"
@@ -137,22 +137,45 @@ class _Check:
         """The objects and bodies that the entries name; bodies are checked on the way."""
         objects: dict[str, _Recorded] = {}
         bodies: set[str] = set()
+        rewrapped: dict[str, tuple[Entry, str]] = {}  # bodies whose file was replaced, and by what
+        differing: list[Entry] = []
         for entry in self._report.read():
             if entry.objects_text:
                 self._record(entry, objects)
+            if entry.kind == EventKind.ITEM_REWRAPPED:
+                again = entry.facts.get("bodies")
+                rewrapped |= {name: (entry, file) for name, file in (again or {}).items()} if _is_texts(again) else {}
             if entry.body_commit is not None:
                 bodies.add(entry.body_commit)
-                self._attempt(f"private body {entry.body_commit} (entry {entry.seq})", self._check_body, entry)
+                if not self._is_body(entry.body_commit, entry.body_file):
+                    differing.append(entry)
+        for entry in differing:
+            if entry.body_commit is not None and entry.body_commit not in rewrapped:
+                self._attempt(
+                    _named(entry.body_commit, entry), self._check_body, entry, entry.body_commit, entry.body_file
+                )
+        for commit, (entry, file) in rewrapped.items():
+            self._attempt(_named(commit, entry), self._check_body, entry, commit, file)
         return objects, bodies
 
+    def _is_body(self, commit: str, file: str | None) -> bool:
+        try:
+            data = self._source.body(commit)
+        except (IntegrityError, StorageError):
+            return False
+        return data is not None and sha256_hex(data) == file
+
     def _record(self, entry: Entry, objects: dict[str, _Recorded]) -> None:
-        """An object named again keeps all it had but its envelope: that is how a rewrap is recorded."""
+        """An object named again keeps all it had; an `item.rewrapped` may give it another envelope."""
         try:
             for one in entry.objects:
                 known = objects.get(one.object_id)
                 fresh = _Recorded(entry.seq, entry.item, entry.log, entry.actor, one)
                 if known is not None:
-                    if (replace(known.object, envelope_sha256=one.envelope_sha256), known.item) != (one, entry.item):
+                    same = known.object
+                    if entry.kind == EventKind.ITEM_REWRAPPED:
+                        same = replace(same, envelope_sha256=one.envelope_sha256)
+                    if (same, known.item) != (one, entry.item):
                         raise IntegrityError(f"{known.name} is recorded otherwise later")
                     fresh = replace(known, object=one)
                 objects[one.object_id] = fresh
@@ -178,11 +201,9 @@ class _Check:
         except StorageError as error:
             self._findings.bad(8, error.message, where)
 
-    def _check_body(self, entry: Entry) -> None:
-        assert entry.body_commit is not None
-        data = self._source.body(entry.body_commit)
-        document = _document(data, "private body", entry.body_file, BODY_FORMAT)
-        if (document.get("commit"), document.get("log")) != (entry.body_commit, entry.log):
+    def _check_body(self, entry: Entry, commit: str, file: str | None) -> None:
+        document = _document(self._source.body(commit), "private body", file, BODY_FORMAT)
+        if (document.get("commit"), document.get("log")) != (commit, entry.log):
             raise IntegrityError("the private body belongs to another entry or log")
 
     def _check_envelope(self, recorded: _Recorded) -> None:
@@ -245,6 +266,14 @@ class _Check:
             if _digest(file, number * width, width) != leaf:
                 return f" from byte {number * width} on"
         return ""
+
+
+def _named(commit: str, entry: Entry) -> str:
+    return f"private body {commit} (entry {entry.seq})"
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
 
 
 def _document(data: bytes | None, what: str, digest: str | None, form: str) -> dict[str, Any]:

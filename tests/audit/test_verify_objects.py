@@ -1,0 +1,223 @@
+"""Step 8 against a real vault: everything the log names, altered in every way, is named."""
+
+import io
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from bwc.audit.findings import Grade
+from bwc.audit.verify import LogReport, verify_log
+from bwc.audit.verify_objects import VaultFolder, verify_objects
+from bwc.canonical import sha256_hex
+from bwc.errors import StorageError, UsageError
+from bwc.evidence import EventKind, ObjectRole, SealedObject
+from bwc.keys import LocalOperator
+from bwc.storage.body import add_body_recipients, seal_body
+from bwc.storage.vault import Vault
+from tests.audit.logs import ADMIN, CLERK, ITEM, ORIGIN, TECH, VKEY, House, SeedSigner
+
+READING = LocalOperator("reader", b"r" * 32, b"s" * 32)
+OTHER_READING = LocalOperator("auditor", b"t" * 32, b"u" * 32)
+READER = READING.recipient
+NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, House]:
+    """A vault with two sealed objects and a private body, and its log."""
+    folder = tmp_path_factory.mktemp("vault")
+    vault = Vault.at(folder, log=ORIGIN)
+    house = House()
+    house.found()
+    objects = (_seal(vault, b"a recording " * 100_000, 0), _seal(vault, b"its second chapter", 1))
+    commit, data = seal_body({"officer": "B1234"}, [READER], ORIGIN)
+    vault.put_body(data)
+    body = {"commit": commit, "file": sha256_hex(data)}
+    house.do(TECH, EventKind.ITEM_INGESTED, {"segments": 2}, item=ITEM, objects=objects, body=body)
+    house.publish()
+    return folder, house
+
+
+def _seal(vault: Vault, data: bytes, segment: int, signer: SeedSigner = TECH) -> SealedObject:
+    held = vault.seal(
+        io.BytesIO(data),
+        item=ITEM,
+        role=ObjectRole.SEGMENT,
+        segment=segment,
+        signer=signer,
+        recipients=[READER],
+        now=NOW,
+    )
+    held.forget()
+    return held.sealed
+
+
+@pytest.fixture
+def vault(honest: tuple[Path, House], tmp_path: Path) -> tuple[Path, House]:
+    folder, house = honest
+    shutil.copytree(folder, tmp_path / "vault")
+    return tmp_path / "vault", house
+
+
+def verified(folder: Path, house: House, read_data: float = 1.0) -> LogReport:
+    report = verify_log(house.files, VKEY)
+    verify_objects(report, VaultFolder(folder), read_data=read_data)
+    return report
+
+
+def bad(report: LogReport) -> list[str]:
+    return [f"{one.where} {one.what}" for one in report.findings if one.grade is Grade.BAD]
+
+
+def files(folder: Path) -> list[Path]:
+    shelves = ("objects", "manifests", "envelopes", "bodies")
+    return sorted(path for shelf in shelves for path in (folder / shelf).rglob("*") if path.is_file())
+
+
+def test_an_honest_vault_is_clean(vault: tuple[Path, House]) -> None:
+    folder, house = vault
+    assert len(files(folder)) == 7
+    done = []
+    report = verify_log(house.files, VKEY)
+    verify_objects(report, VaultFolder(folder), progress=lambda at, of: done.append((at, of)))
+    assert [one.what for one in report.findings if one.step == 8] == ["2 objects (2 read in full), 1 private bodies"]
+    assert done == [(0, 2), (1, 2), (2, 2)]
+
+
+def _flipped(data: bytes, at: float) -> bytes:
+    broken = bytearray(data)
+    broken[int(at * (len(data) - 1))] ^= 1
+    return bytes(broken)
+
+
+def test_every_altered_or_missing_file_is_named(vault: tuple[Path, House]) -> None:
+    folder, house = vault
+    for path in files(folder):
+        data = path.read_bytes()
+        for broken in (None, b"", b"{}", data[:-1], data + b"\n", *(_flipped(data, at) for at in (0, 0.3, 0.7, 1))):
+            path.unlink(missing_ok=True)
+            if broken is not None:
+                path.write_bytes(broken)
+            found = bad(verified(folder, house))
+            assert len(found) == 1
+            assert path.stem in found[0]
+        path.unlink(missing_ok=True)
+        path.write_bytes(data)
+    assert not bad(verified(folder, house))
+
+
+def test_one_swapped_for_another_valid_one_is_named(vault: tuple[Path, House]) -> None:
+    folder, house = vault
+    for shelf in ("objects", "manifests", "envelopes"):
+        one, other = [path for path in files(folder) if path.parent.parent.name == shelf]
+        first, second = one.read_bytes(), other.read_bytes()
+        one.chmod(0o600), other.chmod(0o600)
+        one.write_bytes(second)
+        assert [one.stem in found for found in bad(verified(folder, house))] == [True]
+        one.write_bytes(first)
+
+
+def test_damage_is_placed_to_eight_mebibytes(tmp_path: Path) -> None:
+    vault = Vault.at(tmp_path, log=ORIGIN)
+    house = House()
+    house.found()
+    sealed = _seal(vault, bytes(20 << 20), 0)
+    house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, objects=(sealed,))
+    house.publish()
+    path = tmp_path / "objects" / sealed.object_id[:2] / sealed.object_id
+    path.chmod(0o600)
+    with path.open("r+b") as file:
+        file.seek(9 << 20)
+        file.write(b"x")
+    assert bad(verified(tmp_path, house))[0].endswith("damaged from byte 8388608 on")
+    assert not bad(verified(tmp_path, house, read_data=0))  # only lengths and documents, as asked
+
+
+def test_what_no_entry_names_is_noted_not_condemned(vault: tuple[Path, House]) -> None:
+    folder, house = vault
+    extra = _seal(Vault.at(folder, log=ORIGIN), b"the act did not happen", 0)
+    report = verified(folder, house)
+    assert not bad(report)
+    notes = sorted(one.where for one in report.findings if one.grade is Grade.NOTE)
+    assert notes == [f"{shelf}/{extra.object_id}" for shelf in ("envelopes", "manifests", "objects")]
+
+
+def test_a_manifest_signed_by_another_than_who_recorded_it_is_refused(tmp_path: Path) -> None:
+    vault = Vault.at(tmp_path, log=ORIGIN)
+    house = House()
+    house.found()
+    house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, objects=(_seal(vault, b"x", 0, signer=ADMIN),))
+    house.publish()
+    assert "signed by another" in bad(verified(tmp_path, house))[0]
+
+
+def test_an_object_recorded_otherwise_later_is_refused_but_a_new_envelope_is_not(tmp_path: Path) -> None:
+    vault = Vault.at(tmp_path, log=ORIGIN)
+    house = House()
+    house.found()
+    sealed = _seal(vault, b"x", 0)
+    house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, objects=(sealed,))
+    new = _replaced(sealed, envelope_sha256=sha256_hex(b"{}"))
+    house.do(CLERK, EventKind.ITEM_REWRAPPED, item=ITEM, objects=(new,))
+    house.publish()
+    assert "its envelope is not the one in the log" in bad(verified(tmp_path, house))[0]
+    house.do(CLERK, EventKind.ITEM_REWRAPPED, item=ITEM, objects=(sealed,))
+    house.publish()
+    assert not bad(verified(tmp_path, house))
+    house.do(CLERK, EventKind.ITEM_REWRAPPED, item=ITEM, objects=(_replaced(sealed, content_commit="0" * 64),))
+    house.publish()
+    assert "recorded otherwise later" in bad(verified(tmp_path, house))[0]
+
+
+def test_a_rewrapped_body_counts_as_recorded_last(vault: tuple[Path, House]) -> None:
+    folder, _ = vault
+    house = House()
+    house.found()
+    first, commit = b"", ""
+    for path in (folder / "bodies").rglob("*.json"):
+        first, commit = path.read_bytes(), path.stem
+        body = {"commit": commit, "file": sha256_hex(first)}
+        house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, body=body)
+        path.chmod(0o600)
+        path.write_bytes(add_body_recipients(first, READING, [OTHER_READING.recipient]))
+        house.publish()
+        assert "private body" in bad(verified(folder, house))[0]
+        house.do(CLERK, EventKind.ITEM_REWRAPPED, {"bodies": {commit: sha256_hex(path.read_bytes())}}, item=ITEM)
+        house.publish()
+        assert not bad(verified(folder, house))
+        path.write_bytes(first)
+        assert commit in bad(verified(folder, house))[0]
+    assert first
+
+
+def _replaced(sealed: SealedObject, **changes: str) -> SealedObject:
+    from dataclasses import replace
+
+    return replace(sealed, **changes)  # type: ignore[arg-type]
+
+
+def test_links_are_not_followed(vault: tuple[Path, House]) -> None:
+    folder, house = vault
+    for path in files(folder):
+        aside = folder / "aside"
+        path.rename(aside)
+        path.symlink_to(aside)
+        assert len(bad(verified(folder, house))) == 1
+        path.unlink()
+        aside.rename(path)
+
+
+def test_what_cannot_be_read_is_a_finding(vault: tuple[Path, House]) -> None:
+    folder, house = vault
+
+    class Unreadable(VaultFolder):
+        def manifest(self, object_id: str) -> bytes | None:
+            raise StorageError("input/output error")
+
+    report = verify_log(house.files, VKEY)
+    verify_objects(report, Unreadable(folder))
+    assert report.findings.count(8) == 2
+    with pytest.raises(UsageError):
+        verify_objects(report, VaultFolder(folder), read_data=1.5)
