@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from bwc.errors import BwcError, Interrupted
+from bwc.version import VERSION
 
 # name: (module in bwc.cli, function, one line of help). Nothing of a command is imported before it runs.
 COMMANDS: dict[str, tuple[str, str, str]] = {
@@ -62,7 +63,7 @@ class LazyGroup(click.Group):
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="bwc", prog_name="bwc")
+@click.version_option(VERSION, prog_name="bwc")
 def cli() -> None:
     """Body-worn camera footage: taken in, kept safe, redacted, released and proven.
 

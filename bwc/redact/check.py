@@ -34,8 +34,8 @@ from bwc.redact.check_sound import compare_sound
 from bwc.redact.plan import Box, Coverage, FrameCover, RedactionPlan
 from bwc.redact.plan_format import to_bytes
 from bwc.redact.plan_view import muted_spans
+from bwc.version import TOOL
 
-TOOL = "bwc"
 _READ = 1 << 20
 _MAX_FINDINGS_OF_A_KIND = 50
 

@@ -35,10 +35,10 @@ from bwc.redact.profiles import DEFAULT, Profile, habits_for, profile_named
 from bwc.redact.track import Sighting, Tracker
 from bwc.redact.verdict import tracks_of
 from bwc.roles import Policy
+from bwc.version import TOOL
 
 GREY_LONG_SIDE = 480
 _AHEAD = 2  # looks being worked on while decoding goes on
-TOOL = "bwc"
 
 Progress = Callable[[int, int | None], None]
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 
 from bwc.audit.checkpoint import NoteKey
@@ -26,6 +25,7 @@ from bwc.release.package import (
     prepare,
 )
 from bwc.storage.rows import OperatorRow
+from bwc.version import TOOL
 
 Progress = Callable[[int, int | None], None]
 
@@ -87,7 +87,7 @@ def publish(
         request=request,
         item=item,
         made_at=datetime.now(UTC),
-        tool=f"bwc {version('bwc')}",
+        tool=TOOL,
         keys=keys,
         proven=proven,
         default_exemption=house.policy.default_exemption,
