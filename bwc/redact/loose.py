@@ -4,6 +4,7 @@ Nothing of it is recorded anywhere. Working pieces are sealed with a key that ex
 without a name.
 """
 
+import errno
 import hashlib
 import os
 import secrets
@@ -156,11 +157,11 @@ def redact_file(
                 sink.flush()
                 os.fsync(sink.fileno())
             report = _checked(original, partial, plan, stride, phases) if check_copy else None
-        os.link(partial, out)  # unlike a rename it never replaces what appeared meanwhile
+        _name(partial, out)
     except FileExistsError as error:
         raise UsageError(f"{out} exists", "choose a new file name") from error
     except OSError as error:
-        if error.errno == 28:  # ENOSPC
+        if error.errno == errno.ENOSPC:
             raise StoreFull(f"no space left for {out}", "free some, or choose another folder") from error
         raise
     finally:
@@ -168,6 +169,19 @@ def redact_file(
     return LooseResult(
         out=out, plan=plan, plan_bytes=to_bytes(plan), summary=summary(plan), rendered=made, report=report
     )
+
+
+def _name(partial: Path, out: Path) -> None:
+    """Give the finished file its name. Raises `FileExistsError` when something has appeared there."""
+    try:
+        os.link(partial, out)  # unlike a rename it never replaces
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        # a memory card's file system knows no links
+        if out.exists():
+            raise FileExistsError(out) from error
+        partial.rename(out)
 
 
 def _plan(original: BinaryIO, plan_file: Path | None, profile: str, policy: Policy, phases: "_Phases") -> RedactionPlan:
