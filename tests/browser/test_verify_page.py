@@ -49,6 +49,9 @@ def folder(made: Made, tmp_path: Path) -> Path:
 
 def judge(page: Chromium, chosen: list[Path] | Path, key: str = "") -> str:
     """Choose, paste, press Check, and read the verdict as it is shown."""
+    # As the click of a person does; the button tells when the choice has arrived, a folder is read in its own time
+    page.value("for (const id of ['folder', 'files']) document.getElementById(id).value = ''")
+    page.value("document.getElementById('check').disabled = true")
     if isinstance(chosen, Path):
         page.choose("#folder", [chosen])
     else:
@@ -88,7 +91,6 @@ def test_single_files_are_enough(page: Chromium, folder: Path, made: Made) -> No
     page.value("document.getElementById('check').click()")
     page.wait_for("document.getElementById('verdict').className === 'cannot'")
     assert "changed since you chose it" in shown(page)
-    page.value("document.getElementById('files').value = ''")  # as the click of a person does
     assert judge(page, chosen, VKEY.text()) == "bad"
     assert made.video.name in shown(page)
 
