@@ -7,7 +7,7 @@ a crash anywhere leaves at most a partial or an object that no event names. Noth
 
 import secrets
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -116,6 +116,28 @@ class Vault:
         self.store.replace(Shelf.ENVELOPES, new.object_id, data)
         return new.object_id
 
+    def rewrap(
+        self, sealed: SealedObject, recipients: Sequence[Recipient], unwrapper: Unwrapper
+    ) -> SealedObject | None:
+        """Have the envelope name exactly `recipients`; the object as the log is to name it now, None if it does already.
+
+        Durable on return, and to be recorded then. Dying in between leaves an envelope that the log does not name:
+        the next `rewrap` finds that out, proves that it holds the right key, and returns it to be recorded.
+        """
+        name = sealed.object_id
+        old = self.envelope_bytes(name)
+        wanted = {one.recipient_id for one in recipients}
+        have = set(envelopes.parse_envelope(old).recipients)
+        if have == wanted and sha256_hex(old) == sealed.envelope_sha256:
+            return None
+        self._key_of(name, unwrapper)[:] = bytes(KEY_BYTES)
+        new = envelopes.add_recipients(old, unwrapper, recipients)
+        if have - wanted:
+            new = envelopes.remove_recipients(new, have - wanted)
+        if new != old:
+            self.replace_envelope(new)
+        return replace(sealed, envelope_sha256=sha256_hex(new))
+
     def scratch(self) -> Scratch:
         """Sealed working space that is gone when closed: write, then `reader()`."""
         return Scratch(self._disk.anonymous())
@@ -128,21 +150,12 @@ class Vault:
         Raises `KeyUnavailable` when it is not sealed to this key, `IntegrityError` when something is missing,
         swapped or changed, here or at the read that meets it.
         """
-        data = self.manifest_bytes(object_id)
-        manifest = self._manifest_for(object_id, data)
-        dek = envelopes.open_envelope(
-            self.envelope_bytes(object_id),
-            unwrapper,
-            manifest_sha256=sha256_hex(data),
-            item=manifest.item,
-            object_id=object_id,
-            log=self.log,
-        )
+        manifest = self.manifest(object_id)
+        dek = self._key_of(object_id, unwrapper)
         try:
-            manifest.check_key(dek)
             stream = OpenedStream(self.open_sealed(object_id), dek, manifest.aad)
         finally:
-            dek[:] = bytes(len(dek))
+            dek[:] = bytes(KEY_BYTES)
         if stream.plain_bytes != manifest.plain_bytes:
             raise SealBroken(f"object {object_id} has another length than its manifest says")
         return cast(BinaryIO, stream)
@@ -204,6 +217,21 @@ class Vault:
         digest = sha256_hex(self.body_bytes(commit))
         self.store.erase(Shelf.BODIES, commit)
         return digest
+
+    def _key_of(self, object_id: ObjectId, unwrapper: Unwrapper) -> bytearray:
+        """The file key, and proof that it is the one the manifest commits to. The caller wipes it."""
+        data = self.manifest_bytes(object_id)
+        manifest = self._manifest_for(object_id, data)
+        dek = envelopes.open_envelope(
+            self.envelope_bytes(object_id),
+            unwrapper,
+            manifest_sha256=sha256_hex(data),
+            item=manifest.item,
+            object_id=object_id,
+            log=self.log,
+        )
+        manifest.check_key(dek)
+        return dek
 
     def _document(self, shelf: Shelf, name: str, what: str) -> bytes:
         data = self.store.get(shelf, name)

@@ -266,6 +266,33 @@ def test_rewrap_adds_a_reader_and_touches_nothing_else(vault: Vault) -> None:
         vault.replace_envelope(foreign)
 
 
+def test_rewrap_to_exact_readers_returns_what_the_log_must_name(vault: Vault) -> None:
+    sealed = seal(vault, b"footage").sealed
+    later = LocalOperator.generate("later")
+    assert vault.rewrap(sealed, [OFFICER.recipient], OFFICER) is None
+    both = vault.rewrap(sealed, [OFFICER.recipient, later.recipient], OFFICER)
+    assert both is not None
+    vault.check(both)
+    with pytest.raises(DigestMismatch, match="envelope"):
+        vault.check(sealed)
+    # dying before it was recorded: the log still names the first envelope, and the next run heals that
+    assert vault.rewrap(sealed, [OFFICER.recipient, later.recipient], OFFICER) == both
+    only = vault.rewrap(both, [later.recipient], OFFICER)
+    assert only is not None
+    vault.check(only)
+    with pytest.raises(KeyUnavailable):
+        vault.open(sealed.object_id, OFFICER)
+
+
+def test_rewrap_does_not_launder_a_forged_envelope(vault: Vault) -> None:
+    sealed = seal(vault, b"footage").sealed
+    vault.replace_envelope(
+        envelopes.build(bytes(32), ITEM, sealed.object_id, sealed.manifest_sha256, [OFFICER.recipient], LOG)
+    )
+    with pytest.raises(SealBroken, match="another key"):
+        vault.rewrap(sealed, [OFFICER.recipient], OFFICER)
+
+
 def test_another_vaults_manifest_is_refused(vault: Vault) -> None:
     held = seal(vault, b"footage")
     with pytest.raises(IntegrityError, match="something else"):
