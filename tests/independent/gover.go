@@ -81,6 +81,13 @@ func entries(dir folder, n int64, width int) [][]byte {
 	return found
 }
 
+func widthOf(size, n int64) int {
+	if size-n*256 < 256 {
+		return int(size - n*256)
+	}
+	return 256
+}
+
 func check(err error) {
 	if err != nil {
 		log.Fatal(err)
@@ -97,10 +104,7 @@ func main() {
 	tree := open(data, verifier)
 	reader := tlog.TileHashReader(tree, dir)
 	for n := int64(0); n*256 < tree.N; n++ {
-		width := int(tree.N - n*256)
-		if width > 256 {
-			width = 256
-		}
+		width := widthOf(tree.N, n)
 		indexes := make([]int64, width)
 		for i := range indexes {
 			indexes[i] = tlog.StoredHashIndex(0, n*256+int64(i))
@@ -126,7 +130,7 @@ func main() {
 		check(err)
 		wanted, err := os.ReadFile(os.Args[4])
 		check(err)
-		if !bytes.Equal(entries(dir, index/256, int(index%256)+1)[index%256], wanted) {
+		if !bytes.Equal(entries(dir, index/256, widthOf(tree.N, index/256))[index%256], wanted) {
 			log.Fatalf("entry %d is another", index)
 		}
 		proof, err := tlog.ProveRecord(tree.N, index, reader)

@@ -12,7 +12,7 @@ from bwc.audit.checkpoint import Checkpoint, NoteKey, sign_checkpoint
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.proof import LogProof
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
-from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, grown_house, small_house
+from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, Row, grown_house, small_house
 
 pytestmark = pytest.mark.independent
 
@@ -57,9 +57,9 @@ def test_go_accepts_a_log_of_three_levels(gover: Path, tmp_path: Path) -> None:
     from bwc.audit.log import Log
 
     entries = [f"entry {number}".encode() for number in range(66_000)]
-    files, log = MemoryFiles(), None
+    files = MemoryFiles()
     house = House(files=files)
-    house.rows.held = [type(small_house().rows.held[0])(seq, entry, None) for seq, entry in enumerate(entries)]
+    house.rows.held = [Row(seq, entry, None) for seq, entry in enumerate(entries)]
     log = Log(ORIGIN, files, house.rows)
     log._check_chain = lambda *_: None  # type: ignore[method-assign]  # these are not events, the tree does not care
     log.publish(LOG_KEY)
