@@ -116,7 +116,7 @@ def command(examples: str, **settings: Any) -> Callable[[Callable[..., Any]], cl
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         @functools.wraps(function)
-        def started(
+        def wrapped(
             *args: Any,
             as_json: bool,
             quiet: bool,
@@ -128,6 +128,7 @@ def command(examples: str, **settings: Any) -> Callable[[Callable[..., Any]], cl
             terminal = Terminal(as_json=as_json, quiet=quiet, verbose=verbose)
             return function(Entry(terminal=terminal, vault=vault, operator=operator), *args, **kwargs)
 
+        started: Callable[..., Any] = wrapped
         for option in reversed(_COMMON):
             started = option(started)
         settings.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})

@@ -55,11 +55,10 @@ def verify(entry: Entry, what: Path | None, *, vkey: str | None, quick: bool, re
 def pin(entry: Entry, vkey: str | None, *, agency: str, list_them: bool) -> None:
     """Remember an agency's key on this computer. Compare the fingerprint with one the agency printed, first."""
     from bwc.audit import pins
-    from bwc.audit.checkpoint import NoteKey
 
     path = _pins_path()
     if vkey and not list_them:
-        key = NoteKey.parse(vkey)
+        key = pins.typed_key(vkey)
         pins.add_pin(path, pins.Pin(key=key, agency=agency or key.name, pinned_at=datetime.now(UTC)))
     elif not list_them:
         raise UsageError("which key", "bwc pin VKEY --agency NAME, or bwc pin --list")
@@ -83,12 +82,12 @@ def _verify_vault(entry: Entry, folder: Path | None, vkey: str | None, *, quick:
 
 
 def _verify_release(terminal: Terminal, what: Path, vkey: str | None) -> None:
-    from bwc.audit.checkpoint import NoteKey
     from bwc.audit.package import examine_file, examine_package
+    from bwc.audit.pins import typed_key
 
     if not what.exists():
         raise NotFound(f"{what} does not exist", "bwc verify DIR of a release, or without a name for the vault")
-    key = NoteKey.parse(vkey) if vkey else None
+    key = typed_key(vkey) if vkey else None
     report = (examine_package if what.is_dir() else examine_file)(what, key=key, pins=_pins())
     terminal.result(report.to_json(), _package_text(report))
     report.raise_unless_ours()

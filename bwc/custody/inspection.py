@@ -10,7 +10,7 @@ from pathlib import Path
 from bwc.audit.checkpoint import Checkpoint, NoteKey, open_checkpoint, parse_checkpoint
 from bwc.audit.findings import STEPS, Grade
 from bwc.audit.log import CHECKPOINT
-from bwc.audit.pins import Pin, fingerprint_text, pin_of
+from bwc.audit.pins import Pin, fingerprint_text, pin_of, typed_key
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import LogReport, verify_log
 from bwc.audit.verify_objects import VaultFolder, verify_objects
@@ -102,7 +102,7 @@ def inspect(
     verification saves the one it saw there. `quick` leaves out step 8; `share` of the sealed bytes is read again.
     """
     files = LogFolder(places.log)
-    key = NoteKey.parse(vkey) if vkey else _pinned(files, pins)
+    key = typed_key(vkey) if vkey else _pinned(files, pins)
     memory = _Seen(seen, key) if key else None
     saved = memory.last() if memory else None
     with ExitStack() as closing:

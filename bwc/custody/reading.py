@@ -99,6 +99,10 @@ class Reading:
         """Every key ever enrolled; look at `is_active`."""
         return self._catalog.operators()
 
+    def enrolments(self) -> list[int]:
+        """The entries that enrolled somebody, the founding entry among them."""
+        return [row.enrolled_seq for row in self.operators()]
+
     def roles(self) -> frozenset[Role]:
         """The roles of the key that acts; none when it is not enrolled or was revoked."""
         mine = self.person.key_id

@@ -100,7 +100,7 @@ def decoded_packets(source: Source, track: AudioStream) -> Iterator[tuple[Any, l
 
 
 def sound_stream(source: Source, stream: int) -> AudioStream:
-    for track in source.container.streams.audio:
+    for track in source.sounds():
         if track.index == stream:
             return track
     raise MediaError(f"{source.name} has no sound track {stream}")

@@ -48,8 +48,8 @@ def scan(file: BinaryIO, name: str = "", *, decode_frames: int | None) -> MediaF
     with Source(file, name=name) as source:
         picture = source.picture()
         video = _VideoScan(picture, decode_frames) if picture is not None else None
-        sounds = {stream.index: _AudioScan(stream) for stream in source.container.streams.audio}
-        wanted: list[Any] = ([picture] if picture is not None else []) + list(source.container.streams.audio)
+        sounds = {stream.index: _AudioScan(stream) for stream in source.sounds()}
+        wanted: list[Any] = ([picture] if picture is not None else []) + list(source.sounds())
         for packet in source.packets(*wanted) if wanted else ():
             if video is not None and packet.stream_index == video.stream.index:
                 video.push(packet)
@@ -235,7 +235,9 @@ def _colour(frame: VideoFrame | None, context: Any) -> Colour:
 
 def _others(source: Source, picture: VideoStream | None) -> Iterator[OtherStream]:
     for stream in source.container.streams:
-        if stream.type == "audio" or (picture is not None and stream.index == picture.index):
+        if stream.index in {sound.index for sound in source.sounds()} or (
+            picture is not None and stream.index == picture.index
+        ):
             continue
         context = stream.codec_context
         name = stream.metadata.get("handler_name", "")[:_TAG_CHARACTERS]

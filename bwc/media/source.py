@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 import av
 import av.error
 import av.logging
+from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -140,6 +141,10 @@ class Source:
             if found is None or context.width * context.height > found.width * found.height:
                 found = stream
         return found
+
+    def sounds(self) -> list[AudioStream]:
+        """The sound tracks that have a decoder."""
+        return [stream for stream in self.container.streams.audio if cast("Any", stream.codec_context) is not None]
 
     def window(self, width: int, height: int) -> tuple[int, int, int, int]:
         """(left, top, width, height) of a `width` x `height` picture that is meant to be shown.

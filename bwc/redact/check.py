@@ -103,6 +103,7 @@ class _Run:
     plan: RedactionPlan
     search: Search
     findings: list[Finding] = field(default_factory=list)
+    covers: Coverage = field(init=False)
     shift: Fraction = Fraction(0)  # what is added to times of the copy: MP4 cannot begin before zero
     frames: int = 0
     covers_checked: int = 0
@@ -111,6 +112,9 @@ class _Run:
     _streaks: dict[Fault, _Streak] = field(default_factory=dict)
     _missing: int = 0
     _added: int = 0
+
+    def __post_init__(self) -> None:
+        self.covers = Coverage(self.plan)
 
     def find(self, fault: Fault, words: str) -> None:
         self.findings.append(Finding(fault=fault, detail=words))
@@ -123,7 +127,7 @@ class _Run:
             words = f"the copy has {after.width}x{after.height}, the original {media.width}x{media.height}"
             self.find(Fault.PICTURE_SIZE, words)
             return
-        covers = Coverage(self.plan)
+        covers = self.covers
         strange = 0
         with (
             Ahead(before.frames(), depth=3) as originals,
@@ -183,8 +187,14 @@ class _Run:
         self.covers_checked += 1 if cover.whole else len(cover.boxes)
         for flaw in flaws_of_covers(y, u, v, cover, self.plan.effect):
             self._fault(Fault.COVER_WEAK, flaw.words, place, flaw.measure, flaw.box)
-        if source is None or source.damaged or source.y.shape != y.shape:
+        if source is None or source.y.shape != y.shape:
             return
+        if source.damaged and ordinal is not None:
+            # the renderer may cover a damaged frame by its neighbours' covers too, or altogether
+            around = [self.covers.at(near) for near in range(max(0, ordinal - 5), min(media.frames, ordinal + 6))]
+            cover = FrameCover(
+                whole=any(near.whole for near in around), boxes=tuple(box for near in around for box in near.boxes)
+            )
         mean, local, where = difference_outside(source.y, y, cover)
         self.worst_mean, self.worst_local = max(self.worst_mean, mean), max(self.worst_local, local)
         if mean > MEAN_DIFFERENCE_LIMIT or local > BLOCK_DIFFERENCE_LIMIT:

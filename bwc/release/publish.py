@@ -7,24 +7,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.event import Entry, parse_entry
+from bwc.audit.event import parse_entry
 from bwc.audit.released import CheckFacts
 from bwc.canonical import Json
 from bwc.custody.house import House
-from bwc.errors import PolicyRefuses
+from bwc.errors import BwcError, PolicyRefuses
 from bwc.evidence import EventKind, ItemId
-from bwc.keys import PublicKey
 from bwc.redact.copies import Releasable, releasable
 from bwc.release.package import (
     Copy,
-    Proven,
     ReleaseFacts,
     abandon,
     finish,
     new_release_id,
     prepare,
 )
-from bwc.storage.rows import OperatorRow
+from bwc.release.provenance import gather
 from bwc.version import TOOL
 
 Progress = Callable[[int, int | None], None]
@@ -79,7 +77,12 @@ def publish(
     house.publish()  # approvals of this very command's session are proven under a checkpoint that holds them
     key = NoteKey.parse(house.vkey)
     release = new_release_id()
-    proven, keys = _proven(house, copies)
+    provenance = gather(
+        publishers=[house.person.key_id],
+        approvals=[parse_entry(house.entry(seq)) for one in copies for seq in one.approvals],
+        enrolments=[parse_entry(house.entry(seq)) for seq in house.enrolments()],
+        proof=house.proof,
+    )
     facts = ReleaseFacts(
         agency=house.agency,
         log_key=key,
@@ -88,8 +91,8 @@ def publish(
         item=item,
         made_at=datetime.now(UTC),
         tool=TOOL,
-        keys=keys,
-        proven=proven,
+        keys=provenance.keys,
+        proven=provenance.proven,
         default_exemption=house.policy.default_exemption,
     )
     with ExitStack() as open_streams:
@@ -107,8 +110,10 @@ def publish(
         )
         house.publish()
         final = finish(prepared, entry.raw, house.proof(entry.seq))
-    except BaseException:
+    except BaseException as error:
         abandon(prepared)
+        if isinstance(error, BwcError):
+            house.record_failure(item, EventKind.RELEASE_PUBLISHED, error)
         raise
     if progress:
         progress(1, 1)
@@ -135,29 +140,7 @@ def _copy(house: House, one: Releasable, streams: ExitStack) -> Copy:
         report_sha256=one.report_sha256,
         frames=one.frames,
         frames_lost=one.frames_lost,
+        lost=[(doubt.first, doubt.stop - doubt.first) for doubt in one.plan.doubts if doubt.code == "frames_lost"],
         duration_ms=one.duration_ms,
         check=CheckFacts(frames_checked=one.frames_checked, stride=one.stride, suspects=one.suspects, suspects_open=0),
     )
-
-
-def _proven(house: House, copies: list[Releasable]) -> tuple[list[Proven], list[PublicKey]]:
-    """Approvals, and the enrolment of everybody who signs anything here, each to be proven on its own."""
-    enrolments: dict[str, OperatorRow] = {row.key_id: row for row in house.operators()}
-    found: dict[int, str] = {seq: "approval" for one in copies for seq in one.approvals}
-    waiting = [house.person.key_id, *(_actor(house, seq) for seq in found)]
-    signers: dict[str, PublicKey] = {}
-    while waiting:
-        key_id = waiting.pop()
-        if key_id in signers:
-            continue
-        row = enrolments[key_id]
-        signers[key_id] = row.key
-        found[row.enrolled_seq] = "enrolment"
-        waiting.append(_actor(house, row.enrolled_seq))  # who enrolled them signs too
-    proven = [Proven(why=why, entry=house.entry(seq), proof=house.proof(seq)) for seq, why in sorted(found.items())]
-    return proven, list(signers.values())
-
-
-def _actor(house: House, seq: int) -> str:
-    entry: Entry = parse_entry(house.entry(seq))
-    return entry.actor

@@ -116,7 +116,8 @@ def test_every_sample_of_a_muted_span_is_zero_and_the_rest_is_not(codec: str, co
         outside = after[0, int(first * rate) : int(last * rate)]
         assert float(np.abs(outside).max()) > 0.35
         if codec == "aac":
-            assert np.array_equal(outside, before[0, int(first * rate) : int(last * rate)])
+            # Not bit-equal: the decoder's noise generator (PNS) has run through other packets.
+            assert float(np.abs(outside - before[0, int(first * rate) : int(last * rate)]).max()) < 0.001
 
 
 def test_muted_packets_hold_nothing_of_the_source() -> None:

@@ -52,10 +52,10 @@ OTHERS = {
     "video_bodycam/spd_03.mp4": (38, 0, 1, 1),
     "video_faces_lowres/head-pose-face-detection-female-and-male.mp4": (56, 0, 0, 0),
     "video_faces_lowres/walking-and-pause.mp4": (41, 0, 0, 0),
-    "video_headcam/ego_faces.mp4": (14, 0, 1, 1),
-    "video_headcam/ego_plates.mp4": (24, 0, 1, 1),
 }
 LONG = {
+    "video_headcam/ego_faces.mp4": (14, 0, 1, 1),
+    "video_headcam/ego_plates.mp4": (24, 0, 1, 1),
     "video_synth/synth_night_flashlight.mp4": (450, 0, 1, 1),
     "video_synth/synth_street_day.mp4": (600, 0, 1, 1),
     "video_telemetry/gopro_karma.mp4": (362, 0, 1, 1),
@@ -92,7 +92,7 @@ def extent(data: bytes, stream: int) -> tuple[Fraction, Fraction, int]:
 
 def hold(path: Path, outcome: tuple[int, int, int, int]) -> None:
     data = path.read_bytes()
-    done = carry(io.BytesIO(data), path.name)
+    done = carry(io.BytesIO(data), path.name, preset="ultrafast")  # times do not depend on the preset
     assert (len(done.times), done.frames_lost, len(done.sounds), sum(s.copied for s in done.sounds)) == outcome
     assert done.times == plain_times(path)
     copy = io.BytesIO(done.copy)
