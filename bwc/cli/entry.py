@@ -132,8 +132,8 @@ def command(examples: str, **settings: Any) -> Callable[[Callable[..., Any]], cl
         for option in reversed(_COMMON):
             started = option(started)
         settings.setdefault("context_settings", {"help_option_names": ["-h", "--help"]})
-        made: click.Command = click.command(epilog=epilog, **settings)(started)
-        return made
+        make: Callable[..., click.Command] = click.command(epilog=epilog, **settings)
+        return make(started)
 
     return decorate
 
