@@ -1,0 +1,161 @@
+"""A loose file: everything or nothing, sealed pieces, plans given and plans of other files."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from bwc.errors import LeakFound, PlanStale, UnreadableMedia, UsageError
+from bwc.redact import loose
+from bwc.redact.check_search import Finders
+from bwc.redact.loose import SealedScratch, redact_file
+from bwc.redact.plan_format import to_bytes
+from bwc.redact.render import render
+from tests.redact.clips import FRAMES, MagentaFinder, make_clip, plan_for
+
+
+@pytest.fixture(autouse=True)
+def _our_finders(monkeypatch: pytest.MonkeyPatch) -> None:
+    finders = Finders(coarse=(MagentaFinder(),), fine=(), close=(MagentaFinder(),))
+    monkeypatch.setattr(Finders, "open", classmethod(lambda cls: finders))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    data = make_clip()
+    (tmp_path / "clip.mp4").write_bytes(data)
+    (tmp_path / "plan.json").write_bytes(to_bytes(plan_for(data)))
+    (tmp_path / "gap.json").write_bytes(to_bytes(plan_for(data, spans=((0, 20), (30, FRAMES)))))
+    return tmp_path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_plan_is_rendered_and_checked(place: Path) -> None:
+    seen: list[tuple[int, int | None]] = []
+    done = redact_file(
+        place / "clip.mp4",
+        place / "out.mp4",
+        plan_file=place / "plan.json",
+        progress=lambda count, total: seen.append((count, total)),
+    )
+    assert names(place) == ["clip.mp4", "gap.json", "out.mp4", "plan.json"]
+    assert done.report is not None
+    assert done.report.is_clean
+    assert (done.frames_lost, done.open_suspects) == (0, 0)
+    assert json.dumps(done.to_json())
+    assert "45 frames" in done.text()
+    assert seen == sorted(seen)
+    assert all(total is None or count <= total for count, total in seen)
+
+
+def test_suspects_are_told_and_the_copy_is_kept(place: Path) -> None:
+    done = redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "gap.json")
+    assert done.open_suspects == 1
+    assert done.suspects_json()[0]["class"] == "face"
+    assert (place / "out.mp4").exists()
+
+
+def test_a_pretty_printed_plan_is_taken_and_a_plan_of_another_file_is_not(place: Path) -> None:
+    pretty = json.dumps(json.loads((place / "plan.json").read_bytes()), indent=1)
+    (place / "pretty.json").write_text(pretty)
+    redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "pretty.json", check_copy=False)
+    (place / "other.mp4").write_bytes(make_clip(seed=5))
+    before = names(place)
+    with pytest.raises(PlanStale):
+        redact_file(place / "other.mp4", place / "out2.mp4", plan_file=place / "plan.json")
+    assert names(place) == before
+
+
+def test_what_is_there_is_never_overwritten(place: Path) -> None:
+    (place / "out.mp4").write_bytes(b"mine")
+    with pytest.raises(UsageError):
+        redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "plan.json")
+    assert (place / "out.mp4").read_bytes() == b"mine"
+    with pytest.raises(UsageError):
+        redact_file(place / "clip.mp4", place / "nowhere" / "out.mp4", plan_file=place / "plan.json")
+
+
+def test_what_appears_meanwhile_is_not_overwritten_either(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def slow(*args: object, **kwargs: object) -> object:
+        (place / "out.mp4").write_bytes(b"mine")
+        return render(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(loose, "render", slow)
+    with pytest.raises(UsageError):
+        redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "plan.json", check_copy=False)
+    assert (place / "out.mp4").read_bytes() == b"mine"
+    assert not [name for name in names(place) if "partial" in name]
+
+
+@pytest.mark.parametrize("step", ["render", "check"])
+def test_nothing_is_left_when_a_step_fails(place: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    def broken(*args: object, **kwargs: object) -> object:
+        raise UnreadableMedia("the disk went away")
+
+    before = names(place)
+    monkeypatch.setattr(loose, step, broken)
+    with pytest.raises(UnreadableMedia):
+        redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "plan.json")
+    assert names(place) == before
+
+
+def test_a_faulty_copy_is_not_kept(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = plan_for((place / "clip.mp4").read_bytes(), spans=())
+    monkeypatch.setattr(
+        loose,
+        "render",
+        lambda original, plan, *rest: render(original, bare, *rest),  # forgets every cover
+    )
+    before = names(place)
+    with pytest.raises(LeakFound, match="cover-weak"):
+        redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "plan.json")
+    assert names(place) == before
+
+
+def test_a_file_system_without_links_is_served(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "plan.json", check_copy=False)
+    assert names(place) == ["clip.mp4", "gap.json", "out.mp4", "plan.json"]
+
+
+def test_scratch_pieces_are_sealed_and_nameless(tmp_path: Path) -> None:
+    piece = SealedScratch(tmp_path)
+    clear = b"a face in clear bytes " * 100_000
+    for start in range(0, len(clear), 1000):
+        piece.write(clear[start : start + 1000])
+    reader = piece.reader()
+    assert reader.read() == clear
+    reader.seek(1_500_000)
+    assert reader.read(50) == clear[1_500_000:1_500_050]
+    piece._file.seek(0)
+    resting = piece._file.read()
+    assert len(resting) > len(clear)
+    assert b"a face" not in resting
+    assert names(tmp_path) == []
+    piece.close()
+
+
+def test_plain_samples_never_reach_the_folder(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While rendering, no file in the folder holds the copy's samples in clear before the copy itself is written."""
+    seen: list[bytes] = []
+    write = SealedScratch.write
+
+    def spying(self: SealedScratch, data: bytes) -> None:
+        seen.append(data)
+        write(self, data)
+        for path in place.iterdir():
+            if path.suffix == ".partial":
+                assert path.stat().st_size == 0
+
+    monkeypatch.setattr(SealedScratch, "write", spying)
+    redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "plan.json", check_copy=False)
+    assert len(seen) > FRAMES
+    assert io.BytesIO((place / "out.mp4").read_bytes()).read().count(seen[0]) == 1
