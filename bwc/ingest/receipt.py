@@ -182,7 +182,7 @@ class Receipt:
         files = sum(len(line.files) for line in self.lines if line.state is not State.NOT_TAKEN)
         size = sum(file.size_bytes for line in self.lines if line.state is not State.NOT_TAKEN for file in line.files)
         published = "not published" if self.checkpoint is None else f"published, {self.checkpoint} entries"
-        held = f"{files} files, {size:,} bytes held; {self.copies_proven} of {self.copies_wanted} copies proven"
+        held = f"{files} file{'' if files == 1 else 's'}, {size:,} bytes held; {self.copies_proven} of {self.copies_wanted} copies proven"
         out = [f"{held}; checkpoint {published}", ""]
         if self.safe_to_wipe:
             return [*out, "SAFE TO WIPE THE CARD: YES", "Every file was read back from the vault and compared."]
