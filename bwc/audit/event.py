@@ -95,6 +95,7 @@ class Entry(NamedTuple):
     prev: str
     seq: int
     signatures_text: str
+    signers: tuple[str, ...]  # the keys that signed, the actor's first
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -113,13 +114,6 @@ class Entry(NamedTuple):
         """What each signature is over."""
         tail = len(f',"signatures":[{self.signatures_text}]}}')  # ASCII, so characters are bytes
         return _message(self.raw[_EVENT_AT:-tail])
-
-    @property
-    def signers(self) -> tuple[str, ...]:
-        """The keys that signed, the actor's first."""
-        if self.signatures_text.count('"key":"') == 1:
-            return (self.actor,)
-        return tuple(row[1] for row in _SIGNATURE.findall(self.signatures_text))
 
     @property
     def signatures(self) -> tuple[EntrySignature, ...]:
@@ -221,7 +215,12 @@ def parse_entry(raw: bytes) -> Entry:
         raise IntegrityError(f"{at} is not a time") from None
     facts = text[head.end() : split]
     _check_facts(facts)
-    entry = Entry(
+    signers: tuple[str, ...] = (signatures.partition('"key":"')[2][:32],)
+    if signatures.count('"key":"') > 1:
+        signers = tuple(row[1] for row in _SIGNATURE.findall(signatures))
+    if signers[0] != actor or len(set(signers)) != len(signers):
+        raise IntegrityError("the first signature is the actor's, the others are by others")
+    return Entry(
         raw,
         leaf_hash(raw),
         actor,
@@ -242,12 +241,8 @@ def parse_entry(raw: bytes) -> Entry:
         prev,
         int(seq),
         signatures,
+        signers,
     )
-    by = entry.signers
-    first = signatures.partition('"key":"')[2][:32]
-    if first != actor or (len(by) > 1 and len(set(by)) != len(by)):
-        raise IntegrityError("the first signature is the actor's, the others are by others")
-    return entry
 
 
 def _message(event: bytes) -> bytes:
