@@ -53,6 +53,7 @@ def item_query(wanted: ItemFilter) -> tuple[str, list[str | int]]:
 
 
 def item_row(row: Row) -> ItemRow:
+    """A row of `items`."""
     return ItemRow(
         item_id=ItemId(row["item"]),
         officer=row["officer"],
@@ -75,6 +76,7 @@ def item_row(row: Row) -> ItemRow:
 
 
 def segment_row(row: Row) -> SegmentRow:
+    """A row of `segments`."""
     return SegmentRow(
         item_id=ItemId(row["item"]),
         role=ObjectRole(row["role"]),
@@ -90,6 +92,7 @@ def segment_row(row: Row) -> SegmentRow:
 
 
 def document_row(row: Row) -> DocumentRow:
+    """A row of `objects`."""
     sealed = SealedObject(
         object_id=ObjectId(row["object"]),
         role=ObjectRole(row["role"]),
@@ -111,6 +114,7 @@ def document_row(row: Row) -> DocumentRow:
 
 
 def approval_row(row: Row) -> ApprovalRow:
+    """A row of `approvals`."""
     return ApprovalRow(
         seq=row["seq"],
         item_id=ItemId(row["item"]),
@@ -125,6 +129,7 @@ def approval_row(row: Row) -> ApprovalRow:
 
 
 def suspect_row(row: Row) -> SuspectRow:
+    """A row of `suspects`."""
     return SuspectRow(
         report_sha256=row["report_sha256"],
         suspect=row["suspect"],
@@ -137,6 +142,7 @@ def suspect_row(row: Row) -> SuspectRow:
 
 
 def release_row(row: Row) -> ReleaseRow:
+    """A row of `releases`."""
     return ReleaseRow(
         release=row["release"],
         item_id=None if row["item"] is None else ItemId(row["item"]),
@@ -153,6 +159,7 @@ def release_row(row: Row) -> ReleaseRow:
 
 
 def operator_row(row: Row) -> OperatorRow:
+    """A row of `operators`; a key or recipient that is none raises `ProofInvalid`."""
     key: dict[str, Any] = {"alg": row["alg"], "key": row["key"], "public": row["public"]}
     return OperatorRow(
         key_id=KeyId(row["key"]),
@@ -168,6 +175,7 @@ def operator_row(row: Row) -> OperatorRow:
 
 
 def recipient_row(row: Row) -> RecipientRow:
+    """A row of `recipients`; a recipient that is none raises `ProofInvalid`."""
     return RecipientRow(recipient=Recipient.from_json(json.loads(row["facts"])), purpose=row["purpose"], seq=row["seq"])
 
 
