@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.errors import NotFound, PartlyDone
+from bwc.errors import NotFound
 
 
 @command(
@@ -45,5 +45,4 @@ def ingest(
         text = json.dumps(done.to_json(), indent=2) if receipt.suffix == ".json" else done.text()
         receipt.write_text(text + "\n", encoding="utf-8")
     terminal.result(done.to_json(), done.text())
-    if not done.complete:
-        raise PartlyDone("not everything on the card was taken in", "keep the card; the receipt lists what is missing")
+    done.raise_if_incomplete()
