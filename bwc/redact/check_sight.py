@@ -62,10 +62,8 @@ class Chain:
 
     @property
     def is_evidence(self) -> bool:
-        scores = [hit.score_permille for hit in self.hits]
-        best, mean = max(scores), sum(scores) / len(scores)
-        rules = _RULES_BESIDE if any(hit.beside for hit in self.hits) else _RULES
-        return any(len(scores) >= hits and best >= top and mean >= middle for hits, top, middle in rules)
+        beside = [hit for hit in self.hits if hit.beside]
+        return _prove(self.hits, _RULES) or _prove(beside, _RULES_BESIDE)
 
 
 class Chains:
@@ -132,6 +130,15 @@ def shared_permille(box: Box, other: Box) -> int:
         return 0
     areas = [(one[2] - one[0]) * (one[3] - one[1]) for one in (box, other)]
     return 1000 * wide * high // max(1, min(areas))
+
+
+def _prove(hits: Sequence[Hit], rules: Sequence[tuple[int, int, int]]) -> bool:
+    """Whether `hits` fulfil one of `rules` (hits, best score, mean score)."""
+    if not hits:
+        return False
+    scores = [hit.score_permille for hit in hits]
+    best, mean = max(scores), sum(scores) / len(scores)
+    return any(len(scores) >= least and best >= top and mean >= middle for least, top, middle in rules)
 
 
 def _suspect(chain: Chain, end_ms: Callable[[int], int], start_ms: Callable[[int], int]) -> Suspect:

@@ -190,7 +190,7 @@ def test_a_mutated_document_is_read_back_exactly_or_refused_with_our_error() -> 
     good = to_bytes(a_plan())
     value = json.loads(good)
     refused = 0
-    for _ in range(1500):
+    for _ in range(600):
         if rng.random() < 0.4:
             data = bytearray(good)
             for _ in range(rng.randint(1, 3)):
@@ -204,7 +204,7 @@ def test_a_mutated_document_is_read_back_exactly_or_refused_with_our_error() -> 
             refused += 1
         else:
             assert to_bytes(plan) == broken
-    assert refused > 500
+    assert refused > 200
 
 
 def _mutated(value: object, rng: random.Random) -> object:
