@@ -28,6 +28,11 @@ class Done:
     def json(self) -> Any:
         return json.loads(self.out)
 
+    @property
+    def first_json(self) -> Any:
+        """The result of a command that ended with an error: the error document follows it."""
+        return json.JSONDecoder().raw_decode(self.out)[0]
+
 
 @dataclass
 class World:
