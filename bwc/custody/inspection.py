@@ -16,7 +16,7 @@ from bwc.audit.verify import LogReport, verify_log
 from bwc.audit.verify_objects import VaultFolder, verify_objects
 from bwc.canonical import Json
 from bwc.config import Places
-from bwc.errors import NotPinned
+from bwc.errors import IntegrityError, NotPinned
 from bwc.storage.catalog import Catalog
 
 Progress = Callable[[int, int | None], None]
@@ -122,7 +122,10 @@ def _pinned(files: LogFolder, pins: Sequence[Pin]) -> NoteKey | None:
     note = files.read(CHECKPOINT)
     if note is None:
         return None
-    found = pin_of(pins, parse_checkpoint(note)[0].origin)
+    try:
+        found = pin_of(pins, parse_checkpoint(note)[0].origin)
+    except IntegrityError:
+        return None  # step 1 names it
     return found.key if found else None
 
 
