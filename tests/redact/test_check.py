@@ -265,10 +265,22 @@ def test_evidence_is_a_chain_longer_the_weaker_it_is(scores: list[int], beside: 
     assert bool(chains.suspects(lambda place: place * 33 + 33, lambda place: place * 33)) is is_suspect
 
 
+def test_a_large_hit_must_be_surer_than_a_small_one_unless_a_cover_is_on_it() -> None:
+    for box, visible, expected in (
+        ((10, 10, 90, 110), 1000, 0),
+        ((10, 10, 90, 110), 700, 1),
+        ((10, 10, 40, 50), 1000, 1),
+    ):
+        chains = Chains(max_gap=12)
+        for ordinal in range(20):
+            chains.add(ordinal, [hit(ordinal, 780, box, visible)])
+        assert len(chains.suspects(lambda place: place * 33 + 33, lambda place: place * 33)) == expected
+
+
 def test_hits_far_apart_are_different_subjects_and_the_riskiest_comes_first() -> None:
     chains = Chains(max_gap=12)
     for ordinal in range(5):
-        chains.add(ordinal, [hit(ordinal, 800), hit(ordinal, 800, (300, 10, 400, 110))])
+        chains.add(ordinal, [hit(ordinal, 800), hit(ordinal, 830, (300, 10, 400, 110))])
     chains.add(40, [hit(40, 900)])
     found = chains.suspects(lambda place: place * 33 + 33, lambda place: place * 33)
     assert [(one.id, one.first, one.sightings) for one in found] == [("s1", 0, 5), ("s2", 0, 5), ("s3", 40, 1)]
