@@ -12,6 +12,7 @@ from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.findings import Findings
 from bwc.audit.log import CHECKPOINT, KEPT, LogRows
 from bwc.audit.merkle import Frontier, complete_root
+from bwc.audit.partials import check_partials
 from bwc.audit.replay import Replay, Standing
 from bwc.audit.tiles import (
     TILE,
@@ -165,6 +166,8 @@ class _Pass:
             if not self._bundle(number, min(TILE, size - number * TILE)):
                 break
         self._close_tiles()
+        kept = [one for one, found in self._wanted.items() if any(where.startswith(KEPT) for where, _ in found)]
+        check_partials(self._files, kept, size, findings)
         self._report.items = len(self._chains)
         self._report.signatures = self._replay.verified
         self._report.standing = self._replay.standing
