@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from bwc.redact.plan import Box, Effect, EffectKind, FrameCover
 
 # Levels of 8 bits, measured on our copies (x264 superfast, crf 22) of a real and a synthetic clip, 2026-11.
-FLAT_LIMIT = 5.0  # deviation in a flat cover: at most 3.5 (boxes of 10 px), 0.1 beyond; uncovered faces 16 to 60
+FLAT_LIMIT = 5.0  # deviation in a flat cover: at most 0.1; uncovered faces 16 to 60
+TINY_FLAT_LIMIT = 12.0  # the same in covers below 24 px, into which ringing of their surroundings reaches: at most 5
 DETAIL_LIMIT = 3.0  # detail in pixelation and blur: at most 0.8; uncovered faces 6 to 11
 COLOUR_LIMIT = 10.0
 MEAN_DIFFERENCE_LIMIT = 3.0  # outside covers: at most 0.5
 BLOCK_DIFFERENCE_LIMIT = 12.0  # the largest of 24 px squares: at most 1.9
+_TINY = 24
 _REDUCE = 8  # pictures are compared at an eighth of their size
 
 _Plane = NDArray[np.uint8]
@@ -101,7 +103,8 @@ def _flat_flaw(y: _Plane, u: _Plane, v: _Plane, box: Box, without: Sequence[Box]
         spread = float(np.std(values))
         if spread > worst:
             worst, words = spread, f"{name} deviates by {spread:.1f} levels within a flat cover"
-    return [Flaw(box, worst, words)] if worst > FLAT_LIMIT else []
+    limit = FLAT_LIMIT if min(box[2] - box[0], box[3] - box[1]) >= _TINY else TINY_FLAT_LIMIT
+    return [Flaw(box, worst, words)] if worst > limit else []
 
 
 def _colour_flaw(planes: tuple[_Plane, _Plane, _Plane], box: Box, colour: tuple[int, int, int]) -> list[Flaw]:
