@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from tests.journeys.conftest import FIXTURES, World
 
 CLIPS = [FIXTURES / "clips" / name for name in ("plain.mp4", "silent.mp4")]
