@@ -228,12 +228,19 @@ def _state(text: str | None) -> "ItemState | None":
 
 
 def _facts_text(facts: Mapping[str, Any], private: Mapping[str, Any] | None) -> str:
-    words = [f"{key}={_short(value)}" for key, value in facts.items() if not isinstance(value, (dict, list))]
-    if private:
-        words += [f"{key}={_short(value)}" for key, value in private.items() if value and not isinstance(value, dict)]
+    words = [f"{key}={_short(value)}" for key, value in {**(private or {}), **facts}.items() if _is_plain(value)]
     return " ".join(words)
 
 
+def _is_plain(value: object) -> bool:
+    """Whether it fits into a line; the rest is for --json."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(one, str) and len(one) < 64 for one in value)
+    return value not in ("", None) and not isinstance(value, dict)
+
+
 def _short(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text[:12] + "…" if len(text) == 64 else text

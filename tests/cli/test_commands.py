@@ -48,6 +48,13 @@ def test_the_page_of_commands_is_what_the_commands_say() -> None:
     assert module.PAGE.read_text(encoding="utf-8") == module.page(), "run: python scripts/command_docs.py"
 
 
+def test_every_command_has_its_schema() -> None:
+    import json
+
+    known = json.loads((ROOT / "docs" / "json-schema.json").read_text(encoding="utf-8"))["$defs"]
+    assert {name.removeprefix("bwc ") for name, _ in LEAVES} == set(known) - {"error"}
+
+
 def test_the_short_help_names_every_command() -> None:
     for name, (module, function, text) in COMMANDS.items():
         assert text

@@ -10,10 +10,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = ROOT / "fixtures"
+
+
+SCHEMA = json.loads((ROOT / "docs" / "json-schema.json").read_text(encoding="utf-8"))
+
+
+def schema_of(*words: str) -> dict[str, Any]:
+    """The schema of a command's document."""
+    known = SCHEMA["$defs"]
+    name = " ".join(words[:2]) if " ".join(words[:2]) in known else words[0]
+    return {"$schema": SCHEMA["$schema"], "anyOf": [known[name], known["error"]]}
 
 
 @dataclass
@@ -88,8 +99,10 @@ class World:
         return Done(done.returncode, done.stdout, done.stderr)
 
     def json(self, *words: str | Path, code: int | None = 0, timeout: float = 600) -> Any:
-        """Run with --json; its document."""
-        return self.run(*words, "--json", code=code, timeout=timeout).json
+        """Run with --json; its document, which must be as docs/json-schema.json says."""
+        document = self.run(*words, "--json", code=code, timeout=timeout).json
+        jsonschema.validate(document, schema_of(*map(str, words)))
+        return document
 
     def items(self) -> list[dict[str, Any]]:
         return self.json("list")["items"]
