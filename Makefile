@@ -5,9 +5,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 CLIP ?=
+DATA ?= ../shared/data
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults clean
+.PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults test-independent clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -39,6 +40,21 @@ test-all: setup ## the tests, slow ones and those that need tools written by oth
 fix: setup ## format and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+bench: setup ## whole commands, timed on this machine
+	@$(BIN)/python tests/bench/bench.py
+
+accuracy: setup ## what the detectors find on footage with known truth: DATA=folder
+	@$(BIN)/python tests/accuracy/measure.py $(DATA)
+
+faults: setup ## crashes, errors and lies at every file call; every byte flipped
+	@$(BIN)/pytest tests/storage tests/audit tests/release tests/journeys/test_tampering.py
+
+test-independent: setup ## our formats judged by tools that others wrote (Go, Chromium, node)
+	@PYTHON=$(BIN)/python bash scripts/independent.sh tests/browser
+
+docs: setup ## make docs/commands.md again
+	@$(BIN)/python scripts/command_docs.py
 
 fixtures: setup ## make the clips in fixtures/ again
 	@$(BIN)/python fixtures/make_fixtures.py
