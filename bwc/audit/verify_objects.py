@@ -5,7 +5,7 @@ import math
 import random
 import re
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -35,8 +35,12 @@ class ObjectSource(Protocol):
         """The sealed bytes, seekable."""
 
     def manifest(self, object_id: str) -> bytes | None: ...
-    def envelope(self, object_id: str) -> bytes | None: ...
-    def body(self, commit: str) -> bytes | None: ...
+
+    def envelope(self, digest: str) -> bytes | None:
+        """The envelope that is named so: by the SHA-256 of its file."""
+
+    def body(self, digest: str) -> bytes | None:
+        """The sealed private body that is named so: by the SHA-256 of its file."""
 
     def names(self, shelf: str) -> Iterable[str]:
         """What lies on one of `SHELVES`."""
@@ -56,11 +60,11 @@ class VaultFolder:
     def manifest(self, object_id: str) -> bytes | None:
         return self._read("manifests", object_id)
 
-    def envelope(self, object_id: str) -> bytes | None:
-        return self._read("envelopes", object_id)
+    def envelope(self, digest: str) -> bytes | None:
+        return self._read("envelopes", digest)
 
-    def body(self, commit: str) -> bytes | None:
-        return self._read("bodies", commit)
+    def body(self, digest: str) -> bytes | None:
+        return self._read("bodies", digest)
 
     def names(self, shelf: str) -> Iterator[str]:
         for place in sorted(self._folder.joinpath(shelf).glob("*/*")):
@@ -104,6 +108,20 @@ class _Recorded:
         return f"object {self.object.object_id} ({self.object.role.value} of {self.item}, entry {self.seq})"
 
 
+@dataclass(frozen=True, slots=True)
+class _RecordedBody:
+    """A private body as the log has it: the entry that says so last, and the digest of its file."""
+
+    seq: int
+    log: str
+    commit: str
+    file: str
+
+    @property
+    def name(self) -> str:
+        return f"private body {self.commit} (entry {self.seq})"
+
+
 def verify_objects(
     report: LogReport, source: ObjectSource, *, read_data: float = 1.0, progress: Progress | None = None
 ) -> None:
@@ -115,7 +133,8 @@ def verify_objects(
     if not 0 <= read_data <= 1:
         raise UsageError("the share of data to read is between 0 and 1")
     check = _Check(report, source)
-    objects, bodies = check.read_log()
+    check.read_log()
+    objects, bodies = check.objects, check.bodies
     chosen = set(random.SystemRandom().sample(sorted(objects), math.ceil(read_data * len(objects))))
     for done, (name, recorded) in enumerate(objects.items()):
         if progress:
@@ -123,7 +142,9 @@ def verify_objects(
         check.check_object(recorded, deep=name in chosen)
     if progress:
         progress(len(objects), len(objects))
-    check.note_unknown({"objects": objects, "manifests": objects, "envelopes": objects, "bodies": bodies})
+    for body in bodies.values():
+        check.check_body(body)
+    check.note_unknown()
     report.findings.ok(8, f"{len(objects)} objects ({len(chosen)} read in full), {len(bodies)} private bodies")
 
 
@@ -132,66 +153,66 @@ class _Check:
         self._report = report
         self._findings = report.findings
         self._source = source
+        self.objects: dict[str, _Recorded] = {}
+        self.bodies: dict[str, _RecordedBody] = {}  # by commitment
+        self._replaced: set[str] = set()  # files that a later entry put others in place of
 
-    def read_log(self) -> tuple[dict[str, _Recorded], set[str]]:
-        """The objects and bodies that the entries name; bodies are checked on the way."""
-        objects: dict[str, _Recorded] = {}
-        bodies: set[str] = set()
-        rewrapped: dict[str, tuple[Entry, str]] = {}  # bodies whose file was replaced, and by what
-        differing: list[Entry] = []
+    def read_log(self) -> None:
+        """Gather the objects and bodies that the entries name, as the last entry about each has them."""
         for entry in self._report.read():
-            if entry.objects_text:
-                self._record(entry, objects)
-            if entry.kind == EventKind.ITEM_REWRAPPED:
-                again = entry.facts.get("bodies")
-                rewrapped |= {name: (entry, file) for name, file in (again or {}).items()} if _is_texts(again) else {}
-            if entry.body_commit is not None:
-                bodies.add(entry.body_commit)
-                if not self._is_body(entry.body_commit, entry.body_file):
-                    differing.append(entry)
-        for entry in differing:
-            if entry.body_commit is not None and entry.body_commit not in rewrapped:
-                self._attempt(
-                    _named(entry.body_commit, entry), self._check_body, entry, entry.body_commit, entry.body_file
-                )
-        for commit, (entry, file) in rewrapped.items():
-            self._attempt(_named(commit, entry), self._check_body, entry, commit, file)
-        return objects, bodies
+            try:
+                for one in entry.objects if entry.objects_text else ():
+                    self._record(entry, one)
+                if entry.body_commit is not None and entry.body_file is not None:
+                    self._record_body(entry, entry.body_commit, entry.body_file)
+                if entry.kind == EventKind.ITEM_REWRAPPED:
+                    again: Any = entry.facts.get("bodies")
+                    for commit, file in again.items() if _is_texts(again) else ():
+                        self._record_body(entry, commit, file)
+            except IntegrityError as error:
+                self._findings.refused(8, error, f"entry {entry.seq}")
 
-    def _is_body(self, commit: str, file: str | None) -> bool:
-        try:
-            data = self._source.body(commit)
-        except (IntegrityError, StorageError):
-            return False
-        return data is not None and sha256_hex(data) == file
-
-    def _record(self, entry: Entry, objects: dict[str, _Recorded]) -> None:
+    def _record(self, entry: Entry, one: SealedObject) -> None:
         """An object named again keeps all it had; an `item.rewrapped` may give it another envelope."""
-        try:
-            for one in entry.objects:
-                known = objects.get(one.object_id)
-                fresh = _Recorded(entry.seq, entry.item, entry.log, entry.actor, one)
-                if known is not None:
-                    same = known.object
-                    if entry.kind == EventKind.ITEM_REWRAPPED:
-                        same = replace(same, envelope_sha256=one.envelope_sha256)
-                    if (same, known.item) != (one, entry.item):
-                        raise IntegrityError(f"{known.name} is recorded otherwise later")
-                    fresh = replace(known, object=one)
-                objects[one.object_id] = fresh
-        except IntegrityError as error:
-            self._findings.refused(8, error, f"entry {entry.seq}")
+        known = self.objects.get(one.object_id)
+        fresh = _Recorded(entry.seq, entry.item, entry.log, entry.actor, one)
+        if known is not None:
+            same = known.object
+            if entry.kind == EventKind.ITEM_REWRAPPED:
+                self._replaced.add(same.envelope_sha256)
+                same = replace(same, envelope_sha256=one.envelope_sha256)
+            if (same, known.item) != (one, entry.item):
+                raise IntegrityError(f"{known.name} is recorded otherwise later")
+            fresh = replace(known, object=one)
+        self.objects[one.object_id] = fresh
+
+    def _record_body(self, entry: Entry, commit: str, file: str) -> None:
+        known = self.bodies.get(commit)
+        if known is not None and known.file != file:
+            if entry.kind != EventKind.ITEM_REWRAPPED:
+                raise IntegrityError(f"{known.name} is recorded otherwise later")
+            self._replaced.add(known.file)
+        self.bodies[commit] = _RecordedBody(entry.seq, entry.log, commit, file)
 
     def check_object(self, recorded: _Recorded, *, deep: bool) -> None:
         self._attempt(recorded.name, self._check_manifest, recorded)
         self._attempt(recorded.name, self._check_envelope, recorded)
         self._attempt(recorded.name, self._check_sealed, recorded, deep)
 
-    def note_unknown(self, known: dict[str, Any]) -> None:
+    def check_body(self, recorded: _RecordedBody) -> None:
+        self._attempt(recorded.name, self._check_body, recorded)
+
+    def note_unknown(self) -> None:
+        """Note what lies there and is not what the log names now; it is harmless."""
+        known: dict[str, Container[str]] = dict.fromkeys(SHELVES, self.objects)
+        known["envelopes"] = {one.object.envelope_sha256 for one in self.objects.values()}
+        known["bodies"] = {one.file for one in self.bodies.values()}
         for shelf, names in known.items():
             for name in self._source.names(shelf):
                 if name not in names:
-                    self._findings.note(8, "no published entry names it", f"{shelf}/{name}")
+                    replaced = name in self._replaced
+                    what = "replaced by a later entry, not erased yet" if replaced else "no published entry names it"
+                    self._findings.note(8, what, f"{shelf}/{name}")
 
     def _attempt(self, where: str, check: Callable[..., None], *about: object) -> None:
         try:
@@ -201,18 +222,18 @@ class _Check:
         except StorageError as error:
             self._findings.bad(8, error.message, where)
 
-    def _check_body(self, entry: Entry, commit: str, file: str | None) -> None:
-        document = _document(self._source.body(commit), "private body", file, BODY_FORMAT)
-        if (document.get("commit"), document.get("log")) != (commit, entry.log):
-            raise IntegrityError("the private body belongs to another entry or log")
+    def _check_body(self, recorded: _RecordedBody) -> None:
+        document = _document(self._source.body(recorded.file), "file", recorded.file, BODY_FORMAT)
+        if (document.get("commit"), document.get("log")) != (recorded.commit, recorded.log):
+            raise IntegrityError(f"its file {recorded.file} belongs to another entry or log")
 
     def _check_envelope(self, recorded: _Recorded) -> None:
         one = recorded.object
-        data = self._source.envelope(one.object_id)
+        data = self._source.envelope(one.envelope_sha256)
         document = _document(data, "envelope", one.envelope_sha256, ENVELOPE_FORMAT)
         said = tuple(document.get(name) for name in ("object", "manifest", "item", "log"))
         if said != (one.object_id, one.manifest_sha256, recorded.item, recorded.log):
-            raise IntegrityError("the envelope belongs to another object")
+            raise IntegrityError(f"its envelope {one.envelope_sha256} belongs to another object")
 
     def _check_manifest(self, recorded: _Recorded) -> None:
         one = recorded.object
@@ -268,22 +289,18 @@ class _Check:
         return ""
 
 
-def _named(commit: str, entry: Entry) -> str:
-    return f"private body {commit} (entry {entry.seq})"
-
-
 def _is_texts(value: Any) -> bool:
     return isinstance(value, dict) and all(isinstance(one, str) for one in value.values())
 
 
-def _document(data: bytes | None, what: str, digest: str | None, form: str) -> dict[str, Any]:
+def _document(data: bytes | None, what: str, digest: str, form: str) -> dict[str, Any]:
     if data is None:
-        raise IntegrityError(f"its {what} is missing")
+        raise IntegrityError(f"its {what} {digest} is missing")
     if sha256_hex(data) != digest:
-        raise DigestMismatch(f"its {what} is not the one in the log")
+        raise DigestMismatch(f"its {what} {digest} holds other bytes")
     document = parse_canonical(data)
     if not isinstance(document, dict) or document.get("format") != form:
-        raise IntegrityError(f"its {what} is not of the form {form}")
+        raise IntegrityError(f"its {what} {digest} is not of the form {form}")
     return document
 
 

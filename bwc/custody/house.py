@@ -270,18 +270,34 @@ class House(Reading):
         return KeyId(matches[0].key_id), self.rewrap()
 
     def rewrap(self) -> int:
-        """`item.rewrapped` for every item whose envelopes do not name exactly today's readers. How many envelopes."""
+        """`item.rewrapped` for every item whose envelopes do not name exactly today's readers. How many envelopes.
+
+        The new envelope is written, then recorded, then published; only then is the old one erased. If we die before,
+        an envelope is left that nothing names or nothing names any more: the latter are erased by the next rewrap.
+        """
         readers = self._readers(FOOTAGE_READERS)
         if self.person.recipient_id not in {one.recipient_id for one in readers}:
             return 0
         count = 0
         for row in self.items():
-            found = [self._vault.rewrap(one, readers, self.person) for one in self.objects(row.item_id)]
+            found = [
+                self._as_named_now(one.object_id, lambda sealed: self._vault.rewrap(sealed, readers, self.person))
+                for one in self.objects(row.item_id)
+            ]
             changed = [one for one in found if one is not None]
             if changed:
                 self.act(EventKind.ITEM_REWRAPPED, row.item_id, {"envelopes": len(changed)}, {}, changed)
             count += len(changed)
+        self._erase_replaced()
         return count
+
+    def _erase_replaced(self) -> None:
+        """Erase the envelopes that no object has any more."""
+        replaced = [one for one in self._catalog.replaced_envelopes() if self._vault.has_envelope(one)]
+        if replaced:
+            self.publish()  # a verifier reads what is published, and must find what that names
+        for digest in replaced:
+            self._vault.erase_envelope(digest)
 
     def set_policy(self, policy: Policy) -> None:
         """`policy.set`."""

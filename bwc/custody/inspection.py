@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bwc.audit.checkpoint import Checkpoint, NoteKey, open_checkpoint, parse_checkpoint
 from bwc.audit.findings import STEPS, Grade
-from bwc.audit.log import CHECKPOINT
+from bwc.audit.log import CHECKPOINT, KEPT
 from bwc.audit.pins import Pin, fingerprint_text, pin_of, typed_key
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import LogReport, verify_log
@@ -19,6 +19,7 @@ from bwc.config import Places
 from bwc.errors import IntegrityError, NotPinned
 from bwc.storage.catalog import Catalog
 
+_LOOKS = 3  # at a vault that others are writing to
 Progress = Callable[[int, int | None], None]
 
 
@@ -100,6 +101,7 @@ def inspect(
 
     The log's key is `vkey`, else the pin of the same log. The checkpoint this auditor saw last is in `seen`; a good
     verification saves the one it saw there. `quick` leaves out step 8; `share` of the sealed bytes is read again.
+    A vault in use may change while it is read: what seems wrong is looked at again when the log went on meanwhile.
     """
     files = LogFolder(places.log)
     key = typed_key(vkey) if vkey else _pinned(files, pins)
@@ -108,9 +110,13 @@ def inspect(
     with ExitStack() as closing:
         # a copy of the vault without its catalog is verified too: then there is no step 9
         rows = closing.enter_context(Catalog(places.catalog, read_only=True)) if places.catalog.exists() else None
-        report = verify_log(files, key, saved, rows=rows)
-        if not quick:
-            verify_objects(report, VaultFolder(places.vault), read_data=share, progress=progress)
+        for _ in range(_LOOKS):
+            before = files.list(KEPT)
+            report = verify_log(files, key, saved, rows=rows)
+            if not quick:
+                verify_objects(report, VaultFolder(places.vault), read_data=share, progress=progress)
+            if not report.findings.count() or files.list(KEPT) == before:
+                break
     data = "log only" if quick else f"{share:.0%} of the sealed bytes read"
     found = Inspection(log=report, agency=_agency(key, pins), saved_size=saved.size if saved else 0, data=data)
     if memory and found.verdict == "INTACT":

@@ -1,9 +1,9 @@
 """What is known of a vault: items, objects, documents, trails, keys, policy. Reading needs no door."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from bwc.audit.checkpoint import parse_checkpoint
 from bwc.audit.event import parse_entry
@@ -12,7 +12,7 @@ from bwc.canonical import Json
 from bwc.config import Places
 from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_vkey
-from bwc.errors import KeyUnavailable, NotFound, NoVault
+from bwc.errors import IntegrityError, KeyUnavailable, NotFound, NoVault
 from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Operator
 from bwc.roles import Policy, Role
@@ -24,6 +24,7 @@ from bwc.storage.store import Shelf
 from bwc.storage.vault import Vault
 
 LOG_KEY = "keys/log.json"
+_T = TypeVar("_T")
 _ENOUGH = 4  # characters of an item id that a person has to type
 
 
@@ -172,7 +173,7 @@ class Reading:
     def prove(self, item: ItemId) -> None:
         """Read every object of `item` back from the device and compare. Raises `IntegrityError`."""
         for one in self.objects(item):
-            self._vault.check(one, deep=True, item=item)
+            self._as_named_now(one.object_id, lambda sealed: self._vault.check(sealed, deep=True, item=item))
 
     def proven_copies(self, items: Sequence[ItemId]) -> int:
         """The fewest proven copies any of `items` has: one store, proven when it was sealed."""
@@ -192,7 +193,17 @@ class Reading:
 
     def open_object(self, object_id: ObjectId) -> BinaryIO:
         """The plaintext of a plan, copy, report or sheet, seekable, in memory only. Originals have a door of their own."""
-        return self._vault.open(object_id, self.person)
+        return self._as_named_now(object_id, lambda sealed: self._vault.open(sealed, self.person))
+
+    def _as_named_now(self, object_id: ObjectId, act: Callable[[SealedObject], _T]) -> _T:
+        """Do `act` with an object as the log names it: again if another process rewrapped it meanwhile."""
+        while True:
+            sealed = self._catalog.object(object_id).sealed
+            try:
+                return act(sealed)
+            except IntegrityError:
+                if self._catalog.object(object_id).sealed == sealed:
+                    raise
 
     def approvals(self, copy_sha256: str) -> list[ApprovalRow]:
         """Who approved a copy."""
@@ -247,9 +258,10 @@ class Reading:
         return events
 
     def _private(self, commit: str | None) -> Mapping[str, Json] | None:
-        if commit is None or self.operator is None:
+        file = None if commit is None else self._catalog.body_file(commit)
+        if file is None or self.operator is None:
             return None
-        data = self._vault.store.get(Shelf.BODIES, commit)
+        data = self._vault.store.get(Shelf.BODIES, file)
         if data is None:  # erased by court order; whether it may be missing is for `bwc verify` to say
             return None
         with suppress(KeyUnavailable):

@@ -1,6 +1,6 @@
 """A lost catalog is replayed: from its own rows when it has them all, else from the log's files."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -38,12 +38,12 @@ def rebuild_catalog(places: Places, operator: Operator) -> Rebuilt:
     """
     done = Rebuilt()
     files = LogShelf(Disk(places.vault))
-    bodies = _Bodies(files.disk, operator, done)
     with Catalog(places.catalog) as catalog:
         published = verify_log(files, None)
         lost = published.entries > catalog.count
         if lost:
             published.findings.raise_if_bad()
+        bodies = _Bodies(files.disk, operator, done, _rewrapped(_rows(published) if lost else catalog.rows()))
         done.entries = catalog.rebuild(bodies.read, _rows(published) if lost else None)
     with House.enter(places, operator) as house:
         house.act(EventKind.CATALOG_REBUILT, None, {"bodies_closed": done.closed, "entries": done.entries}, {})
@@ -59,19 +59,31 @@ def _rows(published: LogReport) -> Iterator[EventRow]:
             yield EventRow(entry.seq, entry.leaf_hash, raw)
 
 
+def _rewrapped(rows: Iterable[EventRow]) -> dict[str, str]:
+    """The private bodies that have another file now than their entry names: commitment and digest of the file."""
+    found: dict[str, str] = {}
+    for row in rows:
+        if EventKind.ITEM_REWRAPPED.encode() in row.entry:  # few entries: the others need no parsing here
+            entry = parse_entry(row.entry)
+            found |= entry.facts.get("bodies", {}) if entry.kind == EventKind.ITEM_REWRAPPED else {}
+    return found
+
+
 class _Bodies:
     """Opens the private body of an event where the operator's key does."""
 
-    def __init__(self, disk: Disk, operator: Operator, done: Rebuilt) -> None:
+    def __init__(self, disk: Disk, operator: Operator, done: Rebuilt, rewrapped: Mapping[str, str]) -> None:
         self._disk = disk
         self._operator = operator
         self._done = done
+        self._rewrapped = rewrapped
 
     def read(self, event: Mapping[str, Any]) -> Mapping[str, Any] | None:
         if event["body"] is None:
             return None
         commit = event["body"]["commit"]
-        data = self._disk.read(path_of(Shelf.BODIES, commit))
+        file = self._rewrapped.get(commit, event["body"]["file"])
+        data = self._disk.read(path_of(Shelf.BODIES, file))
         if data is not None:
             with suppress(KeyUnavailable):
                 body = open_body(data, self._operator, commit=commit, log=event["log"])

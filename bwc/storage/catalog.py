@@ -225,9 +225,23 @@ class Catalog:
         """Every object an event names; what lies in the vault beyond these is an orphan."""
         return {ObjectId(row["object"]) for row in self._db.read("SELECT object FROM objects")}
 
+    def envelope_ids(self) -> set[str]:
+        """The digest of the envelope that each object has now."""
+        return {row["envelope"] for row in self._db.read("SELECT envelope FROM objects")}
+
     def body_ids(self) -> set[str]:
-        """The commitment of every private body an event names."""
-        return {row["body"] for row in self._db.read("SELECT body FROM bodies")}
+        """The digest of the file that each private body has now."""
+        return {row["file"] for row in self._db.read("SELECT file FROM bodies")}
+
+    def body_file(self, commit: str) -> str | None:
+        """The digest of the file that this private body has now; None if no event names it."""
+        found = self._db.read("SELECT file FROM bodies WHERE body = ?", (commit,))
+        return found[0]["file"] if found else None
+
+    def replaced_envelopes(self) -> list[str]:
+        """Digests of envelopes that some object had once and none has now."""
+        rows = self._db.read("SELECT envelope FROM replaced WHERE envelope NOT IN (SELECT envelope FROM objects)")
+        return [row["envelope"] for row in rows]
 
     # --- people's decisions ---
 

@@ -21,7 +21,8 @@ PROJECTION = """
 CREATE TABLE vault (
     seq INTEGER PRIMARY KEY, agency TEXT NOT NULL, log TEXT NOT NULL, vkey TEXT NOT NULL, at TEXT NOT NULL
 ) STRICT;
-CREATE TABLE bodies (body TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE bodies (body TEXT PRIMARY KEY, file TEXT NOT NULL, seq INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE replaced (envelope TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE items (
     item TEXT PRIMARY KEY,
     officer TEXT COLLATE NOCASE,
@@ -138,6 +139,7 @@ CREATE TABLE policies (seq INTEGER PRIMARY KEY, policy TEXT NOT NULL) STRICT;
 PROJECTION_TABLES = (
     "vault",
     "bodies",
+    "replaced",
     "items",
     "cases",
     "segments",

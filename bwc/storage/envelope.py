@@ -1,11 +1,11 @@
-"""Envelopes: the key of one sealed object, wrapped to each recipient. Replaceable and erasable; the object is neither.
+"""Envelopes: the key of one sealed object, wrapped to each recipient. Erasable, and another may follow it.
 
 The bytes are fixed in docs/formats/envelope.md. An envelope is not signed: what it says is bound into each wrap
 through the HPKE `info`, so a changed one does not open. Erasing every envelope of an object shreds the object.
 """
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from bwc.canonical import canonical, is_sha256_hex, parse_canonical
@@ -81,7 +81,8 @@ def build(  # noqa: PLR0917
     if not _is_line(item) or not _is_line(log_origin) or not recipients:
         raise UsageError("an envelope needs an item, a log and at least one recipient")
     bare = Envelope(item=item, object_id=object_id, manifest_sha256=manifest_sha256, log_origin=log_origin, wraps=())
-    return _with_wraps(bare, dek, (), recipients).to_bytes()
+    wraps = sorted_wraps([wrap_to(recipient, dek, bare.info(recipient.recipient_id)) for recipient in recipients])
+    return replace(bare, wraps=wraps).to_bytes()
 
 
 def open_envelope(
@@ -110,32 +111,6 @@ def open_envelope(
     return dek
 
 
-def add_recipients(data: bytes, unwrapper: Unwrapper, recipients: Sequence[Recipient]) -> bytes:
-    """The envelope also wrapped to `recipients`; wraps that are there already stay as they are."""
-    envelope = parse_envelope(data)
-    fresh = [one for one in recipients if one.recipient_id not in envelope.recipients]
-    if not fresh:
-        return data
-    dek = open_envelope(data, unwrapper, manifest_sha256=envelope.manifest_sha256)
-    try:
-        return _with_wraps(envelope, dek, envelope.wraps, fresh).to_bytes()
-    finally:
-        dek[:] = bytes(len(dek))
-
-
-def remove_recipients(data: bytes, recipient_ids: Collection[KeyId]) -> bytes:
-    """The envelope without the wraps to `recipient_ids`; needs no key.
-
-    Raises `UsageError` if none would be left: that is destruction, and is done by erasing the envelope.
-    Somebody who opened it before may have kept the file key.
-    """
-    envelope = parse_envelope(data)
-    left = tuple(wrapped for wrapped in envelope.wraps if wrapped.recipient not in recipient_ids)
-    if not left:
-        raise UsageError(f"object {envelope.object_id} would be left without a recipient")
-    return _with_wraps(envelope, b"", left, ()).to_bytes()
-
-
 def wrap_for(wraps: Sequence[Wrapped], unwrapper: Unwrapper, what: str) -> Wrapped:
     """The one of `wraps` that `unwrapper` can open. Raises `KeyUnavailable`."""
     for wrapped in wraps:
@@ -157,19 +132,6 @@ def parse_wraps(value: Any) -> tuple[Wrapped, ...]:
     if wraps != sorted_wraps(wraps):
         raise IntegrityError("the wraps of an envelope or body are not in order")
     return wraps
-
-
-def _with_wraps(
-    envelope: Envelope, dek: bytes | bytearray, kept: Sequence[Wrapped], fresh: Sequence[Recipient]
-) -> Envelope:
-    made = [wrap_to(recipient, dek, envelope.info(recipient.recipient_id)) for recipient in fresh]
-    return Envelope(
-        item=envelope.item,
-        object_id=envelope.object_id,
-        manifest_sha256=envelope.manifest_sha256,
-        log_origin=envelope.log_origin,
-        wraps=sorted_wraps([*kept, *made]),
-    )
 
 
 def _is_line(value: Any) -> bool:

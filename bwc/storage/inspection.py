@@ -9,7 +9,7 @@ from bwc.evidence import SealedObject
 from bwc.storage.envelope import parse_envelope
 from bwc.storage.manifest import Manifest, parse_manifest
 from bwc.storage.passes import LeafDigests, run_lanes
-from bwc.storage.store import ObjectStore, Shelf
+from bwc.storage.store import ObjectStore, Shelf, path_of
 
 
 def findings(
@@ -61,13 +61,19 @@ def _contradictions(manifest: Manifest, log: str, expected: SealedObject, item: 
             yield IntegrityError(f"the manifest of object {name} gives {what} {said}, the log {must}")
 
 
+def read_named(store: ObjectStore, shelf: Shelf, digest: str, what: str) -> bytes:
+    """A document that is named by its own digest. Raises `IntegrityError` if it is missing or holds other bytes."""
+    data = store.get(shelf, digest)
+    if data is None:
+        raise IntegrityError(f"{what} is missing ({path_of(shelf, digest)})")
+    if sha256_hex(data) != digest:
+        raise DigestMismatch(f"{what} holds other bytes than the log names ({path_of(shelf, digest)})")
+    return data
+
+
 def _check_envelope(store: ObjectStore, log: str, expected: SealedObject, manifest: Manifest | None) -> None:
     name = expected.object_id
-    data = store.get(Shelf.ENVELOPES, name)
-    if data is None:
-        raise IntegrityError(f"the envelope of object {name} is missing")
-    if sha256_hex(data) != expected.envelope_sha256:
-        raise DigestMismatch(f"the envelope of object {name} is not the one the log names")
+    data = read_named(store, Shelf.ENVELOPES, expected.envelope_sha256, f"the envelope of object {name}")
     envelope = parse_envelope(data)
     bound = (envelope.object_id, envelope.manifest_sha256, envelope.log_origin)
     if bound != (name, expected.manifest_sha256, log) or (manifest and envelope.item != manifest.item):

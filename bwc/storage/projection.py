@@ -56,7 +56,8 @@ def changes(event: Mapping[str, Any], body: Mapping[str, Any] | None) -> list[Ch
 
 def _always(act: _Act) -> Iterator[Change]:
     if act.event["body"] is not None:
-        yield Change("INSERT OR IGNORE INTO bodies VALUES (?, ?)", (act.event["body"]["commit"], act.seq))
+        body = act.event["body"]
+        yield Change("INSERT OR IGNORE INTO bodies VALUES (?, ?, ?)", (body["commit"], body["file"], act.seq))
     digests = {
         ObjectRole.PLAN: act.facts.get("plan_sha256"),
         ObjectRole.COPY: act.facts.get("copy_sha256"),
@@ -64,6 +65,10 @@ def _always(act: _Act) -> Iterator[Change]:
     }
     for place, one in enumerate(act.event["objects"]):
         # an object that is named again has a new envelope (rewrapped); what brought it stays
+        yield Change(
+            "INSERT OR IGNORE INTO replaced SELECT envelope FROM objects WHERE object = ? AND envelope <> ?",
+            (one["object"], one["envelope"]),
+        )
         yield Change(
             "INSERT INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
             " ON CONFLICT (object) DO UPDATE SET envelope = excluded.envelope",
@@ -188,6 +193,12 @@ def _tagged(act: _Act) -> Iterator[Change]:
         yield Change("UPDATE items SET case_ids = ? WHERE item = ?", (_json(new["case_ids"]), act.item))
         yield Change("DELETE FROM cases WHERE item = ?", (act.item,))
         yield from _cases(act, new["case_ids"])
+
+
+def _rewrapped(act: _Act) -> Iterator[Change]:
+    # the envelopes are in the entry's objects, as always
+    for commit, file in act.facts.get("bodies", {}).items():
+        yield Change("UPDATE bodies SET file = ? WHERE body = ?", (file, commit))
 
 
 def _reaches(state: ItemState) -> Callable[[_Act], Iterator[Change]]:
@@ -326,6 +337,7 @@ _EFFECTS: dict[str, Callable[[_Act], Iterator[Change]]] = {
     EventKind.ITEM_INGESTED: _ingested,
     EventKind.ITEM_INDEXED: _indexed,
     EventKind.ITEM_TAGGED: _tagged,
+    EventKind.ITEM_REWRAPPED: _rewrapped,
     EventKind.PLAN_SAVED: _reaches(ItemState.DETECTED),
     EventKind.COPY_RENDERED: _reaches(ItemState.REDACTED),
     EventKind.COPY_CHECKED: _reaches(ItemState.CHECKED),

@@ -1,7 +1,7 @@
 """Write-once object store: the protocol, and a local folder.
 
-A store knows names and bytes, nothing of their meaning. Objects and manifests are written once, for good;
-envelopes and bodies may be replaced (rewrapped) and erased. All writes are durable when they return.
+A store knows names and bytes, nothing of their meaning. Everything is written once and nothing is ever replaced;
+envelopes and bodies may be erased. All writes are durable when they return.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,11 +19,11 @@ class Shelf(StrEnum):
 
     OBJECTS = "objects"  # sealed streams, named by the digest of their bytes
     MANIFESTS = "manifests"  # one signed manifest for each object, named as the object
-    ENVELOPES = "envelopes"  # its wrapped file key, named as the object; replaceable, erasable
-    BODIES = "bodies"  # sealed private bodies of events, named by their commitment; replaceable, erasable
+    ENVELOPES = "envelopes"  # wrapped file keys, named by the digest of the file; erasable
+    BODIES = "bodies"  # sealed private bodies of events, named by the digest of the file; erasable
 
 
-CHANGEABLE = frozenset({Shelf.ENVELOPES, Shelf.BODIES})
+ERASABLE = frozenset({Shelf.ENVELOPES, Shelf.BODIES})
 
 
 class ObjectStore(Protocol):
@@ -63,12 +63,8 @@ class ObjectStore(Protocol):
         """Write a document once. The same bytes again are no error; other bytes raise `IntegrityError`."""
         ...
 
-    def replace(self, shelf: Shelf, name: str, data: bytes) -> None:
-        """Put an envelope or body in place of another. Raises `UsageError` on shelves that are written once."""
-        ...
-
     def erase(self, shelf: Shelf, name: str) -> None:
-        """Delete an envelope or a body. Raises `UsageError` on shelves that are never erased."""
+        """Delete an envelope or a body, if it is there. Raises `UsageError` on shelves that are never erased."""
         ...
 
     def discard_unnamed(self, shelf: Shelf, name: str) -> None:
@@ -116,13 +112,8 @@ class LocalStore:
             if self.get(shelf, name) != data:
                 raise IntegrityError(f"{path_of(shelf, name)} holds other bytes and is written once") from None
 
-    def replace(self, shelf: Shelf, name: str, data: bytes) -> None:
-        if shelf not in CHANGEABLE:
-            raise UsageError(f"{shelf.value} are written once")
-        self.disk.replace(path_of(shelf, name), data)
-
     def erase(self, shelf: Shelf, name: str) -> None:
-        if shelf not in CHANGEABLE:
+        if shelf not in ERASABLE:
             raise UsageError(f"{shelf.value} are never erased")
         self.disk.remove(path_of(shelf, name))
 

@@ -14,14 +14,14 @@ from types import TracebackType
 from typing import BinaryIO, cast
 
 from bwc.canonical import sha256_hex
-from bwc.errors import IntegrityError, SealBroken
+from bwc.errors import DigestMismatch, IntegrityError, SealBroken
 from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Recipient, Signer, Unwrapper
 from bwc.storage import body as bodies
 from bwc.storage import envelope as envelopes
 from bwc.storage.diskfile import LYING_DISK, StagedFile
 from bwc.storage.fsops import Disk
-from bwc.storage.inspection import findings
+from bwc.storage.inspection import findings, read_named
 from bwc.storage.manifest import Manifest, aad_of, content_commit, key_commit, parse_manifest
 from bwc.storage.passes import ProvenBytes, SealedBytes, SealingPass, prove
 from bwc.storage.scratch import Scratch
@@ -95,48 +95,32 @@ class Vault:
         return Sink(self, _Label(item=item, role=role, segment=segment, signer=signer, recipients=recipients, now=now))
 
     def put_body(self, data: bytes) -> str:
-        """Keep a sealed private body, durably; its commitment. The same again is no error."""
-        commit = bodies.parse_body(data).commit
-        self.store.put(Shelf.BODIES, commit, data)
-        return commit
-
-    def replace_body(self, data: bytes) -> str:
-        """Put a rewrapped private body in place of the one with its commitment, durably."""
-        commit = bodies.parse_body(data).commit
-        self.body_bytes(commit)
-        self.store.replace(Shelf.BODIES, commit, data)
-        return commit
-
-    def replace_envelope(self, data: bytes) -> ObjectId:
-        """Put a rewrapped envelope in place of the one of its object, durably. Raises `SealBroken` for another's."""
-        new = envelopes.parse_envelope(data)
-        old = envelopes.parse_envelope(self.envelope_bytes(new.object_id))
-        if (new.item, new.manifest_sha256, new.log_origin) != (old.item, old.manifest_sha256, old.log_origin):
-            raise SealBroken(f"the new envelope of object {new.object_id} belongs to something else")
-        self.store.replace(Shelf.ENVELOPES, new.object_id, data)
-        return new.object_id
+        """Keep a sealed private body, durably; the digest of its file, which names it. The same again is no error."""
+        bodies.parse_body(data)
+        digest = sha256_hex(data)
+        self.store.put(Shelf.BODIES, digest, data)
+        return digest
 
     def rewrap(
         self, sealed: SealedObject, recipients: Sequence[Recipient], unwrapper: Unwrapper
     ) -> SealedObject | None:
-        """Have the envelope name exactly `recipients`; the object as the log is to name it now, None if it does already.
+        """Write an envelope that names exactly `recipients`; the object as the log is to name it then, None if it does.
 
-        Durable on return, and to be recorded then. Dying in between leaves an envelope that the log does not name:
-        the next `rewrap` finds that out, proves that it holds the right key, and returns it to be recorded.
+        Durable on return. The old envelope stays until the new one is recorded and published (`erase_envelope`);
+        dying before leaves an envelope that no event names. All is wrapped anew, so that no envelope's bytes, and
+        with them its name, ever come again: erasing a replaced one cannot meet one in use.
         """
-        name = sealed.object_id
-        old = self.envelope_bytes(name)
-        wanted = {one.recipient_id for one in recipients}
-        have = set(envelopes.parse_envelope(old).recipients)
-        if have == wanted and sha256_hex(old) == sealed.envelope_sha256:
+        old = envelopes.parse_envelope(self.envelope_bytes(sealed))
+        if set(old.recipients) == {one.recipient_id for one in recipients}:
             return None
-        self._key_of(name, unwrapper)[:] = bytes(KEY_BYTES)
-        new = envelopes.add_recipients(old, unwrapper, recipients)
-        if have - wanted:
-            new = envelopes.remove_recipients(new, have - wanted)
-        if new != old:
-            self.replace_envelope(new)
-        return replace(sealed, envelope_sha256=sha256_hex(new))
+        dek = self._key_of(sealed, self._manifest_of_log(sealed), unwrapper)
+        try:
+            new = envelopes.build(dek, old.item, sealed.object_id, sealed.manifest_sha256, recipients, self.log)
+        finally:
+            dek[:] = bytes(KEY_BYTES)
+        digest = sha256_hex(new)
+        self.store.put(Shelf.ENVELOPES, digest, new)
+        return replace(sealed, envelope_sha256=digest)
 
     def scratch(self) -> Scratch:
         """Sealed working space that is gone when closed: write, then `reader()`."""
@@ -144,20 +128,20 @@ class Vault:
 
     # --- out ---
 
-    def open(self, object_id: ObjectId, unwrapper: Unwrapper) -> BinaryIO:
-        """The plaintext, seekable; each byte is authenticated before it is returned.
+    def open(self, sealed: SealedObject, unwrapper: Unwrapper) -> BinaryIO:
+        """The plaintext of what the log names so, seekable; each byte is authenticated before it is returned.
 
         Raises `KeyUnavailable` when it is not sealed to this key, `IntegrityError` when something is missing,
         swapped or changed, here or at the read that meets it.
         """
-        manifest = self.manifest(object_id)
-        dek = self._key_of(object_id, unwrapper)
+        manifest = self._manifest_of_log(sealed)
+        dek = self._key_of(sealed, manifest, unwrapper)
         try:
-            stream = OpenedStream(self.open_sealed(object_id), dek, manifest.aad)
+            stream = OpenedStream(self.open_sealed(sealed.object_id), dek, manifest.aad)
         finally:
             dek[:] = bytes(KEY_BYTES)
         if stream.plain_bytes != manifest.plain_bytes:
-            raise SealBroken(f"object {object_id} has another length than its manifest says")
+            raise SealBroken(f"object {sealed.object_id} has another length than its manifest says")
         return cast(BinaryIO, stream)
 
     def manifest(self, object_id: ObjectId) -> Manifest:
@@ -172,13 +156,17 @@ class Vault:
         return found
 
     def manifest_bytes(self, object_id: ObjectId) -> bytes:
-        return self._document(Shelf.MANIFESTS, object_id, f"the manifest of object {object_id}")
+        data = self.store.get(Shelf.MANIFESTS, object_id)
+        if data is None:
+            raise IntegrityError(f"the manifest of object {object_id} is missing")
+        return data
 
-    def envelope_bytes(self, object_id: ObjectId) -> bytes:
-        return self._document(Shelf.ENVELOPES, object_id, f"the envelope of object {object_id}")
+    def envelope_bytes(self, sealed: SealedObject) -> bytes:
+        what = f"the envelope of object {sealed.object_id}"
+        return read_named(self.store, Shelf.ENVELOPES, sealed.envelope_sha256, what)
 
-    def body_bytes(self, commit: str) -> bytes:
-        return self._document(Shelf.BODIES, commit, f"private body {commit}")
+    def body_bytes(self, digest: str) -> bytes:
+        return read_named(self.store, Shelf.BODIES, digest, "a private body")
 
     # --- looking after ---
 
@@ -194,9 +182,16 @@ class Vault:
             raise type(found[0])(found[0].message, details=details)
         return self.manifest(expected.object_id)
 
-    def orphans(self, *, objects: Collection[str], body_commits: Collection[str]) -> list[tuple[Shelf, str]]:
-        """What lies here and no event names: the rest of acts that did not happen. Harmless; see `collect`."""
-        known = dict.fromkeys(Shelf, objects) | {Shelf.BODIES: body_commits}
+    def orphans(
+        self, *, objects: Collection[str], envelopes: Collection[str], bodies: Collection[str]
+    ) -> list[tuple[Shelf, str]]:
+        """What lies here and no event names (any more). Harmless; see `collect`.
+
+        `objects` are ids, `envelopes` and `bodies` digests, as the published log names them: what only a newer,
+        unpublished entry replaced is still named there.
+        """
+        known: dict[Shelf, Collection[str]] = dict.fromkeys(Shelf, objects)
+        known |= {Shelf.ENVELOPES: envelopes, Shelf.BODIES: bodies}
         return [(shelf, name) for shelf in Shelf for name in self.store.names(shelf) if name not in known[shelf]]
 
     def collect(self, orphans: Sequence[tuple[Shelf, str]], *, older_than_s: float) -> list[tuple[Shelf, str]]:
@@ -206,38 +201,37 @@ class Vault:
             self.store.discard_unnamed(shelf, name)
         return old
 
-    def erase_envelope(self, object_id: ObjectId) -> str:
-        """Destroy the wrapped file key, durably; the SHA-256 of what was destroyed, for the log."""
-        digest = sha256_hex(self.envelope_bytes(object_id))
-        self.store.erase(Shelf.ENVELOPES, object_id)
-        return digest
+    def has_envelope(self, digest: str) -> bool:
+        """Whether an envelope of this digest lies here, whole or not."""
+        return self.store.size(Shelf.ENVELOPES, digest) is not None
 
-    def erase_body(self, commit: str) -> str:
-        """Destroy a private body, durably; the SHA-256 of what was destroyed, for the log."""
-        digest = sha256_hex(self.body_bytes(commit))
-        self.store.erase(Shelf.BODIES, commit)
-        return digest
+    def erase_envelope(self, digest: str) -> None:
+        """Destroy a wrapped file key, durably. An object whose only envelope goes is never opened again."""
+        self.store.erase(Shelf.ENVELOPES, digest)
 
-    def _key_of(self, object_id: ObjectId, unwrapper: Unwrapper) -> bytearray:
+    def erase_body(self, digest: str) -> None:
+        """Destroy a private body, durably."""
+        self.store.erase(Shelf.BODIES, digest)
+
+    def _key_of(self, sealed: SealedObject, manifest: Manifest, unwrapper: Unwrapper) -> bytearray:
         """The file key, and proof that it is the one the manifest commits to. The caller wipes it."""
-        data = self.manifest_bytes(object_id)
-        manifest = self._manifest_for(object_id, data)
         dek = envelopes.open_envelope(
-            self.envelope_bytes(object_id),
+            self.envelope_bytes(sealed),
             unwrapper,
-            manifest_sha256=sha256_hex(data),
+            manifest_sha256=sealed.manifest_sha256,
             item=manifest.item,
-            object_id=object_id,
+            object_id=sealed.object_id,
             log=self.log,
         )
         manifest.check_key(dek)
         return dek
 
-    def _document(self, shelf: Shelf, name: str, what: str) -> bytes:
-        data = self.store.get(shelf, name)
-        if data is None:
-            raise IntegrityError(f"{what} is missing")
-        return data
+    def _manifest_of_log(self, sealed: SealedObject) -> Manifest:
+        """The manifest, if it is the one the log names."""
+        data = self.manifest_bytes(sealed.object_id)
+        if sha256_hex(data) != sealed.manifest_sha256:
+            raise DigestMismatch(f"the manifest of object {sealed.object_id} is not the one the log names")
+        return self._manifest_for(sealed.object_id, data)
 
     def _manifest_for(self, object_id: ObjectId, data: bytes) -> Manifest:
         manifest = parse_manifest(data)
@@ -255,10 +249,11 @@ class Vault:
         manifest_data = manifest.sign(label.signer)
         object_id, manifest_sha256 = manifest.object_id, sha256_hex(manifest_data)
         envelope_data = envelopes.build(dek, label.item, object_id, manifest_sha256, label.recipients, self.log)
+        envelope_sha256 = sha256_hex(envelope_data)
         with self.store.stage_bytes(envelope_data) as envelope, self.store.stage_bytes(manifest_data) as signed:
             self.store.publish(
                 [
-                    (envelope, Shelf.ENVELOPES, object_id),
+                    (envelope, Shelf.ENVELOPES, envelope_sha256),
                     (signed, Shelf.MANIFESTS, object_id),
                     (staged, Shelf.OBJECTS, object_id),
                 ]
@@ -270,7 +265,7 @@ class Vault:
             sealed_bytes=proven.sealed_bytes,
             content_commit=manifest.content_commit,
             manifest_sha256=manifest_sha256,
-            envelope_sha256=sha256_hex(envelope_data),
+            envelope_sha256=envelope_sha256,
         )
 
     def _manifest_of(self, proven: ProvenBytes, sealed: SealedBytes, dek: bytearray, label: _Label) -> Manifest:

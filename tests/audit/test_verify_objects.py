@@ -71,6 +71,10 @@ def bad(report: LogReport) -> list[str]:
     return [f"{one.where} {one.what}" for one in report.findings if one.grade is Grade.BAD]
 
 
+def notes(report: LogReport) -> list[str]:
+    return [f"{one.where} {one.what}" for one in report.findings if (one.grade, one.step) == (Grade.NOTE, 8)]
+
+
 def files(folder: Path) -> list[Path]:
     shelves = ("objects", "manifests", "envelopes", "bodies")
     return sorted(path for shelf in shelves for path in (folder / shelf).rglob("*") if path.is_file())
@@ -140,8 +144,8 @@ def test_what_no_entry_names_is_noted_not_condemned(vault: tuple[Path, House]) -
     extra = _seal(Vault.at(folder, log=ORIGIN), b"the act did not happen", 0)
     report = verified(folder, house)
     assert not bad(report)
-    notes = sorted(one.where for one in report.findings if one.grade is Grade.NOTE)
-    assert notes == [f"{shelf}/{extra.object_id}" for shelf in ("envelopes", "manifests", "objects")]
+    names = (("envelopes", extra.envelope_sha256), ("manifests", extra.object_id), ("objects", extra.object_id))
+    assert sorted(one.split()[0] for one in notes(report)) == [f"{shelf}/{name}" for shelf, name in names]
 
 
 def test_a_manifest_signed_by_another_than_who_recorded_it_is_refused(tmp_path: Path) -> None:
@@ -159,37 +163,62 @@ def test_an_object_recorded_otherwise_later_is_refused_but_a_new_envelope_is_not
     house.found()
     sealed = _seal(vault, b"x", 0)
     house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, objects=(sealed,))
-    new = _replaced(sealed, envelope_sha256=sha256_hex(b"{}"))
+    house.publish()
+    new = vault.rewrap(sealed, [READER, OTHER_READING.recipient], READING)
+    assert new is not None
+    assert [note.split()[0] for note in notes(verified(tmp_path, house))] == [f"envelopes/{new.envelope_sha256}"]
     house.do(CLERK, EventKind.ITEM_REWRAPPED, item=ITEM, objects=(new,))
     house.publish()
-    assert "its envelope is not the one in the log" in bad(verified(tmp_path, house))[0]
+    assert notes(verified(tmp_path, house)) == [
+        f"envelopes/{sealed.envelope_sha256} replaced by a later entry, not erased yet"
+    ]
+    vault.erase_envelope(sealed.envelope_sha256)
+    report = verified(tmp_path, house)
+    assert (bad(report), notes(report)) == ([], [])
+    vault.erase_envelope(new.envelope_sha256)
+    (missing,) = bad(verified(tmp_path, house))
+    assert f"its envelope {new.envelope_sha256} is missing" in missing
+    assert sealed.object_id in missing
     house.do(CLERK, EventKind.ITEM_REWRAPPED, item=ITEM, objects=(sealed,))
     house.publish()
-    assert not bad(verified(tmp_path, house))
+    assert f"its envelope {sealed.envelope_sha256} is missing" in bad(verified(tmp_path, house))[0]
     house.do(CLERK, EventKind.ITEM_REWRAPPED, item=ITEM, objects=(_replaced(sealed, content_commit="0" * 64),))
     house.publish()
-    assert "recorded otherwise later" in bad(verified(tmp_path, house))[0]
+    assert any("recorded otherwise later" in one for one in bad(verified(tmp_path, house)))
 
 
-def test_a_rewrapped_body_counts_as_recorded_last(vault: tuple[Path, House]) -> None:
-    folder, _ = vault
+def test_a_rewrapped_body_counts_as_recorded_last(tmp_path: Path) -> None:
+    vault = Vault.at(tmp_path, log=ORIGIN)
     house = House()
     house.found()
-    first, commit = b"", ""
-    for path in (folder / "bodies").rglob("*.json"):
-        first, commit = path.read_bytes(), path.stem
-        body = {"commit": commit, "file": sha256_hex(first)}
-        house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, body=body)
-        path.chmod(0o600)
-        path.write_bytes(add_body_recipients(first, READING, [OTHER_READING.recipient]))
-        house.publish()
-        assert "private body" in bad(verified(folder, house))[0]
-        house.do(CLERK, EventKind.ITEM_REWRAPPED, {"bodies": {commit: sha256_hex(path.read_bytes())}}, item=ITEM)
-        house.publish()
-        assert not bad(verified(folder, house))
-        path.write_bytes(first)
-        assert commit in bad(verified(folder, house))[0]
-    assert first
+    commit, data = seal_body({"officer": "B1234"}, [READER], ORIGIN)
+    first = vault.put_body(data)
+    house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, body={"commit": commit, "file": first})
+    house.publish()
+    second = vault.put_body(add_body_recipients(data, READING, [OTHER_READING.recipient]))
+    assert [one.split()[0] for one in notes(verified(tmp_path, house))] == [f"bodies/{second}"]
+    house.do(CLERK, EventKind.ITEM_REWRAPPED, {"bodies": {commit: second}}, item=ITEM)
+    house.publish()
+    report = verified(tmp_path, house)
+    assert (bad(report), [one.split()[0] for one in notes(report)]) == ([], [f"bodies/{first}"])
+    vault.erase_body(first)
+    assert not bad(verified(tmp_path, house))
+    vault.erase_body(second)
+    (missing,) = bad(verified(tmp_path, house))
+    assert commit in missing
+    assert f"its file {second} is missing" in missing
+
+
+def test_a_body_recorded_otherwise_later_is_refused(tmp_path: Path) -> None:
+    vault = Vault.at(tmp_path, log=ORIGIN)
+    house = House()
+    house.found()
+    commit, data = seal_body({"officer": "B1234"}, [READER], ORIGIN)
+    other = add_body_recipients(data, READING, [OTHER_READING.recipient])
+    for file in (vault.put_body(data), vault.put_body(other)):
+        house.do(TECH, EventKind.ITEM_TAGGED, item=ITEM, body={"commit": commit, "file": file})
+    house.publish()
+    assert "recorded otherwise later" in bad(verified(tmp_path, house))[0]
 
 
 def _replaced(sealed: SealedObject, **changes: str) -> SealedObject:

@@ -126,6 +126,8 @@ def whole_day(first: LocalOperator, second: LocalOperator) -> History:
     work(told, "2026-1122-AAAAAA")
     told.tell("act.refused", {"kind": "item.opened"}, item="2026-1122-AAAAAA", outcome="refused")
     told.tell("key.revoked", {"key": second.key_id})
+    new = sealed("facts", 0, "A0") | {"envelope": digest("envelope without Grace")}
+    told.tell("item.rewrapped", {"envelopes": 1}, item="2026-1122-AAAAAA", objects=(new,))
     return told
 
 

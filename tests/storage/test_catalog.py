@@ -158,7 +158,9 @@ def test_documents_decisions_and_releases_are_found(catalog: Catalog, told: Hist
     assert (suspect.choice, suspect.note) == ("keep", "a poster")
     (release,) = catalog.releases(A)
     assert (release.request, release.copies, release.approvals) == ("R-311", (digest("copy"),), (approval.seq,))
-    assert catalog.body_ids() == {digest(f"body{seq}") for seq in told.bodies}
+    assert catalog.body_ids() == {digest(f"file{seq}") for seq in told.bodies}
+    assert {catalog.body_file(digest(f"body{seq}")) for seq in told.bodies} == catalog.body_ids()
+    assert catalog.body_file(digest("none")) is None
 
 
 def test_media_facts_public_and_private_are_merged(catalog: Catalog) -> None:
@@ -200,15 +202,21 @@ def test_items_are_found_by_what_people_remember(catalog: Catalog) -> None:
     assert not catalog.has_item("2026-0000-XXXXXX")
 
 
-def test_rewrapped_object_has_its_new_envelope(catalog: Catalog, told: History) -> None:
+def test_what_was_rewrapped_has_its_new_file(catalog: Catalog, told: History) -> None:
     again = sealed("copy", 0, "copy") | {"envelope": digest("rewrapped")}
-    event = told.tell("key.enrolled", told.events[1]["facts"], {"name": "Grace"}, objects=(again,))
+    bodies = {digest("body1"): digest("file1 again")}
+    event = told.tell("item.rewrapped", {"bodies": bodies, "envelopes": 1}, objects=(again,))
     row = told.rows[-1]
     with catalog.transaction():
         catalog.append_row(row.seq, row.leaf_hash, row.entry, None, None)
         catalog.project(event, None)
     found = catalog.object(again["object"])
     assert (found.sealed.envelope_sha256, found.item_id, found.sha256) == (digest("rewrapped"), A, digest("copy"))
+    assert digest("rewrapped") in catalog.envelope_ids()
+    assert digest("envelopecopy") not in catalog.envelope_ids()
+    assert set(catalog.replaced_envelopes()) == {digest("envelopeA0"), digest("envelopecopy")}
+    assert catalog.body_file(digest("body1")) == digest("file1 again")
+    assert digest("file1") not in catalog.body_ids()
 
 
 def test_log_rows_are_given_back_in_order(catalog: Catalog, told: History) -> None:

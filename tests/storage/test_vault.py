@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -66,11 +67,12 @@ def test_what_is_sealed_opens_again_and_is_named_by_its_bytes(vault: Vault, size
     assert hashlib.sha256(rests).hexdigest() == name
     assert (held.content_digest, held.plain_bytes) == (sha256_hex(data), size)
     assert held.sealed.sealed_bytes == len(rests)
-    with vault.open(name, OFFICER) as opened, held.open() as again:
+    with vault.open(held.sealed, OFFICER) as opened, held.open() as again:
         assert opened.read() == data == again.read()
-    assert everything(vault) == sorted(
-        [f"objects/{name[:2]}/{name}", f"manifests/{name[:2]}/{name}.json", f"envelopes/{name[:2]}/{name}.json"]
-    )
+    envelope = held.sealed.envelope_sha256
+    assert everything(vault) == [
+        f"envelopes/{envelope[:2]}/{envelope}.json", f"manifests/{name[:2]}/{name}.json", f"objects/{name[:2]}/{name}"
+    ]  # fmt: skip
     manifest = vault.check(held.sealed, deep=True, item=ITEM)
     assert manifest.leaves == tuple(sha256_hex(rests[at : at + LEAF_BYTES]) for at in range(0, len(rests), LEAF_BYTES))
 
@@ -78,7 +80,7 @@ def test_what_is_sealed_opens_again_and_is_named_by_its_bytes(vault: Vault, size
 def test_the_technician_who_sealed_it_cannot_open_it(vault: Vault) -> None:
     held = seal(vault, b"footage")
     with pytest.raises(KeyUnavailable):
-        vault.open(held.sealed.object_id, SIGNER)
+        vault.open(held.sealed, SIGNER)
 
 
 def test_no_plaintext_in_any_file(vault: Vault) -> None:
@@ -140,7 +142,7 @@ def test_sink_seals_what_is_written_piece_by_piece(vault: Vault) -> None:
             _ = out.held
     held = out.held
     assert (held.content_digest, held.sealed.role, held.sealed.segment) == (sha256_hex(data), ObjectRole.COPY, 2)
-    with vault.open(held.sealed.object_id, OFFICER) as opened:
+    with vault.open(held.sealed, OFFICER) as opened:
         assert opened.read() == data
     with pytest.raises(ValueError, match="inside its `with`"):
         out.write(b"late")
@@ -200,13 +202,15 @@ def test_check_names_what_is_wrong(vault: Vault) -> None:
     held = seal(vault, noise((9 << 20) + 5))
     other = seal(vault, noise((9 << 20) + 5, seed=1))
     name, root = held.sealed.object_id, vault._disk.root
-    paths = {shelf: root / f"{shelf}/{name[:2]}/{name}{'' if shelf == 'objects' else '.json'}" for shelf in Shelf}
+    wrapped = held.sealed.envelope_sha256
+    sealed, manifest = root / f"objects/{name[:2]}/{name}", root / f"manifests/{name[:2]}/{name}.json"
+    envelope = root / f"envelopes/{wrapped[:2]}/{wrapped}.json"
 
     def check(expected: SealedObject = held.sealed, *, deep: bool = True) -> None:
         vault.check(expected, deep=deep, item=ITEM)
 
     def told(break_it: Callable[[], object], match: str, *, deep: bool = True) -> None:
-        kept = {path: path.read_bytes() for path in list(paths.values())[:3]}
+        kept = {path: path.read_bytes() for path in (sealed, manifest, envelope)}
         break_it()
         with pytest.raises(IntegrityError, match=match):
             check(deep=deep)
@@ -214,16 +218,18 @@ def test_check_names_what_is_wrong(vault: Vault) -> None:
             path.write_bytes(data)
         check()
 
-    sealed, manifest, envelope = paths[Shelf.OBJECTS], paths[Shelf.MANIFESTS], paths[Shelf.ENVELOPES]
     told(lambda: corrupt(sealed, 100), f"object {name} holds other bytes .8 MiB leaf 0")
     told(lambda: corrupt(sealed, LEAF_BYTES + 7), "leaf 1")
     told(lambda: sealed.write_bytes(sealed.read_bytes()[:-1]), "the log says 9437389", deep=False)
     told(lambda: sealed.write_bytes(sealed.read_bytes() + b"x"), "the log says 9437389", deep=False)
     told(sealed.unlink, f"object {name} is missing", deep=False)
     told(manifest.unlink, f"manifest of object {name} is missing", deep=False)
-    told(envelope.unlink, f"envelope of object {name} is missing", deep=False)
+    told(envelope.unlink, f"envelope of object {name} is missing .*{wrapped}", deep=False)
     told(lambda: corrupt(manifest, 30), f"manifest of object {name} is not the one", deep=False)
-    told(lambda: corrupt(envelope, 30), f"envelope of object {name} is not the one", deep=False)
+    told(lambda: corrupt(envelope, 30), f"envelope of object {name} holds other bytes .*{wrapped}", deep=False)
+    told(
+        lambda: envelope.write_bytes(vault.envelope_bytes(other.sealed)), f"envelope of object {name} holds", deep=False
+    )
     told(lambda: manifest.write_bytes(vault.manifest_bytes(other.sealed.object_id)), "manifest of object", deep=False)
     told(
         lambda: sealed.write_bytes(
@@ -244,26 +250,29 @@ def test_check_lists_all_it_found(vault: Vault) -> None:
     assert [str(one["message"]).split()[-1] for one in caught.value.details] == ["missing", "missing"]
 
 
-def test_an_envelope_with_another_key_does_not_open(vault: Vault) -> None:
-    held = seal(vault, b"footage")
-    sealed = held.sealed
+def put_forged(vault: Vault, sealed: SealedObject) -> SealedObject:
+    """An envelope with another key, as if the log named it."""
     forged = envelopes.build(bytes(32), ITEM, sealed.object_id, sealed.manifest_sha256, [OFFICER.recipient], LOG)
-    vault.replace_envelope(forged)
+    vault.store.put(Shelf.ENVELOPES, sha256_hex(forged), forged)
+    return replace(sealed, envelope_sha256=sha256_hex(forged))
+
+
+def test_an_envelope_with_another_key_does_not_open(vault: Vault) -> None:
+    forged = put_forged(vault, seal(vault, b"footage").sealed)
     with pytest.raises(SealBroken, match="another key"):
-        vault.open(sealed.object_id, OFFICER)
+        vault.open(forged, OFFICER)
 
 
-def test_rewrap_adds_a_reader_and_touches_nothing_else(vault: Vault) -> None:
-    held = seal(vault, b"footage")
-    name = held.sealed.object_id
-    later = LocalOperator.generate("later")
-    vault.replace_envelope(envelopes.add_recipients(vault.envelope_bytes(name), OFFICER, [later.recipient]))
-    with vault.open(name, later) as opened:
-        assert opened.read() == b"footage"
-    other = seal(vault, b"other")
-    foreign = envelopes.build(bytes(32), ITEM, name, other.sealed.manifest_sha256, [later.recipient], LOG)
-    with pytest.raises(SealBroken):
-        vault.replace_envelope(foreign)
+def test_only_what_the_log_names_is_opened(vault: Vault) -> None:
+    sealed, other = seal(vault, b"footage").sealed, seal(vault, b"other").sealed
+    with pytest.raises(DigestMismatch, match="manifest"):
+        vault.open(replace(sealed, manifest_sha256=other.manifest_sha256), OFFICER)
+    with pytest.raises(SealBroken, match="something else"):
+        vault.open(replace(sealed, envelope_sha256=other.envelope_sha256), OFFICER)
+    path = vault._disk.root / f"envelopes/{sealed.envelope_sha256[:2]}/{sealed.envelope_sha256}.json"
+    path.write_bytes(path.read_bytes() + b"\n")
+    with pytest.raises(DigestMismatch, match=sealed.envelope_sha256):
+        vault.open(sealed, OFFICER)
 
 
 def test_rewrap_to_exact_readers_returns_what_the_log_must_name(vault: Vault) -> None:
@@ -272,61 +281,87 @@ def test_rewrap_to_exact_readers_returns_what_the_log_must_name(vault: Vault) ->
     assert vault.rewrap(sealed, [OFFICER.recipient], OFFICER) is None
     both = vault.rewrap(sealed, [OFFICER.recipient, later.recipient], OFFICER)
     assert both is not None
-    vault.check(both)
-    with pytest.raises(DigestMismatch, match="envelope"):
-        vault.check(sealed)
-    # dying before it was recorded: the log still names the first envelope, and the next run heals that
-    assert vault.rewrap(sealed, [OFFICER.recipient, later.recipient], OFFICER) == both
+    assert both == replace(sealed, envelope_sha256=both.envelope_sha256)
+    for named in (sealed, both):  # the old one stays until it is erased
+        vault.check(named)
+    # dying before it was recorded: the log still names the first envelope, the second is an orphan
+    again = vault.rewrap(sealed, [OFFICER.recipient, later.recipient], OFFICER)
+    assert again not in {None, both}
     only = vault.rewrap(both, [later.recipient], OFFICER)
     assert only is not None
+    vault.erase_envelope(sealed.envelope_sha256)
+    with pytest.raises(IntegrityError, match="missing"):
+        vault.check(sealed)
     vault.check(only)
+    with vault.open(only, later) as opened:
+        assert opened.read() == b"footage"
     with pytest.raises(KeyUnavailable):
-        vault.open(sealed.object_id, OFFICER)
+        vault.open(only, OFFICER)
+
+
+def test_rewrapping_there_and_back_never_gives_the_same_name_again(vault: Vault) -> None:
+    one, two = [OFFICER.recipient], [OFFICER.recipient, LocalOperator.generate("later").recipient]
+    sealed, seen = seal(vault, b"footage").sealed, set()
+    for readers in (two, one, two, one):
+        seen.add(sealed.envelope_sha256)
+        new = vault.rewrap(sealed, readers, OFFICER)
+        assert new is not None
+        sealed = new
+        assert sealed.envelope_sha256 not in seen
 
 
 def test_rewrap_does_not_launder_a_forged_envelope(vault: Vault) -> None:
-    sealed = seal(vault, b"footage").sealed
-    vault.replace_envelope(
-        envelopes.build(bytes(32), ITEM, sealed.object_id, sealed.manifest_sha256, [OFFICER.recipient], LOG)
-    )
+    forged = put_forged(vault, seal(vault, b"footage").sealed)
     with pytest.raises(SealBroken, match="another key"):
-        vault.rewrap(sealed, [OFFICER.recipient], OFFICER)
+        vault.rewrap(forged, [SIGNER.recipient], OFFICER)
 
 
 def test_another_vaults_manifest_is_refused(vault: Vault) -> None:
     held = seal(vault, b"footage")
     with pytest.raises(IntegrityError, match="something else"):
-        Vault(vault.store, log="another", disk=vault._disk).open(held.sealed.object_id, OFFICER)
+        Vault(vault.store, log="another", disk=vault._disk).open(held.sealed, OFFICER)
 
 
 def test_bodies_are_kept_once_and_erased(vault: Vault) -> None:
     commit, data = bodies.seal_body({"officer": "B1234"}, [OFFICER.recipient], LOG)
-    assert vault.put_body(data) == commit
-    assert vault.put_body(data) == commit
-    assert bodies.open_body(vault.body_bytes(commit), OFFICER) == {"officer": "B1234"}
-    assert vault.erase_body(commit) == sha256_hex(data)
+    name = sha256_hex(data)
+    assert vault.put_body(data) == name
+    assert vault.put_body(data) == name
+    assert everything(vault) == [f"bodies/{name[:2]}/{name}.json"]
+    assert bodies.open_body(vault.body_bytes(name), OFFICER, commit=commit) == {"officer": "B1234"}
+    vault.erase_body(name)
     with pytest.raises(IntegrityError, match="missing"):
-        vault.body_bytes(commit)
+        vault.body_bytes(name)
 
 
 def test_erasing_an_envelope_shreds_the_object(vault: Vault) -> None:
     held = seal(vault, b"footage")
-    assert vault.erase_envelope(held.sealed.object_id) == held.sealed.envelope_sha256
+    assert vault.has_envelope(held.sealed.envelope_sha256)
+    vault.erase_envelope(held.sealed.envelope_sha256)
+    assert not vault.has_envelope(held.sealed.envelope_sha256)
     with pytest.raises(IntegrityError, match="envelope"):
-        vault.open(held.sealed.object_id, OFFICER)
+        vault.open(held.sealed, OFFICER)
     with pytest.raises(UsageError):
         vault.store.erase(Shelf.OBJECTS, held.sealed.object_id)
 
 
 def test_orphans_are_listed_and_only_old_ones_collected(vault: Vault) -> None:
-    kept, orphan = seal(vault, b"kept"), seal(vault, b"orphan")
-    found = vault.orphans(objects={kept.sealed.object_id}, body_commits=())
-    assert {name for _, name in found} == {orphan.sealed.object_id}
+    kept, orphan = seal(vault, b"kept"), seal(vault, b"orphan").sealed
+    _, body = bodies.seal_body({}, [OFFICER.recipient], LOG)
+    known = {
+        "objects": {kept.sealed.object_id},
+        "envelopes": {kept.sealed.envelope_sha256},
+        "bodies": {sha256_hex(body)},
+    }
+    vault.put_body(body)
+    found = vault.orphans(**known)
+    assert {name for _, name in found} == {orphan.object_id, orphan.envelope_sha256}
     assert len(found) == 3
     assert vault.collect(found, older_than_s=3600) == []
     assert len(vault.collect(found, older_than_s=0)) == 3
     vault.check(kept.sealed)
-    assert vault.orphans(objects={kept.sealed.object_id}, body_commits=()) == []
+    assert vault.orphans(**known) == []
+    assert vault.orphans(**known | {"bodies": ()}) == [(Shelf.BODIES, sha256_hex(body))]
 
 
 def test_scratch_is_sealed_unnamed_and_seekable(vault: Vault, tmp_path: Path) -> None:
@@ -374,4 +409,4 @@ def test_digest_mismatch_is_the_error_for_wrong_bytes(vault: Vault) -> None:
     with pytest.raises(DigestMismatch):
         vault.check(held.sealed)
     with pytest.raises(SealBroken):
-        vault.open(name, OFFICER)
+        vault.open(held.sealed, OFFICER)

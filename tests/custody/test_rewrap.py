@@ -1,0 +1,240 @@
+"""Rewrapping dies at every file call: verification has nothing against what is left, and the next run finishes."""
+
+import io
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bwc.audit.findings import Grade
+from bwc.canonical import sha256_hex
+from bwc.config import Places
+from bwc.custody.founding import found
+from bwc.custody.house import House
+from bwc.custody.inspection import Inspection, inspect
+from bwc.custody.rebuilding import rebuild_catalog
+from bwc.enrolment import OperatorPublic
+from bwc.errors import IntegrityError, KeyUnavailable
+from bwc.evidence import EvidenceItem, ItemId, ObjectRole, Segment
+from bwc.keys import LocalOperator, RecoveryKey
+from bwc.storage import fsops
+from bwc.storage.syscalls import OsCalls
+
+CHIEF, DEPUTY = LocalOperator.generate("chief"), LocalOperator.generate("deputy")
+DEPUTY_PUBLIC = OperatorPublic(name="deputy", key=DEPUTY.verify_key, recipient=DEPUTY.recipient)
+FOOTAGE = (b"first " * 1000, b"second")
+CHANGES = {"write", "truncate", "fsync", "mkdir", "link", "rename", "unlink"}
+
+
+class Death(BaseException):
+    """The process is gone. What it did stays; nothing that runs afterwards reaches the disk."""
+
+
+class DyingCalls(OsCalls):
+    """The machine's calls; the process dies right after the `at`-th that changes anything."""
+
+    at = 1 << 30
+    done = 0
+    dead = False
+
+    def __getattribute__(self, name: str) -> Any:
+        call = super().__getattribute__(name)
+        if name.startswith("_") or name in {"close", "done"} or not callable(call):
+            return call
+
+        def counted(*args: Any, **more: Any) -> Any:
+            if DyingCalls.dead:
+                raise Death
+            found = call(*args, **more)
+            if name in CHANGES or (name == "open" and args[1] & os.O_CREAT):
+                DyingCalls.done += 1
+                if DyingCalls.done > DyingCalls.at:
+                    DyingCalls.dead = True
+                    raise Death
+            return found
+
+        return counted
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Places:
+    """A vault with one item of two recordings, sealed to the chief and the recovery key."""
+    places = Places(vault=tmp_path_factory.mktemp("filled") / "vault")
+    with found(
+        places, agency="Springfield PD", operator=CHIEF, recovery=RecoveryKey.parse(RecoveryKey.generate()).recipient
+    ) as house:
+        item = house.new_item()
+        held = [
+            house.seal(io.BytesIO(data), item=item, role=ObjectRole.SEGMENT, segment=at)
+            for at, data in enumerate(FOOTAGE)
+        ]
+        house.record_ingest(described(item), held=held, sidecars=[], vendor="generic", source="card")
+    return places
+
+
+def described(item: ItemId) -> EvidenceItem:
+    return EvidenceItem(
+        item_id=item,
+        officer_id="B1",
+        camera_id="X1",
+        case_ids=(),
+        category="traffic",
+        recorded_at=None,
+        clock_offset_ms=None,
+        segments=tuple(
+            Segment(name=f"{at}.mp4", sha256=sha256_hex(data), size_bytes=len(data), ordinal=at)
+            for at, data in enumerate(FOOTAGE)
+        ),
+    )
+
+
+@pytest.fixture
+def places(filled: Places, tmp_path: Path) -> Places:
+    shutil.copytree(filled.vault, tmp_path / "vault")
+    return Places(vault=tmp_path / "vault")
+
+
+def judged(places: Places, seen: Path) -> Inspection:
+    with House.enter(places, None) as house:
+        vkey = house.vkey
+    return inspect(places, vkey=vkey, pins=(), seen=seen, quick=False, share=1.0)
+
+
+def bad(inspection: Inspection) -> list[str]:
+    return [f"{one.where}: {one.what}" for one in inspection.log.findings if one.grade is Grade.BAD]
+
+
+def notes(inspection: Inspection) -> list[str]:
+    found = [one for one in inspection.log.findings if (one.grade, one.step) == (Grade.NOTE, 8)]
+    return [f"{one.where}: {one.what}" for one in found]
+
+
+def opened(places: Places, operator: LocalOperator) -> tuple[bytes, ...]:
+    with House.enter(places, operator) as house:
+        (row,) = house.items()
+        house.prove(row.item_id)
+        return tuple(house.read(one.object_id) for one in house.objects(row.item_id))
+
+
+def enrol(places: Places) -> None:
+    with House.enter(places, CHIEF) as house:
+        house.enrol(DEPUTY_PUBLIC, roles=["records"])
+
+
+def dying(act: Callable[[], None], at: int, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Do `act`, dying after the `at`-th change; whether it came to that."""
+    DyingCalls.at, DyingCalls.done, DyingCalls.dead = at, 0, False
+    with monkeypatch.context() as patched:
+        patched.setattr(fsops, "OsCalls", DyingCalls)
+        try:
+            act()
+        except Death:
+            return True
+    return False
+
+
+def test_dying_at_every_file_call_of_a_rewrap_leaves_nothing_to_accuse(
+    filled: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at, died, noted = 0, True, set()
+    while died:
+        places = Places(vault=tmp_path / "vault")
+        shutil.copytree(filled.vault, places.vault)
+        died = dying(lambda places=places: enrol(places), at, monkeypatch)  # type: ignore[misc]
+        after = judged(places, tmp_path / "seen")
+        assert not bad(after), f"dead after change {at}"
+        noted |= {one.rpartition(": ")[2] for one in notes(after)}
+        assert opened(places, CHIEF) == FOOTAGE
+        with House.enter(places, CHIEF) as house:
+            if DEPUTY.key_id not in {row.key_id for row in house.operators()}:
+                house.enrol(DEPUTY_PUBLIC, roles=["records"])
+            house.rewrap()
+        finished = judged(places, tmp_path / "seen")
+        assert not bad(finished)
+        assert not any("replaced" in one for one in notes(finished))
+        assert opened(places, DEPUTY) == opened(places, CHIEF) == FOOTAGE
+        shutil.rmtree(tmp_path / "seen")
+        shutil.rmtree(places.vault)
+        at += 1
+    assert at > 40  # two envelopes, two events with their bodies, the log key, tiles, the checkpoint, two erasures
+    assert noted == {"no published entry names it", "replaced by a later entry, not erased yet"}
+
+
+def test_a_rewrap_erases_what_it_replaced_and_nothing_else(places: Places, tmp_path: Path) -> None:
+    before = sorted((places.vault / "envelopes").rglob("*.json"))
+    enrol(places)
+    after = sorted((places.vault / "envelopes").rglob("*.json"))
+    assert len(before) == len(after) == len(FOOTAGE)
+    assert not set(before) & set(after)
+    assert opened(places, DEPUTY) == FOOTAGE
+    with House.enter(places, CHIEF) as house:
+        house.revoke("deputy", note="left")
+    with pytest.raises(KeyUnavailable):
+        opened(places, DEPUTY)
+    found = judged(places, tmp_path / "seen")
+    assert (found.verdict, notes(found)) == ("INTACT", [])
+
+
+def test_the_published_log_never_names_an_envelope_that_was_erased(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unpublished(self: House) -> int:
+        raise Death
+
+    with monkeypatch.context() as patched:
+        patched.setattr(House, "publish", unpublished)
+        with pytest.raises(Death):
+            enrol(places)
+    assert len(list((places.vault / "envelopes").rglob("*.json"))) == 2 * len(FOOTAGE)
+    assert not bad(judged(places, tmp_path / "seen"))
+    for path in places.vault.glob("catalog.sqlite*"):  # nor does a catalog that is lost then cost anything
+        path.unlink()
+    rebuild_catalog(places, CHIEF)
+    assert not bad(judged(places, tmp_path / "seen"))
+    assert opened(places, CHIEF) == FOOTAGE
+
+
+def test_a_reader_that_meets_a_rewrap_looks_again(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    with House.enter(places, CHIEF) as house:
+        (row,) = house.items()
+        name = house.objects(row.item_id)[0].object_id
+        real, looks = house._vault.open, []
+
+        def late(sealed: Any, unwrapper: Any) -> Any:
+            if not looks:
+                enrol(places)  # another process, between our look at the catalog and the envelope
+            looks.append(sealed.envelope_sha256)
+            return real(sealed, unwrapper)
+
+        monkeypatch.setattr(house._vault, "open", late)
+        assert house.read(name) == FOOTAGE[0]
+        assert len(set(looks)) == 2
+        house._vault.erase_envelope(looks[-1])
+        with pytest.raises(IntegrityError, match=looks[-1]):
+            house.read(name)
+
+
+def test_a_verifier_that_meets_a_rewrap_looks_again(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bwc.custody import inspection
+
+    real, looks = inspection.verify_objects, []
+
+    def late(*args: Any, **more: Any) -> None:
+        if not looks:
+            enrol(places)  # after the log was read, before what it names is
+        looks.append(args)
+        real(*args, **more)
+
+    monkeypatch.setattr(inspection, "verify_objects", late)
+    assert not bad(judged(places, tmp_path / "seen"))
+    assert len(looks) == 2
+    envelope = next((places.vault / "envelopes").rglob("*.json"))
+    envelope.unlink()
+    (found,) = bad(judged(places, tmp_path / "seen"))
+    assert envelope.stem in found
+    assert len(looks) == 3  # nobody wrote meanwhile: it is as it is
