@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any
 
 from bwc.canonical import Json
-from bwc.errors import IntegrityError
+from bwc.errors import IntegrityError, UsageError
 from bwc.evidence import EventKind
 
 
@@ -52,6 +52,9 @@ FOOTAGE_READERS = frozenset({Role.RECORDS})  # envelopes of footage, plans, copi
 BODY_READERS = frozenset({Role.RECORDS, Role.AUDITOR, Role.ADMINISTRATOR})  # and to whoever acted
 
 
+EFFECTS = ("solid", "mean", "pixelate", "blur")  # how covered regions may be drawn
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """What the agency decided, as the public facts of a `policy.set` entry."""
@@ -73,13 +76,30 @@ class Policy:
             "separate_approver": self.separate_approver,
         }
 
+    def __post_init__(self) -> None:
+        for name, least, most in (("copies", 1, 9), ("approvals", 1, 9), ("margin_permille", 100, 2000)):
+            value = getattr(self, name)
+            if type(value) is not int or not least <= value <= most:
+                raise UsageError(f"{name} is {value!r}", f"a whole number from {least} to {most}")
+        if type(self.separate_approver) is not bool:
+            raise UsageError(f"separate_approver is {self.separate_approver!r}", "true or false")
+        if self.effect not in EFFECTS:
+            raise UsageError(f"effect is {self.effect!r}", "one of " + ", ".join(EFFECTS))
+        if not isinstance(self.default_exemption, str) or not 0 < len(self.default_exemption) <= 100:
+            raise UsageError(f"default_exemption is {self.default_exemption!r}", "a code of at most 100 characters")
+
     @classmethod
     def from_json(cls, value: Any) -> "Policy":
-        """The policy in a log entry; keys it does not know are kept for newer readers and ignored here."""
+        """The policy in a log entry; what it does not know is for newer readers and ignored here.
+
+        Raises `IntegrityError` for a policy that no `policy.set` would have recorded.
+        """
         if not isinstance(value, dict):
             raise IntegrityError("a policy entry holds no policy")
-        known = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
-        return cls(**known)
+        try:
+            return cls(**{name: value[name] for name in cls.__dataclass_fields__ if name in value})
+        except UsageError as error:
+            raise IntegrityError(f"the policy gives no usable {error.message.split()[0]}") from error
 
 
 def may(roles: Iterable[Role], kind: EventKind) -> bool:

@@ -1,7 +1,7 @@
 """bwc catalog, policy and models: what keeps the house running."""
 
 import json
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 import click
@@ -85,7 +85,7 @@ def policy_set(entry: Entry, settings: tuple[str, ...]) -> None:
             name, found, value = setting.partition("=")
             if not found:
                 raise UsageError(f"{setting!r} is no setting", "NAME=VALUE, names: bwc policy show")
-            new = Policy.from_json(new.to_json() | {name: _policy_value(name, value)})
+            new = Policy(**(asdict(new) | {name: _policy_value(name, value)}))
         house.set_policy(new)
     data = new.to_json()
     entry.terminal.result(data, table(("setting", "value"), [(key, value) for key, value in data.items()]))

@@ -113,16 +113,21 @@ class Receipt:
         return not self.objections
 
     def raise_if_incomplete(self) -> None:
-        """Raise what stopped the intake, else the first broken held object, else `PartlyDone` if anything is missing."""
+        """Raise what stopped the intake, else the first broken held object, else `PartlyDone` unless safe to wipe.
+
+        A script that wipes on exit 0 must never be told 0 for a card that has to be kept.
+        """
         if self.stopped_by:
             raise self.stopped_by
         if self.broken:
             raise self.broken[0]
-        if not self.complete:
-            details = [{"name": name} for name in self.not_taken]
+        if self.objections:
+            details: list[dict[str, Json]] = [{"name": name} for name in self.not_taken]
+            details = details or [{"open": text} for text in self.objections]
+            what = "everything is held, but" if self.complete else "not everything is held:"
             raise PartlyDone(
-                f"not everything on {self.card} is held: {len(self.objections)} open points",
-                "keep the card; the receipt lists them",
+                f"{self.card}: {what} {len(self.objections)} points are open",
+                "keep the card; put them right and run the same command again",
                 details=details,
             )
 
