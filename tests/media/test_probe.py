@@ -149,7 +149,7 @@ def test_nothing_is_written_to_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     probe_safely(io.BytesIO(clips.clip(pts=FRAMES)), "x")
-    assert os.listdir(tmp_path) == []  # noqa: PTH208
+    assert os.listdir(tmp_path) == []
 
 
 def test_tags_are_cut_and_counted() -> None:
