@@ -133,6 +133,7 @@ def same_agency(one: str, other: str) -> bool:
 
 
 def pin_of(pins: Sequence[Pin], origin: str) -> Pin | None:
+    """The pin of the log `origin`, if there is one."""
     return next((pin for pin in pins if pin.origin == origin), None)
 
 

@@ -141,11 +141,22 @@ class House(Reading):
         self.act(EventKind.ITEM_INGESTED, item.item_id, facts, private, [one.sealed for one in everything])
 
     def record_duplicate(
-        self, existing: ItemId, *, officer: str, camera: str, source: str, names: Sequence[str], sha256: Sequence[str]
+        self,
+        existing: ItemId,
+        *,
+        officer: str,
+        camera: str,
+        case_ids: Sequence[str],
+        category: str,
+        source: str,
+        names: Sequence[str],
+        sha256: Sequence[str],
     ) -> None:
         """`item.duplicate`: the same bytes arrived again; one object, a second custody event."""
         private: dict[str, Json] = {
             "camera": camera,
+            "case_ids": list(case_ids),
+            "category": category,
             "names": list(names),
             "officer": officer,
             "sha256": list(sha256),

@@ -166,6 +166,16 @@ class Reading:
         found = self._catalog.find_content(sha256)
         return found[0].item_id if found else None
 
+    def tags_of(self, item: ItemId) -> Mapping[str, str]:
+        """Under what an item is held: officer, camera, case, category, as text."""
+        row = self.item(item)
+        return {
+            "camera": row.camera or "",
+            "case": ", ".join(row.case_ids),
+            "category": row.category or "",
+            "officer": row.officer or "",
+        }
+
     def may_hold(self, size_bytes: int) -> bool:
         """Whether anything held may have this size."""
         return self._catalog.may_hold(size_bytes)

@@ -53,8 +53,21 @@ class House(Protocol):
         source: str,
     ) -> None: ...
     def record_duplicate(
-        self, existing: ItemId, *, officer: str, camera: str, source: str, names: Sequence[str], sha256: Sequence[str]
+        self,
+        existing: ItemId,
+        *,
+        officer: str,
+        camera: str,
+        case_ids: Sequence[str],
+        category: str,
+        source: str,
+        names: Sequence[str],
+        sha256: Sequence[str],
     ) -> None: ...
+    def tags_of(self, item: ItemId) -> Mapping[str, str]:
+        """Under what an item is held: officer, camera, case, category, as text."""
+        ...
+
     def record_index(
         self,
         item: ItemId,

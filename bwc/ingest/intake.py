@@ -229,17 +229,27 @@ class _Intake:
             existing,
             officer=self._tags.officer,
             camera=self._tags.camera,
+            case_ids=self._tags.case_ids,
+            category=self._tags.category,
             source=self._source,
             names=names,
             sha256=digests,
         )
         self.has_recorded = True
         files = [_file_line(file, digest, "segment") for file, digest in zip(recording.segments, digests, strict=True)]
+        notes = (*recording.notes, *self._held_otherwise(existing))
         self.lines.append(
-            Line(state=State.HELD, vendor=recording.vendor, files=tuple(files), item=existing, notes=recording.notes)
+            Line(state=State.HELD, vendor=recording.vendor, files=tuple(files), item=existing, notes=notes)
         )
         for side in recording.sidecars:
             self._again_sidecar(recording.vendor, side.file, existing)
+
+    def _held_otherwise(self, existing: ItemId) -> list[str]:
+        """What was said at the first arrival and differs from what is said now; the first stays in force."""
+        said = {"officer": self._tags.officer, "case": ", ".join(self._tags.case_ids), "category": self._tags.category}
+        held = self._house.tags_of(existing)
+        differ = [f"{name} {held[name] or '-'}" for name, now in said.items() if held[name] != now]
+        return [f"held under {', '.join(differ)}; to correct: bwc tag {existing}"] if differ else []
 
     def _again_sidecar(self, vendor: str, file: CardFile, existing: ItemId) -> None:
         """A sidecar of a recording held already: held with it, or new and then an item of its own."""

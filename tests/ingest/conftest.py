@@ -92,6 +92,9 @@ class MemoryHouse:
     def record_duplicate(self, existing: ItemId, **said: Any) -> None:
         self.events.append(("duplicate", {"existing": existing, **said}))
 
+    def tags_of(self, item: ItemId) -> Mapping[str, str]:
+        return {"officer": "B1234", "camera": "X81234", "case": "26-1182", "category": "traffic"}
+
     def record_index(
         self,
         item: ItemId,
