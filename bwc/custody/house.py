@@ -8,31 +8,25 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import BinaryIO, Protocol, Self
+from typing import BinaryIO, Protocol
 
 from bwc.audit.event import Entry
-from bwc.audit.log import SystemClock
-from bwc.canonical import Json, sha256_hex
-from bwc.config import Places
-from bwc.custody.reading import LOG_KEY, Reading
-from bwc.enrolment import OperatorPublic, log_signer, open_log_key, wrap_log_key
-from bwc.errors import BwcError, NotAllowed, NotFound, PolicyRefuses, UsageError
+from bwc.canonical import Json
+from bwc.custody.acting import Acting
+from bwc.custody.reading import LOG_KEY
+from bwc.enrolment import OperatorPublic, open_log_key, wrap_log_key
+from bwc.errors import BwcError, NotFound, UsageError
 from bwc.evidence import (
-    EventDraft,
     EventKind,
     EvidenceItem,
     ItemId,
     KeyId,
     ObjectRole,
-    Outcome,
     SealedObject,
     new_item_id,
     utc_text,
 )
-from bwc.keys import Operator, Recipient
-from bwc.roles import BODY_READERS, FOOTAGE_READERS, MAY, Policy, Role, may
-from bwc.storage.body import seal_body
+from bwc.roles import FOOTAGE_READERS, Policy, Role
 from bwc.storage.scratch import Scratch
 from bwc.storage.vault import Held, Sink
 
@@ -50,43 +44,8 @@ class Kept(Protocol):
     def plain_bytes(self) -> int: ...
 
 
-class House(Reading):
-    """A vault entered by one operator, or by nobody (`operator=None`): then it can only be read.
-
-    A context manager: on leaving, what was recorded is published and the catalog is closed.
-    """
-
-    def __init__(self, places: Places, operator: Operator | None) -> None:
-        super().__init__(places, operator)
-        self._clock = SystemClock()
-        self._unpublished = False
-
-    # --- coming and going -------------------------------------------------------------------------------
-
-    @classmethod
-    def enter(cls, places: Places, operator: Operator | None) -> Self:
-        """The vault at `places`. Raises `NoVault`."""
-        return cls(places, operator)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        try:
-            if self._unpublished:
-                self.publish()
-        finally:
-            self.close()
-
-    def publish(self) -> int:
-        """Steps 3 and 4: tiles, then a signed checkpoint that holds every event so far. The number of entries."""
-        signer = log_signer(open_log_key(self.log_key_file(), self.person))
-        with self._disk.lock("lock"):
-            size = self._log.publish(signer).size
-        self._unpublished = False
-        return size
+class House(Acting):
+    """Every act on evidence, one method per event kind; every computation belongs to a room or a service."""
 
     # --- acts: intake -----------------------------------------------------------------------------------
 
@@ -203,16 +162,6 @@ class House(Reading):
             self.record_failure(item, purpose, error)
             raise
 
-    def record_failure(self, item: ItemId | None, act: str, error: BwcError) -> None:
-        """`act.failed`: an act that was tried and did not succeed, and why."""
-        self.act(
-            EventKind.ACT_FAILED,
-            item,
-            {"act": act, "error": error.name},
-            {"message": error.message},
-            outcome=Outcome.FAILED,
-        )
-
     def save_plan(
         self, item: ItemId, segment: int, data: bytes, *, facts: Mapping[str, Json], sheet: bytes | None, detected: bool
     ) -> None:
@@ -313,74 +262,6 @@ class House(Reading):
     def set_policy(self, policy: Policy) -> None:
         """`policy.set`."""
         self.act(EventKind.POLICY_SET, None, {"policy": policy.to_json()}, {})
-
-    # --- the order of a change --------------------------------------------------------------------------
-
-    def act(
-        self,
-        kind: EventKind,
-        item: ItemId | None,
-        facts: Mapping[str, Json],
-        private: Mapping[str, Json],
-        objects: Sequence[SealedObject] = (),
-        *,
-        outcome: Outcome = Outcome.OK,
-    ) -> Entry:
-        """Record one act: role, body, then event and catalog in one transaction. Durable when it returns."""
-        self._require(kind, item)
-        draft = EventDraft(kind=kind, item=item, facts=facts, private=private, objects=tuple(objects), outcome=outcome)
-        return self._record(draft, self._body_readers() if private else [])
-
-    def record_genesis(
-        self, facts: Mapping[str, Json], private: Mapping[str, Json], readers: Sequence[Recipient]
-    ) -> Entry:
-        """`vault.created`: the one act that no enrolled role permits, for it enrols the first operator."""
-        if self.entries():
-            raise UsageError("this vault is founded already")
-        return self._record(EventDraft(kind=EventKind.VAULT_CREATED, facts=facts, private=private), readers)
-
-    def _record(self, draft: EventDraft, readers: Sequence[Recipient]) -> Entry:
-        body: dict[str, Json] | None = None
-        if draft.private:
-            commit, data = seal_body(draft.private, readers, self.log_origin)
-            self._vault.put_body(data)
-            body = {"commit": commit, "file": sha256_hex(data)}
-        # If we die here the body is an orphan that no event names: harmless, `bwc verify` lists it
-        with self._catalog.transaction():
-            entry = self._log.append(self._catalog, draft, [self.person], body, self._clock)
-            self._catalog.project(entry.event, draft.private)
-        self._unpublished = True
-        return entry
-
-    def _require(self, kind: EventKind, item: ItemId | None = None) -> None:
-        """Check the role of the key that signs; a refused act is itself recorded."""
-        roles = self.roles()
-        if may(roles, kind):
-            return
-        needed = " or ".join(sorted(MAY[kind]))
-        refusal = NotAllowed(f"{kind.value} needs the role {needed}", "bwc key list")
-        if roles:
-            self.act(
-                EventKind.ACT_REFUSED, item, {"act": kind.value, "error": refusal.name}, {}, outcome=Outcome.REFUSED
-            )
-        raise refusal
-
-    def record_refusal(self, item: ItemId, act: str, error: PolicyRefuses) -> None:
-        """`act.refused`: policy said no."""
-        facts: dict[str, Json] = {"act": act, "error": error.name}
-        self.act(EventKind.ACT_REFUSED, item, facts, {"message": error.message}, outcome=Outcome.REFUSED)
-
-    def _readers(self, roles: frozenset[Role]) -> list[Recipient]:
-        """Today's recipients: enrolled operators with one of `roles`, and the recovery key."""
-        people = [row.recipient for row in self.operators() if row.is_active and roles & row.roles]
-        others = [row.recipient for row in self._catalog.recipients()]
-        found = {one.recipient_id: one for one in [*people, *others]}
-        return list(found.values())
-
-    def _body_readers(self) -> list[Recipient]:
-        found = {one.recipient_id: one for one in self._readers(BODY_READERS)}
-        mine = [row.recipient for row in self.operators() if row.key_id == self.person.key_id]
-        return list((found | {one.recipient_id: one for one in mine}).values())
 
     def _seal_bytes(self, data: bytes, item: ItemId, role: ObjectRole, segment: int) -> Held:
         held = self.seal(io.BytesIO(data), item=item, role=role, segment=segment)
