@@ -7,7 +7,7 @@ import click
 
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import seconds_text, size_text, table
-from bwc.errors import LeakFound, NotFound, PartlyDone, UsageError
+from bwc.errors import BwcError, LeakFound, MediaError, NotFound, PartlyDone, PolicyRefuses, UsageError
 
 if TYPE_CHECKING:
     from bwc.redact.copies import Checked, Rendered
@@ -28,7 +28,12 @@ PROFILES = click.Choice(["fast", "balanced", "max"])
 @click.option(
     "--sheet", type=click.Path(path_type=Path), help="Write the contact sheet (JPEG) here: faces in the clear!"
 )
-def detect(entry: Entry, items: tuple[str, ...], *, case: str | None, profile: str, sheet: Path | None) -> None:
+@click.option(
+    "--again", is_flag=True, help="Even if a person worked on the plan: masks and mutes stay, decisions do not."
+)
+def detect(
+    entry: Entry, items: tuple[str, ...], *, case: str | None, profile: str, sheet: Path | None, again: bool
+) -> None:
     """Find faces and plates in ITEM and make its redaction plan. Everything found is covered until a person says keep.
 
     Plates: no detector that may be shipped finds them all on worn cameras. Look at the sheet, add what is
@@ -37,14 +42,25 @@ def detect(entry: Entry, items: tuple[str, ...], *, case: str | None, profile: s
     from bwc.redact import session
 
     terminal = entry.terminal
+    _refuse_existing(sheet)
     states: list[PlanState] = []
+    failed: list[tuple[str, BwcError]] = []
     with entry.house() as house:
-        for item in _chosen(house, items, case):
-            with terminal.progress(f"detect {item}") as progress:
-                states += session.detect(house, item, profile=profile, progress=progress)
-        if sheet:
+        chosen = _chosen(house, items, case)
+        for item in chosen:
+            try:
+                with terminal.progress(f"detect {item}") as progress:
+                    states += session.detect(house, item, profile=profile, again=again, progress=progress)
+            except (MediaError, PolicyRefuses) as error:
+                if len(chosen) == 1:
+                    raise
+                failed.append((item, error))
+        if sheet and states:
             _write_new(sheet, session.sheet(house, states[0].item, states[0].segment))
     terminal.result({"plans": [one.to_json() for one in states]}, "\n\n".join(_plan_text(one) for one in states))
+    if failed:
+        details = [{"item": item, "why": error.message} for item, error in failed]
+        raise PartlyDone(f"{len(failed)} of {len(chosen)} items got no plan", failed[0][1].hint, details=details)
     _raise_lost([(f"{one.item} segment {one.segment}", one.plan.media.frames_lost) for one in states])
 
 
@@ -76,6 +92,7 @@ def plan(
     """Show ITEM's redaction plan: tracks by class, seconds, doubts, decisions."""
     from bwc.redact import session
 
+    _refuse_existing(export_to, sheet)
     if import_from and not import_from.is_file():
         raise NotFound(f"{import_from} is not a file", "bwc plan ITEM --export FILE writes one")
     with entry.house() as house:
@@ -126,6 +143,8 @@ def redact(
     if is_file or Path(what).exists():
         _redact_file(entry, Path(what), out, plan_file, save_plan, profile=profile, check_it=not no_check)
         return
+    if out and ("." in what or "/" in what):
+        raise NotFound(f"{what} does not exist", "check the path")
     if out or plan_file or save_plan or no_check:
         raise UsageError(f"{what} is not a file", "-o, --plan, --save-plan and --no-check are for loose files")
     from bwc.redact import copies
@@ -147,7 +166,9 @@ def redact(
     "--stride", type=click.IntRange(1), default=1, show_default=True, help="Search every n-th frame; recorded."
 )
 @click.option("--report", type=click.Path(path_type=Path), help="Write the report (JSON) to this file.")
-@click.option("--sheet", type=click.Path(path_type=Path), help="Write a contact sheet (JPEG) of the copy here.")
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), help="Write a JPEG here: each suspect enlarged, or the copy in short."
+)
 def check(entry: Entry, item: str, *, stride: int, report: Path | None, sheet: Path | None) -> None:
     """Second opinion on the final bytes of ITEM's redacted copy, with detectors that did not make the plan.
 
@@ -155,13 +176,15 @@ def check(entry: Entry, item: str, *, stride: int, report: Path | None, sheet: P
     """
     from bwc.redact import copies
 
+    _refuse_existing(report, sheet)
     with entry.house() as house, entry.terminal.progress("check") as progress:
         found = house.find(item)
         done = copies.check(house, found, stride=stride, progress=progress)
         if report:
             _write_new(report, _only(done).data)
         if sheet:
-            _write_new(sheet, copies.copy_sheet(house, found, _only(done).segment))
+            one = _only(done)
+            _write_new(sheet, copies.copy_sheet(house, found, one.segment, one.report.suspects))
     entry.terminal.result({"checks": [one.to_json() for one in done]}, "\n".join(_check_text(one) for one in done))
     for one in done:
         one.raise_if_open()
@@ -217,6 +240,13 @@ def _only(states: list[Any]) -> Any:
     return states[0]
 
 
+def _refuse_existing(*paths: Path | None) -> None:
+    """Before the work, not after it."""
+    for path in paths:
+        if path and path.exists():
+            raise UsageError(f"{path} exists", "choose a new file name")
+
+
 def _write_new(path: Path, data: bytes) -> None:
     if path.exists():
         raise UsageError(f"{path} exists", "choose a new file name")
@@ -240,11 +270,17 @@ def _plan_text(state: "PlanState", *, tracks: bool = False) -> str:
     classes = [
         (row.class_, row.tracks, f"{row.milliseconds / 1000:.1f}", row.keep, row.undecided) for row in summary.classes
     ]
-    parts = [head, table(("class", "tracks", "seconds", "keep", "undecided"), classes) or "nothing found"]
+    parts = [
+        head,
+        table(("class", "tracks", "seconds", "keep", "undecided"), classes)
+        or "nothing found: look for faces and plates yourself",
+    ]
     if tracks:
-        from bwc.redact.session import track_row
+        from bwc.redact.session import sound_row, track_row, whole_row
 
         rows = [track_row(state.plan, one) for one in state.plan.tracks]
+        rows += [whole_row(state.plan, one) for one in state.plan.whole_frame]
+        rows += [sound_row(state.plan, one) for one in state.plan.audio_spans]
         parts.append(
             table(
                 ("track", "class", "from s", "to s", "decision", "exemption", "doubts"), [_cells(one) for one in rows]

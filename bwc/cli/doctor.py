@@ -71,7 +71,11 @@ def _guard(check: Callable[[], Iterator[Finding]]) -> Iterator[Finding]:
     except NoVault as error:
         yield Finding(what="vault", state="note", text=error.message, hint=error.hint)
     except BwcError as error:
-        yield Finding(what="check", state="missing", text=error.message, hint=error.hint)
+        hint = "" if error.hint == "bwc doctor" else error.hint
+        yield Finding(what="check", state="missing", text=error.message, hint=hint)
+    except OSError as error:
+        hint = "the vault's folder must be readable for you: docs/administrator.md"
+        yield Finding(what="vault", state="missing", text=f"{error.filename}: {error.strerror}", hint=hint)
 
 
 def _machine() -> Iterator[Finding]:
@@ -120,7 +124,8 @@ def _agencies() -> Iterator[Finding]:
     from bwc.audit import pins
 
     for one in pins.load_pins(user_config_dir() / pins.FILE_NAME):
-        yield Finding(what=f"agency {one.agency}", state="ok", text=f"fingerprint {pins.fingerprint_text(one.key)}")
+        yield Finding(what=f"agency {one.agency}", state="ok", text=f"key {one.key.text()}")
+        yield Finding(what="", state="ok", text=f"fingerprint {pins.fingerprint_text(one.key)}")
 
 
 def _vault(entry: Entry) -> Iterator[Finding]:

@@ -102,7 +102,7 @@ def passphrase(prompt: str, *, confirm: bool = False, ask: bool = True) -> bytes
             raise KeyUnavailable(f"BWC_PASSPHRASE_FILE {named} is empty", "its first line is the passphrase")
         return line.encode()
     if not (ask and sys.stdin.isatty()):
-        raise KeyUnavailable("no passphrase: no terminal to ask on", "bwc unlock, or set BWC_PASSPHRASE_FILE")
+        raise KeyUnavailable("no passphrase: no terminal to ask on", "bwc unlock on a terminal, or BWC_PASSPHRASE_FILE")
     text = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     if confirm and len(text) < 10:
         raise UsageError("a passphrase needs at least 10 characters", "four random words are easy to keep")

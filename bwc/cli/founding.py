@@ -75,6 +75,9 @@ fingerprint  {_fingerprint(vkey)}
 recovery     {where}
              print it and lock it away: it opens everything, and it is shown only now"""
     entry.terminal.result(data, text)
+    default = user_config_dir() / FILE_NAME
+    if str(places.vault) not in default.read_text(encoding="utf-8"):
+        entry.terminal.say(f"note: {default} still names another vault; use --vault or BWC_VAULT for this one")
 
 
 def _remember(places: Places, *, agency: str, vkey: str) -> None:

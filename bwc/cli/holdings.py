@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @command(
     """
     bwc list
-    bwc list --case 26-1182 --state ingested --json
+    bwc list --case 26-1182 --state indexed --json
     """,
     name="list",
 )
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 @click.option("--officer", help="Only this officer.")
 @click.option("--camera", help="Only this camera.")
 @click.option("--category", help="Only this category.")
-@click.option("--state", help="Only items in this state (ingested, detected, redacted, checked, approved, released).")
+@click.option(
+    "--state", help="Only items in this state: ingested, indexed, detected, redacted, checked, approved, released."
+)
 @click.option("--text", help="Anywhere in id, officer, camera, category, cases or file names.")
 @click.option("--since", help="Taken in on or after this day (2026-11-22) or within so many days (30d).")
 @click.option("--limit", type=int, help="At most so many, newest first.")
@@ -61,10 +63,11 @@ def list_items(
     )
     with entry.house(locked=True) as house:
         rows = house.items(wanted)
+        held = len(rows) if rows else len(house.items())
     shown = [
         (
             row.item_id,
-            row.recorded_at or "-",
+            row.recorded_at[:16].replace("T", " ") + "Z" if row.recorded_at else "-",
             row.officer or "-",
             row.camera or "-",
             ",".join(row.case_ids) or "-",
@@ -75,7 +78,10 @@ def list_items(
         for row in rows
     ]
     found = table(("item", "recorded", "officer", "camera", "case", "category", "size", "state"), shown)
-    entry.terminal.result({"items": [row.to_json() for row in rows]}, found or "nothing held")
+    entry.terminal.result(
+        {"items": [row.to_json() for row in rows]},
+        found or (f"no item matches ({held} held)" if held else "nothing held"),
+    )
 
 
 @command(
@@ -126,7 +132,7 @@ def log(entry: Entry, item: str) -> None:
 @command(
     """
     bwc open 2026-1122-K4J7QX -o copy.mp4 --reason "discovery, case 26-1182"
-    bwc open 2026-1122-K4J7QX --segment 1 -o part2.mp4 --reason "supervisor review"
+    bwc open 2026-1122-K4J7QX --copy -o draft.mp4 --reason "watched before approval"
     """,
     name="open",
 )
@@ -134,14 +140,30 @@ def log(entry: Entry, item: str) -> None:
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
 @click.option("--reason", required=True, help="Why; kept in the private body of the event.")
 @click.option("--segment", type=int, default=0, show_default=True, help="Which file of the item.")
-def open_item(entry: Entry, item: str, *, out: Path, reason: str, segment: int) -> None:
-    """Write an original out of the vault to a file. Who, when and why is recorded before the first byte leaves."""
+@click.option("--copy", "redacted", is_flag=True, help="The redacted copy, to watch before it is approved.")
+@click.option("--sidecar", metavar="NAME", help="A sidecar file that lay beside the recording.")
+def open_item(
+    entry: Entry, item: str, *, out: Path, reason: str, segment: int, redacted: bool, sidecar: str | None
+) -> None:
+    """Write an original, its redacted copy or a sidecar out of the vault. Who, when and why is recorded first."""
+    from bwc.redact import copies
+
+    if redacted and sidecar:
+        raise UsageError("one thing at a time", "--copy or --sidecar NAME")
     if out.exists():
         raise UsageError(f"{out} exists", "choose a new file name")
     partial = out.with_name(out.name + ".partial")
     with entry.house() as house:
         try:
-            with house.open_original(house.find(item), segment, purpose="export", reason=reason, to=out.name) as source:
+            found = house.find(item)
+            if redacted:
+                wanted = copies.copy_object(house, found, segment)
+            elif sidecar:
+                wanted = house.sidecar(found, sidecar).object_id
+            else:
+                wanted = house.segment(found, segment).object_id
+            purpose = "copy" if redacted else "export"
+            with house.open_kept(found, segment, wanted, purpose=purpose, reason=reason, to=out.name) as source:
                 descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
                 with os.fdopen(descriptor, "wb") as sink:
                     shutil.copyfileobj(source, sink, 1 << 20)
@@ -228,7 +250,12 @@ def _state(text: str | None) -> "ItemState | None":
 
 
 def _facts_text(facts: Mapping[str, Any], private: Mapping[str, Any] | None) -> str:
-    words = [f"{key}={_short(value)}" for key, value in {**(private or {}), **facts}.items() if _is_plain(value)]
+    said = dict(private or {})
+    old, new = said.get("old"), said.get("new")
+    words = []
+    if isinstance(old, dict) and isinstance(new, dict):
+        words = [f"{key} {_short(old.get(key))} → {_short(new[key])}" for key in new]
+    words += [f"{key}={_short(value)}" for key, value in {**said, **facts}.items() if _is_plain(value)]
     return " ".join(words)
 
 

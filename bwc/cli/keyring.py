@@ -113,12 +113,12 @@ def key_list(entry: Entry) -> None:
             row.key_id[:12],
             row.name or "?",
             ", ".join(sorted(row.roles)),
-            "" if row.is_active else "revoked",
-            "here" if row.name in here else "",
+            "active" if row.is_active else "revoked",
+            "yes" if row.name in here else "",
         )
         for row in rows
     ]
-    entry.terminal.result({"keys": data}, table(("key", "name", "roles", "state", ""), shown))
+    entry.terminal.result({"keys": data}, table(("key", "name", "roles", "state", "here"), shown))
 
 
 @command(
@@ -137,15 +137,20 @@ def key_list(entry: Entry) -> None:
     type=click.Choice(["technician", "records", "auditor", "administrator"]),
     help="What this key may do; may be given several times.",
 )
-def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...]) -> None:
+@click.option(
+    "--recovery-file", type=click.Path(path_type=Path), help="The recovery key, when no records officer is left."
+)
+def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...], recovery_file: Path | None) -> None:
     """Enrol the key in the public file PUBLIC. Records officers are given the keys of what is already held."""
     from bwc.enrolment import OperatorPublic
+    from bwc.keys import RecoveryKey
 
     if not public.is_file():
         raise NotFound(f"{public} is not a file", "bwc key new NAME makes it")
     person = OperatorPublic.parse(public.read_bytes())
+    recovery = RecoveryKey.parse(recovery_file.read_text(encoding="utf-8").strip()) if recovery_file else None
     with entry.house() as house:
-        rewrapped = house.enrol(person, roles=roles)
+        rewrapped = house.enrol(person, roles=roles, recovery=recovery)
     entry.terminal.result(
         {"key": person.key_id, "name": person.name, "roles": list(roles), "envelopes_rewrapped": rewrapped},
         f"enrolled {person.name} ({person.key_id[:12]}) as {', '.join(roles)}; {rewrapped} envelopes rewrapped",

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from bwc.errors import BwcError, Interrupted
+from bwc.errors import BwcError, Interrupted, PartlyDone
 from bwc.version import VERSION
 
 # name: (module in bwc.cli, function, one line of help). Nothing of a command is imported before it runs.
@@ -62,9 +62,10 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, text) for name, (_, _, text) in COMMANDS.items()])
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=True)
 @click.version_option(VERSION, prog_name="bwc")
-def cli() -> None:
+@click.pass_context
+def cli(ctx: click.Context) -> None:
     """Body-worn camera footage: taken in, kept safe, redacted, released and proven.
 
     \b
@@ -72,6 +73,8 @@ def cli() -> None:
       bwc init ~/vault --agency "Springfield PD"
       bwc ingest /media/card --officer B1234 --camera X81234 --case 26-1182
     """
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -116,7 +119,8 @@ def _report(error: BwcError, words: Sequence[str], *, exit_code: int | None = No
         document |= {"hint": error.hint, "details": list(error.details)}
         click.echo(json.dumps({"error": document}, indent=2, ensure_ascii=False, sort_keys=True))
     click.echo(f"bwc: error: {error.message}", err=True)
-    for detail in error.details:
+    # what verify and check found stands in their table already; the list is for --json then
+    for detail in error.details if isinstance(error, PartlyDone) else ():
         click.echo("bwc:   " + "  ".join(f"{key}: {value}" for key, value in detail.items()), err=True)
     if error.hint:
         click.echo(f"bwc: hint: {error.hint}", err=True)

@@ -5,6 +5,7 @@ their event, the event is durable before the person is told.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -46,8 +47,14 @@ class Acting(Reading):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if self._unpublished:
+            if self._unpublished and error is None:
                 self.publish()
+            elif self._unpublished:
+                with suppress(BwcError):  # what stopped the act is what the person must hear
+                    self.publish()
+        except BwcError as late:
+            late.message = f"recorded, but not yet published: {late.message}"
+            raise
         finally:
             self.close()
 
@@ -103,7 +110,11 @@ class Acting(Reading):
         if may(roles, kind):
             return
         needed = " or ".join(sorted(MAY[kind]))
-        refusal = NotAllowed(f"{kind.value} needs the role {needed}", "bwc key list")
+        mine = ", ".join(sorted(roles)) or "no role here (not enrolled, or revoked)"
+        refusal = NotAllowed(
+            f"not allowed: {kind.value} needs the role {needed}; {self.person.name} has {mine}",
+            "ask an administrator: bwc key enrol FILE --role ROLE",
+        )
         if roles:
             self.act(
                 EventKind.ACT_REFUSED, item, {"act": kind.value, "error": refusal.name}, {}, outcome=Outcome.REFUSED

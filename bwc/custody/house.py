@@ -21,11 +21,13 @@ from bwc.evidence import (
     EvidenceItem,
     ItemId,
     KeyId,
+    ObjectId,
     ObjectRole,
     SealedObject,
     new_item_id,
     utc_text,
 )
+from bwc.keys import Unwrapper
 from bwc.roles import FOOTAGE_READERS, Policy, Role
 from bwc.storage.scratch import Scratch
 from bwc.storage.vault import Held, Sink
@@ -153,10 +155,19 @@ class House(Acting):
         self, item: ItemId, segment: int, *, purpose: str, reason: str = "", to: str = ""
     ) -> Iterator[BinaryIO]:
         """The plaintext of one segment, seekable, in memory only; its opening is an event, and so is a failure."""
-        found = self.segment(item, segment)
+        with self.open_kept(
+            item, segment, self.segment(item, segment).object_id, purpose=purpose, reason=reason, to=to
+        ) as source:
+            yield source
+
+    @contextmanager
+    def open_kept(
+        self, item: ItemId, segment: int, object_id: ObjectId, *, purpose: str, reason: str = "", to: str = ""
+    ) -> Iterator[BinaryIO]:
+        """The same for anything sealed of an item: an original, a sidecar, a redacted copy on its way out."""
         self.record_opening(item, segment, purpose=purpose, reason=reason, to=to)
         try:
-            with self.open_object(found.object_id) as source:
+            with self.open_object(object_id) as source:
                 yield source
         except BwcError as error:
             self.record_failure(item, purpose, error)
@@ -211,12 +222,15 @@ class House(Acting):
 
     # --- acts: keys and policy --------------------------------------------------------------------------
 
-    def enrol(self, person: OperatorPublic, *, roles: Sequence[str]) -> int:
-        """`key.enrolled`; the log key is wrapped to the newcomer, and envelopes when they may read footage."""
+    def enrol(self, person: OperatorPublic, *, roles: Sequence[str], recovery: Unwrapper | None = None) -> int:
+        """`key.enrolled`; the log key is wrapped to the newcomer, and envelopes when they may read footage.
+
+        `recovery` opens the envelopes when no key of this operator does. How many envelopes were wrapped anew.
+        """
         self._require(EventKind.KEY_ENROLLED)
         self.act(EventKind.KEY_ENROLLED, None, {"operator": person.facts(roles)}, {"name": person.name})
         self._rewrap_log_key()
-        return self.rewrap() if FOOTAGE_READERS & {Role(role) for role in roles} else 0
+        return self.rewrap(recovery) if FOOTAGE_READERS & {Role(role) for role in roles} else 0
 
     def revoke(self, who: str, *, note: str) -> tuple[KeyId, int]:
         """`key.revoked`: what the key signed before stands; it is taken off the log key and every envelope."""
@@ -229,19 +243,20 @@ class House(Acting):
         self._rewrap_log_key()
         return KeyId(matches[0].key_id), self.rewrap()
 
-    def rewrap(self) -> int:
+    def rewrap(self, recovery: Unwrapper | None = None) -> int:
         """`item.rewrapped` for every item whose envelopes do not name exactly today's readers. How many envelopes.
 
         The new envelope is written, then recorded, then published; only then is the old one erased. If we die before,
         an envelope is left that nothing names or nothing names any more: the latter are erased by the next rewrap.
         """
         readers = self._readers(FOOTAGE_READERS)
-        if self.person.recipient_id not in {one.recipient_id for one in readers}:
+        opener = recovery or self.person
+        if opener.recipient_id not in {one.recipient_id for one in readers}:
             return 0
         count = 0
         for row in self.items():
             found = [
-                self._as_named_now(one.object_id, lambda sealed: self._vault.rewrap(sealed, readers, self.person))
+                self._as_named_now(one.object_id, lambda sealed: self._vault.rewrap(sealed, readers, opener))
                 for one in self.objects(row.item_id)
             ]
             changed = [one for one in found if one is not None]

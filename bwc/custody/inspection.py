@@ -66,7 +66,7 @@ class Inspection:
         ]
         if self.log.key:
             lines.append(f"fingerprint {fingerprint_text(self.log.key)}")
-        lines.append(f"verdict     {self.verdict}" + (f", {self.agency}" if self.agency else ""))
+        lines.append(f"verdict     {self.verdict} ({self.data})" + (f", {self.agency}" if self.agency else ""))
         return "\n".join(lines)
 
     def raise_unless_ours(self) -> None:

@@ -139,6 +139,15 @@ class Reading:
         """The recordings of an item in order, with what is known of them."""
         return self._catalog.segments(item)
 
+    def sidecar(self, item: ItemId, name: str) -> SegmentRow:
+        """One sidecar of an item, by the end of its name. Raises `NotFound`."""
+        rows = self._catalog.segments(item, ObjectRole.SIDECAR)
+        found = [row for row in rows if row.name and (row.name == name or row.name.endswith(f"/{name}"))]
+        if len(found) != 1:
+            names = ", ".join(row.name or "?" for row in rows) or "none"
+            raise NotFound(f"{item} has no sidecar {name}; it has: {names}", f"bwc show {item}")
+        return found[0]
+
     def segment(self, item: ItemId, segment: int) -> SegmentRow:
         """One recording of an item. Raises `NotFound`."""
         for row in self.segments(item):

@@ -79,10 +79,15 @@ class Checked:
             f"{report.frames_checked} of {report.frames} frames searched ({every}), {report.covers_checked} covers tested, "
             f"{len(report.suspects)} suspects, {len(report.faults)} faults"
         ]
-        lines += [f"  {one.id}  {_suspect_text(one)}" for one in report.suspects]
-        lines += [f"  fault {one.fault.value}: {one.detail}" for one in report.findings]
+        lines += [f"  {one.id}  {_suspect_text(one)}{self._said(one.id)}" for one in report.suspects]
+        lines += [
+            f"  {'fault' if one.stops_release else 'note'} {one.fault.value}: {one.detail}" for one in report.findings
+        ]
         lines += [f"  not checked: {what}" for what in report.not_checked]
         return "\n".join(lines)
+
+    def _said(self, suspect: str) -> str:
+        return f" ({self.decided[suspect]}, decided by a person)" if suspect in self.decided else ""
 
     def raise_if_open(self) -> None:
         """Raise `LeakFound` while a suspect is open or the copy has a fault."""
@@ -109,7 +114,8 @@ class Approved:
         return {"entries": list(self.entries), "item": self.item, "more_people_needed": self.missing}
 
     def text(self) -> str:
-        more = f"; {self.missing} more people must approve" if self.missing else ""
+        people = "1 other person" if self.missing == 1 else f"{self.missing} other people"
+        more = f"; {people} must approve from their own login" if self.missing else ""
         return f"{self.item} approved (entry {', '.join(map(str, self.entries))} of the log){more}"
 
 
@@ -185,7 +191,8 @@ def check(house: House, item: ItemId, *, stride: int, progress: Progress | None 
             "suspects": len(report.suspects),
         }
         house.record_report(item, state.segment, report.to_bytes(), facts)
-        done.append(Checked(item=item, segment=state.segment, report=report, decided={}))
+        decided = house.suspects_decided(report.sha256)  # the same bytes give the same report: what was said holds
+        done.append(Checked(item=item, segment=state.segment, report=report, decided=decided))
     return done
 
 
@@ -244,13 +251,19 @@ def decide_suspects(
     return edited
 
 
-def copy_sheet(house: House, item: ItemId, segment: int) -> bytes:
-    """A contact sheet (JPEG) of the redacted copy."""
+def copy_sheet(house: House, item: ItemId, segment: int, suspects: Sequence[Suspect] = ()) -> bytes:
+    """A contact sheet (JPEG) of the redacted copy: its suspects enlarged where there are any, else all of it in short."""
     from bwc.redact.sheet import contact_sheet
+    from bwc.redact.suspect_sheet import suspect_sheet
 
     state = session.current(house, item, segment)
     with house.open_object(_copy(house, state).object_id) as redacted:
-        return contact_sheet(redacted, None)
+        return suspect_sheet(redacted, suspects) if suspects else contact_sheet(redacted, None)
+
+
+def copy_object(house: House, item: ItemId, segment: int) -> ObjectId:
+    """The newest redacted copy of one recording. Raises `NotFound`, or `PlanStale` when the plan is newer."""
+    return _copy(house, session.current(house, item, segment)).object_id
 
 
 def approve(house: House, item: ItemId, *, note: str) -> Approved:
@@ -265,7 +278,9 @@ def approve(house: House, item: ItemId, *, note: str) -> Approved:
             "report_sha256": ready.report_sha256,
             "segment": ready.segment,
         }
-        entries.append(house.record_approval(item, facts, note=note))
+        mine = [row.seq for row in house.approvals(ready.copy_sha256) if row.actor == house.person.key_id]
+        again = [seq for seq in mine if seq in ready.approvals]
+        entries.append(again[0] if again else house.record_approval(item, facts, note=note))
         missing = max(missing, _missing(house, state, ready.copy_sha256))
     return Approved(item=item, entries=tuple(entries), missing=missing)
 
@@ -279,7 +294,8 @@ def releasable(house: House, item: ItemId) -> list[Releasable]:
         if not one.approvals:
             raise NotApproved(f"{item} was not approved", f"bwc approve {item}")
         if missing:
-            raise SecondPersonNeeded(f"{missing} more people must approve {item}", f"bwc approve {item} --as NAME")
+            people = "1 other person" if missing == 1 else f"{missing} other people"
+            raise SecondPersonNeeded(f"{people} must approve {item}", f"from their own login: bwc approve {item}")
         ready.append(one)
     return ready
 
@@ -316,7 +332,10 @@ def _ready(house: House, state: PlanState) -> Releasable:
     if open_tracks:
         raise Undecided(f"{item} has {len(open_tracks)} undecided tracks", f"bwc decide {item} --undecided redact")
     copy = _copy(house, state)
-    checked = last_check(house, state)
+    try:
+        checked = last_check(house, state)
+    except NotFound as error:
+        raise NotApproved(error.message, error.hint) from error
     if (checked.report.copy_sha256, checked.report.plan_sha256) != (copy.copy_sha256, state.sha256):
         raise PlanStale(f"the last check of {item} is of another copy", f"bwc check {item}")
     checked.raise_if_open()
@@ -373,7 +392,8 @@ def _suspect_json(one: Suspect) -> dict[str, Json]:
 
 
 def _suspect_text(one: Suspect) -> str:
+    _, x0, y0, x1, y1 = one.boxes[len(one.boxes) // 2]
     return (
-        f"{one.class_} {one.sight.value}, {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s, "
+        f"{one.class_} {one.sight.value} at {x0},{y0},{x1 - x0},{y1 - y0}, {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s, "
         f"{one.sightings} sightings, score {one.best_permille / 1000:.2f}"
     )

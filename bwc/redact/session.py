@@ -1,16 +1,16 @@
 """One item on the redaction desk: its plan detected, shown and edited; each revision sealed and recorded."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
 
 from bwc.canonical import Json, sha256_hex
 from bwc.custody.house import House
-from bwc.errors import MediaError, NotFound, PlanStale, UsageError
+from bwc.errors import MediaError, NotFound, PlanStale, PolicyRefuses, UsageError
 from bwc.evidence import Choice, ItemId, ObjectRole
 from bwc.redact import plan_edit
-from bwc.redact.plan import RedactionPlan, Track, undecided
+from bwc.redact.plan import Decision, Origin, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
 from bwc.redact.plan_format import from_bytes, from_edited, to_bytes
 from bwc.redact.plan_view import PlanSummary, summary
 
@@ -40,6 +40,8 @@ class PlanState:
         found["summary"] = self.summary().to_json()
         if tracks:
             found["tracks"] = [track_row(self.plan, track) for track in self.plan.tracks]
+            found["sounds"] = [sound_row(self.plan, span) for span in self.plan.audio_spans]
+            found["whole_frames"] = [whole_row(self.plan, span) for span in self.plan.whole_frame]
         return found
 
 
@@ -78,9 +80,40 @@ def track_row(plan: RedactionPlan, track: Track) -> dict[str, Json]:
     }
 
 
-def detect(house: House, item: ItemId, *, profile: str, progress: Progress | None = None) -> list[PlanState]:
-    """Analyse every recording of `item`; each gets a fresh plan (revision 1 of a new analysis), sealed and recorded.
+def sound_row(plan: RedactionPlan, span: SoundSpan) -> dict[str, Json]:
+    """One muted span in short, in milliseconds after the first frame."""
+    start = int(plan.media.pts.start * plan.media.time_base * 1_000_000_000)
+    times: dict[str, Json] = {
+        "start_ms": (span.start_ns - start) // 1_000_000,
+        "end_ms": (span.end_ns - start) // 1_000_000,
+    }
+    return times | _said(span.id, "sound", span.decision)
 
+
+def whole_row(plan: RedactionPlan, span: WholeFrame) -> dict[str, Json]:
+    """One span of wholly covered frames in short."""
+    times: dict[str, Json] = {"start_ms": _ms(plan, span.first), "end_ms": _ms(plan, span.stop - 1)}
+    return times | _said(span.id, "whole frame", span.decision)
+
+
+def _said(name: str, class_: str, decision: Decision) -> dict[str, Json]:
+    return {
+        "class": class_,
+        "decision": decision.choice.value,
+        "doubts": [],
+        "exemption": decision.exemption or "",
+        "id": name,
+        "note": decision.note,
+    }
+
+
+def detect(
+    house: House, item: ItemId, *, profile: str, again: bool = False, progress: Progress | None = None
+) -> list[PlanState]:
+    """Analyse every recording of `item`; each gets a plan, sealed and recorded.
+
+    A plan that is there already goes on with the next revision. What a person drew or muted stays; what a person decided
+    of detected tracks starts anew, so that is refused (`PolicyRefuses`) without `again`.
     Raises `MediaError` when no segment can be read as video; the original stays safe.
     """
     from bwc.redact.detect import analyse
@@ -88,6 +121,12 @@ def detect(house: House, item: ItemId, *, profile: str, progress: Progress | Non
 
     states = []
     for segment in recordings(house, item):
+        before = _earlier(house, item, segment)
+        if before and not again and _is_touched(before):
+            raise PolicyRefuses(
+                f"the plan of {item} holds what a person decided, drew or muted",
+                f"bwc detect {item} --again keeps masks and mutes; decisions on tracks start anew",
+            )
         with house.open_original(item, segment, purpose="detect") as original:
             plan = analyse(
                 original,
@@ -100,8 +139,35 @@ def detect(house: House, item: ItemId, *, profile: str, progress: Progress | Non
                 now=datetime.now(UTC),
             )
             sheet = contact_sheet(original, plan)
+        if before:
+            plan = _continued(before, plan)
         states.append(_save(house, item, segment, plan, sheet=sheet, detected=True))
     return states
+
+
+def _earlier(house: House, item: ItemId, segment: int) -> RedactionPlan | None:
+    row = house.latest(item, segment, ObjectRole.PLAN)
+    return from_bytes(house.read(row.object_id)) if row else None
+
+
+def _is_touched(plan: RedactionPlan) -> bool:
+    parts: tuple[Track | SoundSpan | WholeFrame, ...] = (*plan.tracks, *plan.audio_spans, *plan.whole_frame)
+    return any(part.origin is Origin.PERSON or part.decision.by not in (None, "policy") for part in parts)
+
+
+def _continued(before: RedactionPlan, fresh: RedactionPlan) -> RedactionPlan:
+    """A fresh analysis as the next revision of `before`, with all that a person added to that."""
+    drawn = tuple(track for track in before.tracks if track.origin is Origin.PERSON)
+    return replace(
+        fresh,
+        plan_id=before.plan_id,
+        revision=before.revision + 1,
+        previous=sha256_hex(to_bytes(before)),
+        effect=before.effect,
+        tracks=(*fresh.tracks, *drawn),
+        audio_spans=before.audio_spans,
+        whole_frame=before.whole_frame,
+    )
 
 
 def recordings(house: House, item: ItemId) -> list[int]:
@@ -200,13 +266,13 @@ def mask(
     by, code = house.person.key_id, exemption or house.policy.default_exemption
 
     def change(plan: RedactionPlan) -> RedactionPlan:
-        offset = int(plan.media.pts.start * plan.media.time_base * 1_000_000_000)
-        first, stop = plan_edit.ordinals_of(plan, start_ns + offset, end_ns + offset)
+        offset, end = _within(plan, start_ns, end_ns)
+        first, stop = plan_edit.ordinals_of(plan, start_ns + offset, end + offset)
         if box is None:
             return plan_edit.add_whole_frame(plan, first, stop, by=by, at=at, exemption=code, note=note)
         return plan_edit.add_mask(plan, {first: box}, last=stop - 1, by=by, at=at, exemption=code, note=note)
 
-    return edit(house, item, segment, change, what="covered")
+    return edit(house, item, segment, change, what=f"covered {_span_text(start_ns, end_ns)}")
 
 
 def mute(
@@ -224,10 +290,10 @@ def mute(
     by, code = house.person.key_id, exemption or house.policy.default_exemption
 
     def change(plan: RedactionPlan) -> RedactionPlan:
-        offset = int(plan.media.pts.start * plan.media.time_base * 1_000_000_000)
-        return plan_edit.add_mute(plan, start_ns + offset, end_ns + offset, by=by, at=at, exemption=code, note=note)
+        offset, end = _within(plan, start_ns, end_ns)
+        return plan_edit.add_mute(plan, start_ns + offset, end + offset, by=by, at=at, exemption=code, note=note)
 
-    return edit(house, item, segment, change, what="muted")
+    return edit(house, item, segment, change, what=f"muted {_span_text(start_ns, end_ns)}")
 
 
 def import_plan(house: House, item: ItemId, segment: int | None, data: bytes) -> PlanState:
@@ -246,6 +312,22 @@ def sheet(house: House, item: ItemId, segment: int) -> bytes:
         raise NotFound(f"{item} has no contact sheet", f"bwc detect {item}")
     house.record_opening(item, segment, purpose="sheet")
     return house.read(row.object_id)
+
+
+def _within(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
+    """Where the recording begins in presentation time, and the end of the span. Refuses a span that hides nothing."""
+    media = plan.media
+    length = int(media.duration * media.time_base * 1_000_000_000)
+    if start_ns >= end_ns:
+        raise UsageError("the span ends before it begins", "--from TIME --to LATER")
+    # sound may go on a little after the last picture; anything that starts a second later is a slip of the pen
+    if start_ns >= length + 1_000_000_000:
+        raise UsageError(f"the recording is only {length / 1e9:.2f} s long: nothing would be hidden", "check --from")
+    return int(media.pts.start * media.time_base * 1_000_000_000), end_ns
+
+
+def _span_text(start_ns: int, end_ns: int) -> str:
+    return f"{start_ns / 1e9:.2f}-{end_ns / 1e9:.2f} s"
 
 
 def _save(

@@ -160,3 +160,67 @@ def test_a_wrong_passphrase_is_nine_and_no_vault_is_ten(world: World, tmp_path: 
     world.run("list", code=10)
     world.run("frobnicate", code=2)
     world.run("show", code=2)
+
+
+def test_work_on_a_plan_is_not_lost(world: World, ingested: str, tmp_path: Path) -> None:
+    world.run("detect", ingested, "--profile", "fast")
+    world.run("mask", ingested, "--box", "10,10,40,40", "--from", "0", "--to", "1", "--note", "sign")
+    world.run("mute", ingested, "--from", "0.5", "--to", "1", "--note", "address")
+    world.run("detect", ingested, "--profile", "fast", code=7)
+    world.run("detect", ingested, "--profile", "fast", "--again")
+    plan = world.json("plan", ingested)["plans"][0]
+    assert plan["summary"]["revision"] == 4
+    assert "m1" in [track["id"] for track in plan["tracks"]]
+    assert plan["summary"]["muted_ms"] == 500
+    # a span that would hide nothing is a slip of the pen
+    world.run("mute", ingested, "--from", "500", "--to", "501", code=2)
+    world.run("mask", ingested, "--whole-frame", "--from", "500", "--to", "501", code=2)
+    # what would be overwritten is refused before the work
+    (tmp_path / "there.jpg").write_bytes(b"x")
+    world.run("detect", ingested, "--again", "--sheet", tmp_path / "there.jpg", code=2)
+    assert world.json("plan", ingested)["plans"][0]["summary"]["revision"] == 4
+
+
+def test_the_copy_can_be_watched_before_approval(world: World, ingested: str, tmp_path: Path) -> None:
+    world.run("detect", ingested, "--profile", "fast")
+    world.run("open", ingested, "--copy", "-o", tmp_path / "draft.mp4", "--reason", "review", code=4)
+    decide_all(world, ingested)
+    world.run("open", ingested, "--copy", "-o", tmp_path / "draft.mp4", "--reason", "review")
+    assert (tmp_path / "draft.mp4").stat().st_size > 10_000
+    opened = [event for event in world.json("log", ingested)["events"] if event["kind"] == "item.opened"][-1]
+    assert opened["facts"]["purpose"] == "copy"
+    assert opened["private"]["reason"] == "review"
+
+
+def test_the_recovery_key_gives_a_new_officer_what_is_held(world: World, ingested: str, tmp_path: Path) -> None:
+    """An administrator who cannot open footage, the printed key, and a records officer who starts today."""
+    world.run("key", "new", "admin", "--out", tmp_path / "admin.pub")
+    world.run("key", "new", "officer", "--out", tmp_path / "officer.pub")
+    world.run("key", "enrol", tmp_path / "admin.pub", "--role", "administrator", "--as", "chief")
+    world.extra["BWC_OPERATOR"] = "admin"
+    world.run("key", "revoke", "chief", "--note", "left")
+    without = world.json("key", "enrol", tmp_path / "officer.pub", "--role", "records")
+    assert without["envelopes_rewrapped"] == 0
+    world.run("open", ingested, "-o", tmp_path / "x.mp4", "--reason", "court", "--as", "officer", code=9)
+    again = world.json(
+        "key", "enrol", tmp_path / "officer.pub", "--role", "records", "--recovery-file", tmp_path / "recovery.txt"
+    )
+    assert again["envelopes_rewrapped"] >= 1
+    world.run("open", ingested, "-o", tmp_path / "x.mp4", "--reason", "court", "--as", "officer")
+    assert (tmp_path / "x.mp4").read_bytes() == CLIP.read_bytes()
+    assert world.json("verify")["verdict"] == "INTACT"
+
+
+def test_another_case_at_the_second_arrival_is_said(world: World, ingested: str, card: Callable[..., Path]) -> None:
+    again = world.run("ingest", card(CLIP), "--officer", "B1234", "--camera", "X81234", "--case", "26-2000")
+    assert "held under case 26-1182" in again.out
+    assert world.items()[0]["case_ids"] == ["26-1182"]
+
+
+def test_a_card_is_not_safe_before_the_policys_copies(world: World, card: Callable[..., Path]) -> None:
+    world.run("policy", "set", "copies=2")
+    receipt = world.run("ingest", card(CLIP), "--officer", "B1", "--camera", "X1", "--json", code=3).first_json
+    assert receipt["safe_to_wipe"] is False
+    for wrong in ("copies=-1", "effect=nonsense", "approvals=0", "margin_permille=-900", "default_exemption="):
+        world.run("policy", "set", wrong, code=2)
+    assert world.json("verify")["verdict"] == "INTACT"
