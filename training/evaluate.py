@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,10 +19,10 @@ from dataset import PLAIN, TIER_A, TIER_B, Sample, listing, split, straight
 from plates import Fonts, draw, wear
 from scenes import spoil, stick
 
-from bwc.redact.detectors.base import Detection, overlap
+from bwc.redact.detectors.base import Detection, merge, overlap
 from bwc.redact.detectors.network import Network
 from bwc.redact.detectors.plates import PlateFinder
-from bwc.redact.detectors.plates_net import PlateNetFinder
+from bwc.redact.detectors.plates_net import PlateNetFinder, weights
 
 HEIGHTS = (0, 12, 20, 40, 100, 10_000)
 THRESHOLDS = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
@@ -68,6 +69,16 @@ def judge(name: str, find: Find, sets: dict[str, list[Sample]], plain: list[Samp
     sys.stdout.flush()
 
 
+def pair(own: Find, clp: Find) -> Find:
+    """Both together: the thresholds below are for the own network, whatever clp_det gives above 0.15 counts always."""
+
+    def find(bgr: np.ndarray) -> list[Detection]:
+        sure = [replace(one, score=1.0) for one in clp(bgr) if one.score > 0.15]
+        return merge([*own(bgr), *sure])
+
+    return find
+
+
 def drawn(plain: list[Sample], fonts: Fonts, count: int) -> list[Sample]:
     """Pictures of 640 x 640 with up to three drawn plates each, from `plain` ones."""
     rng, made = np.random.default_rng(20261122), []
@@ -88,7 +99,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, help="another file than the packaged one")
     parser.add_argument("--fonts", type=Path, nargs="+", default=[Path("/usr/share/fonts")])
-    parser.add_argument("--only", choices=("own", "clp_det", "both"), default="both")
+    parser.add_argument("--only", choices=("own", "clp_det", "pair"), nargs="+", default=["own", "clp_det", "pair"])
     parser.add_argument("--sizes", type=int, nargs="+", action="append", help="default: 640, and 640 with 1280")
     parser.add_argument("--all-of-b", action="store_true", help="tier B whole: for weights that never saw it")
     wanted = parser.parse_args()
@@ -101,13 +112,12 @@ def main() -> None:
         if chosen := [s.loaded() for s in chosen if len(s.boxes)]:
             sets[source] = chosen
     sets["drawn"] = drawn(plain, Fonts.find(wanted.fonts), 120)
+    data = wanted.model.read_bytes() if wanted.model else weights()
     for sizes in wanted.sizes or [[640], [640, 1280]]:
-        if wanted.only != "clp_det":
-            data = wanted.model.read_bytes() if wanted.model else None
-            own = PlateNetFinder(Network(data), tuple(sizes), _LOWEST) if data else PlateNetFinder.open(sizes, _LOWEST)
-            judge(f"own {sizes}", own.detect, sets, plain)
-        if wanted.only != "own":
-            judge(f"clp_det {sizes}", PlateFinder.open(sizes, _LOWEST).detect, sets, plain)
+        own, clp = PlateNetFinder(Network(data), tuple(sizes), _LOWEST), PlateFinder.open(sizes, _LOWEST)
+        finds: dict[str, Find] = {"own": own.detect, "clp_det": clp.detect, "pair": pair(own.detect, clp.detect)}
+        for name in wanted.only:
+            judge(f"{name} {sizes}", finds[name], sets, plain)
 
 
 if __name__ == "__main__":
