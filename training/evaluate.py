@@ -25,7 +25,7 @@ from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.plates_net import PlateNetFinder, weights
 
 HEIGHTS = (0, 12, 20, 40, 100, 10_000)
-THRESHOLDS = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
+THRESHOLDS = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7)
 _LOWEST = 0.08
 Find = Callable[[np.ndarray], list[Detection]]
 

@@ -24,11 +24,13 @@ from bwc.errors import UnreadableMedia
 from bwc.media.decode import Picture, VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.redact.cuts import CutFinder
-from bwc.redact.detectors.base import Detection, Detector, FloatBox
+from bwc.redact.detectors.base import Detection, Detector, FloatBox, merge
 from bwc.redact.detectors.faces import CenterFace
 from bwc.redact.detectors.faces import open_network as open_faces
 from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.plates import open_network as open_plates
+from bwc.redact.detectors.plates_net import PlateNetFinder
+from bwc.redact.detectors.plates_net import open_network as open_own_plates
 from bwc.redact.flow import Grey
 from bwc.redact.plan import DetectorInfo, Doubt, Effect, EffectKind, PlanMedia, PtsTable, RedactionPlan, plan_id_of
 from bwc.redact.profiles import DEFAULT, Profile, habits_for, profile_named
@@ -56,15 +58,17 @@ class Lookout:
 
 def lookout_for(profile: Profile) -> Lookout:
     """The shipped detectors as `profile` uses them. Raises `NotFound` when the weight files are absent."""
-    faces, plates = open_faces(), open_plates()
+    faces, plates, own = open_faces(), open_plates(), open_own_plates()
     return Lookout(
         (
             CenterFace(faces, profile.faces, profile.face_threshold),
             PlateFinder(plates, profile.plates, profile.plate_threshold),
+            PlateNetFinder(own, profile.plates, profile.own_plate_threshold),
         ),
         (
             CenterFace(faces, profile.faces_deep, profile.face_threshold),
             PlateFinder(plates, profile.plates_deep, profile.plate_threshold),
+            PlateNetFinder(own, profile.plates_deep, profile.own_plate_threshold),
         ),
     )
 
@@ -142,10 +146,10 @@ class _Look:
 
     def sightings(self) -> list[Sighting]:
         found: list[Sighting] = []
-        for answer in self.answers:
-            for one in answer.result():
-                box = np.asarray(unturned(one.box, self.turns, self.shape), np.float32) * np.float32(self.scale)
-                found.append(Sighting(box, one.score, one.class_))
+        # two networks look for plates: what both see is one sighting, else it would count as two
+        for one in merge(one for answer in self.answers for one in answer.result()):
+            box = np.asarray(unturned(one.box, self.turns, self.shape), np.float32) * np.float32(self.scale)
+            found.append(Sighting(box, one.score, one.class_))
         return found
 
 

@@ -25,7 +25,8 @@ class Profile:
     every: Fraction
     deep_every: int
     face_threshold: float = 0.2
-    plate_threshold: float = 0.15
+    plate_threshold: float = 0.15  # of clp_det
+    own_plate_threshold: float = 0.65  # of our own network: the lowest without a false alarm in 74 kept pictures at 640
 
     @property
     def widest(self) -> int:
@@ -33,7 +34,7 @@ class Profile:
 
 
 # Cost of one pass, one thread, AVX2 (EPYC, onnxruntime 1.32, 2026-11): faces 640 47 ms, 960 143, 1280 255;
-# plates 640 18 ms, 1280 76, 1920 166.
+# plates 640 18 ms, 1280 76, 1920 166; our own network about two thirds of that.
 PROFILES: Mapping[str, Profile] = {
     "fast": Profile(
         name="fast",
