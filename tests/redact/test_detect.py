@@ -216,7 +216,8 @@ def test_the_contact_sheet_is_a_picture_of_pictures() -> None:
     plan = plan_of(file, GreenFinder())
     sheet = cv2.imdecode(np.frombuffer(contact_sheet(file, plan, pictures=6, columns=3, width=160), np.uint8), 1)
     assert sheet is not None
-    assert sheet.shape == (2 * 120 + 4, 3 * 160 + 8, 3)
+    assert sheet.shape[1] == 3 * 160 + 8
+    assert sheet.shape[0] > 2 * 120 + 4  # every track follows, enlarged
     plain = cv2.imdecode(np.frombuffer(contact_sheet(file, pictures=6, columns=3, width=160), np.uint8), 1)
     assert plain is not None
     # red frames are drawn only where there is a plan
