@@ -1,12 +1,17 @@
 """bwc unlock, lock and key: the operator's keys and the agent that holds them."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bwc.cli.entry import Entry, command, key_file, key_folder, passphrase
 from bwc.cli.terminal import table
 from bwc.errors import NotFound, UsageError
+
+if TYPE_CHECKING:
+    from bwc.custody.house import House
+    from bwc.keys import RecoveryKey
 
 
 @command(
@@ -143,14 +148,15 @@ def key_list(entry: Entry) -> None:
 def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...], recovery_file: Path | None) -> None:
     """Enrol the key in the public file PUBLIC. Records officers are given the keys of what is already held."""
     from bwc.enrolment import OperatorPublic
-    from bwc.keys import RecoveryKey
 
     if not public.is_file():
         raise NotFound(f"{public} is not a file", "bwc key new NAME makes it")
     person = OperatorPublic.parse(public.read_bytes())
-    recovery = RecoveryKey.parse(recovery_file.read_text(encoding="utf-8").strip()) if recovery_file else None
+    recovery = _recovery(recovery_file)
     with entry.house() as house:
         rewrapped = house.enrol(person, roles=roles, recovery=recovery)
+        if "records" in roles:
+            _warn(entry, house, rewrapped, recovery)
     entry.terminal.result(
         {"key": person.key_id, "name": person.name, "roles": list(roles), "envelopes_rewrapped": rewrapped},
         f"enrolled {person.name} ({person.key_id[:12]}) as {', '.join(roles)}; {rewrapped} envelopes rewrapped",
@@ -166,14 +172,32 @@ def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...], recovery_fi
 )
 @click.argument("who")
 @click.option("--note", default="", help="Why; kept in the private body of the event.")
-def key_revoke(entry: Entry, who: str, *, note: str) -> None:
+@click.option(
+    "--recovery-file", type=click.Path(path_type=Path), help="The recovery key, when you cannot open footage."
+)
+def key_revoke(entry: Entry, who: str, *, note: str, recovery_file: Path | None) -> None:
     """Revoke the key WHO (a name or the first digits of its id): what it signed before stands."""
+    recovery = _recovery(recovery_file)
     with entry.house() as house:
-        key_id, rewrapped = house.revoke(who, note=note)
+        key_id, rewrapped = house.revoke(who, note=note, recovery=recovery)
+        _warn(entry, house, rewrapped, recovery)
     entry.terminal.result(
         {"key": key_id, "revoked": True, "envelopes_rewrapped": rewrapped},
         f"revoked {key_id[:12]}; taken off {rewrapped} envelopes",
     )
+
+
+def _recovery(path: Path | None) -> "RecoveryKey | None":
+    from bwc.keys import RecoveryKey
+
+    return RecoveryKey.parse(path.read_text(encoding="utf-8").strip()) if path else None
+
+
+def _warn(entry: Entry, house: "House", rewrapped: int, recovery: object) -> None:
+    """Say when what is held could not be opened for its new readers."""
+    if not rewrapped and recovery is None and "records" not in house.roles() and house.items():
+        entry.terminal.say("note: you cannot open what is held, so its envelopes are as before;")
+        entry.terminal.say("      a records officer who enrols or revokes a key, or --recovery-file, renews them")
 
 
 for _one in (key_new, key_list, key_enrol, key_revoke):

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 @command(
     """
     bwc verify
-    bwc verify --quick --key springfield-pd/log+1a2b3c4d+AXy…
-    bwc verify R-311 --key springfield-pd/log+1a2b3c4d+AXy…
+    bwc verify --quick --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
+    bwc verify R-311 --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
     bwc verify R-311/2026-1122-K4J7QX.mp4
     """
 )
@@ -45,7 +45,7 @@ def verify(entry: Entry, what: Path | None, *, vkey: str | None, quick: bool, re
 
 @command(
     """
-    bwc pin "springfield-pd/log+1a2b3c4d+AXy…" --agency "Springfield PD"
+    bwc pin "springfield-pd/f2114e1c+ac2373e0+Aa7X…" --agency "Springfield PD"
     bwc pin --list
     """
 )

@@ -232,8 +232,11 @@ class House(Acting):
         self._rewrap_log_key()
         return self.rewrap(recovery) if FOOTAGE_READERS & {Role(role) for role in roles} else 0
 
-    def revoke(self, who: str, *, note: str) -> tuple[KeyId, int]:
-        """`key.revoked`: what the key signed before stands; it is taken off the log key and every envelope."""
+    def revoke(self, who: str, *, note: str, recovery: Unwrapper | None = None) -> tuple[KeyId, int]:
+        """`key.revoked`: what the key signed before stands; it is taken off the log key and every envelope.
+
+        Envelopes are wrapped anew by whoever can open them: this operator, or the holder of the `recovery` key.
+        """
         matches = [row for row in self.operators() if row.is_active and (row.name == who or row.key_id.startswith(who))]
         if len(matches) != 1:
             raise NotFound(f"{'no' if not matches else 'more than one'} enrolled key is {who}", "bwc key list")
@@ -241,7 +244,7 @@ class House(Acting):
             raise UsageError("you cannot revoke the key you are signing with", "another administrator does it")
         self.act(EventKind.KEY_REVOKED, None, {"key": matches[0].key_id}, {"note": note})
         self._rewrap_log_key()
-        return KeyId(matches[0].key_id), self.rewrap()
+        return KeyId(matches[0].key_id), self.rewrap(recovery)
 
     def rewrap(self, recovery: Unwrapper | None = None) -> int:
         """`item.rewrapped` for every item whose envelopes do not name exactly today's readers. How many envelopes.
