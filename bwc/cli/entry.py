@@ -55,7 +55,7 @@ class Entry:
     def person(self, *, ask: bool = True) -> "Operator":
         """The operator: from the key agent, else from the key file and its passphrase (asked only with `ask`)."""
         from bwc.agent import connect
-        from bwc.keys import load_operator
+        from bwc.keyfile import load_operator
 
         path = key_file(self.operator)
         running = connect()

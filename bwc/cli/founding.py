@@ -32,7 +32,8 @@ def init(entry: Entry, folder: Path, *, agency: str, operator_name: str | None, 
     or read from the file named by BWC_PASSPHRASE_FILE. The recovery key opens everything: print it, lock it away.
     """
     from bwc.custody.founding import found
-    from bwc.keys import LocalOperator, RecoveryKey, load_operator, save_operator
+    from bwc.keyfile import load_operator, save_operator
+    from bwc.keys import LocalOperator, RecoveryKey
 
     places = Places(vault=folder.expanduser().resolve())
     if places.vault.exists() and (not places.vault.is_dir() or any(places.vault.iterdir())):

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def unlock(entry: Entry) -> None:
     """Start the key agent. It forgets the keys after 30 minutes without use, and after 12 hours in any case."""
     from bwc.agent import start_agent
-    from bwc.keys import load_operator
+    from bwc.keyfile import load_operator
 
     path = key_file(entry.operator)
     operator = load_operator(path, passphrase(f"passphrase for {path.stem}"))
@@ -70,7 +70,8 @@ def key() -> None:
 def key_new(entry: Entry, name: str, *, out: Path | None) -> None:
     """Make an operator key for NAME on this computer, and a public file for the administrator to enrol."""
     from bwc.enrolment import OperatorPublic
-    from bwc.keys import LocalOperator, save_operator
+    from bwc.keyfile import save_operator
+    from bwc.keys import LocalOperator
 
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise UsageError(f"{name!r} is no name for a key", "letters, digits, dot, dash, underscore")

@@ -18,7 +18,8 @@ from pathlib import Path
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.evidence import EventKind, new_item_id
-from bwc.keys import LocalOperator, PassphraseCost, RecoveryKey, save_operator
+from bwc.keyfile import PassphraseCost, save_operator
+from bwc.keys import LocalOperator, RecoveryKey
 
 ROOT = Path(__file__).resolve().parents[2]
 RUNS = 5
