@@ -1,0 +1,96 @@
+"""The acts of the dock: what came in is recorded, again, indexed, corrected."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from bwc.canonical import Json
+from bwc.custody.acting import Acting
+from bwc.evidence import EventKind, EvidenceItem, ItemId, SealedObject, utc_text
+
+
+class Kept(Protocol):
+    """What an event says of an object just sealed."""
+
+    @property
+    def sealed(self) -> SealedObject: ...
+    @property
+    def content_digest(self) -> str: ...
+    @property
+    def plain_bytes(self) -> int: ...
+
+
+class Receiving(Acting):
+    """What a technician does; each `record_…` is durable when it returns."""
+
+    def record_ingest(
+        self,
+        item: EvidenceItem,
+        *,
+        held: Sequence[Kept],
+        sidecars: Sequence[tuple[str, Kept]],
+        vendor: str,
+        source: str,
+    ) -> None:
+        """`item.ingested`: the item is held from here on."""
+        everything = [*held, *(one for _, one in sidecars)]
+        private: dict[str, Json] = {
+            "camera": item.camera_id,
+            "case_ids": list(item.case_ids),
+            "category": item.category,
+            "clock_offset_ms": item.clock_offset_ms,
+            "names": [one.name for one in item.segments],
+            "officer": item.officer_id,
+            "recorded_at": utc_text(item.recorded_at) if item.recorded_at else None,
+            "sha256": [one.content_digest for one in held],
+            "sidecars": [
+                {"name": name, "sha256": one.content_digest, "size": one.plain_bytes} for name, one in sidecars
+            ],
+            "sizes": [one.plain_bytes for one in held],
+            "source": source,
+            "vendor": vendor,
+        }
+        facts: dict[str, Json] = {"bytes": sum(one.plain_bytes for one in held), "gaps": 0, "segments": len(held)}
+        self.act(EventKind.ITEM_INGESTED, item.item_id, facts, private, [one.sealed for one in everything])
+
+    def record_duplicate(
+        self,
+        existing: ItemId,
+        *,
+        officer: str,
+        camera: str,
+        case_ids: Sequence[str],
+        category: str,
+        source: str,
+        names: Sequence[str],
+        sha256: Sequence[str],
+    ) -> None:
+        """`item.duplicate`: the same bytes arrived again; one object, a second custody event."""
+        private: dict[str, Json] = {
+            "camera": camera,
+            "case_ids": list(case_ids),
+            "category": category,
+            "names": list(names),
+            "officer": officer,
+            "sha256": list(sha256),
+            "source": source,
+        }
+        self.act(EventKind.ITEM_DUPLICATE, existing, {"existing": existing, "segments": len(sha256)}, private)
+
+    def record_index(
+        self,
+        item: ItemId,
+        *,
+        documents: Sequence[Kept],
+        segments: Sequence[Mapping[str, Json]],
+        private: Mapping[str, Json],
+    ) -> None:
+        """`item.indexed`: media facts, read while the file key was in memory."""
+        facts: dict[str, Json] = {"segments": list(segments)}
+        self.act(EventKind.ITEM_INDEXED, item, facts, private, [one.sealed for one in documents])
+
+    def tag(self, item: ItemId, new: Mapping[str, Json], *, note: str) -> None:
+        """`item.tagged`: officer, category or cases corrected; old and new recorded."""
+        row = self.item(item)
+        old: dict[str, Json] = {"officer": row.officer, "category": row.category, "case_ids": list(row.case_ids)}
+        private: dict[str, Json] = {"new": dict(new), "note": note, "old": {key: old[key] for key in new}}
+        self.act(EventKind.ITEM_TAGGED, item, {"fields": sorted(new)}, private)
