@@ -38,6 +38,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "catalog": ("upkeep", "catalog", "Rebuild the catalog from the log"),
     "policy": ("upkeep", "policy", "Show or set the agency's policy; a signed entry of the log"),
     "models": ("upkeep", "models", "Fetch and check the model files"),
+    "bench": ("bench", "bench", "Measure how well people and plates are hidden, where the truth is known"),
     "doctor": ("doctor", "doctor", "What works here, what is missing, how to get it"),
     "completion": ("doctor", "completion", "Print the completion script for a shell"),
 }

@@ -136,10 +136,11 @@ def redact_file(
     stride: int = 1,
     policy: Policy | None = None,
     progress: Progress | None = None,
+    amend: Callable[[RedactionPlan], RedactionPlan] | None = None,
 ) -> LooseResult:
     """Write the redacted copy of `source` to `out`, which must not exist.
 
-    With `plan_file` nothing is detected. Raises `PlanStale` for a plan of another file, `LeakFound` when the copy
+    With `plan_file` nothing is detected. `amend` changes the plan before it is rendered. Raises `PlanStale` for a plan of another file, `LeakFound` when the copy
     itself is faulty, and what reading, detecting and rendering raise; nothing is then left at or beside `out`.
     Suspects do not raise: they are in the result, and the copy is kept for a person to look at.
     """
@@ -152,6 +153,7 @@ def redact_file(
     try:
         with source.open("rb") as original:
             plan = _plan(original, plan_file, profile, policy or Policy(), phases)
+            plan = amend(plan) if amend else plan
             with partial.open("xb") as sink:
                 made = render(original, plan, sink, lambda: SealedScratch(out.parent), phases.next())
                 sink.flush()
