@@ -25,7 +25,7 @@ class AlreadyThere(StorageError):
 
 
 class Disk:
-    """The folder of one vault. Several processes may use it; one instance belongs to one thread at a time."""
+    """The folder of one vault. Several processes and threads may use it, one instance among threads too."""
 
     def __init__(self, root: Path, calls: Calls | None = None) -> None:
         self.root = root

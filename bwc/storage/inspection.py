@@ -7,8 +7,9 @@ from bwc.canonical import sha256_hex
 from bwc.errors import DigestMismatch, IntegrityError
 from bwc.evidence import SealedObject
 from bwc.storage.envelope import parse_envelope
+from bwc.storage.lanes import run_lanes
 from bwc.storage.manifest import Manifest, parse_manifest
-from bwc.storage.passes import LeafDigests, run_lanes
+from bwc.storage.passes import LeafDigests
 from bwc.storage.store import ObjectStore, Shelf, path_of
 
 

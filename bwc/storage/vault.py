@@ -42,7 +42,10 @@ class _Label:
 
 
 class Vault:
-    """The sealed objects, manifests, envelopes and private bodies of one vault."""
+    """The sealed objects, manifests, envelopes and private bodies of one vault.
+
+    Several threads may seal, open and check at once; a `Sink` and an opened stream belong to one thread at a time.
+    """
 
     def __init__(self, store: ObjectStore, *, log: str, disk: Disk) -> None:
         """`log` is the origin of the vault's log; `disk` is where scratch space is taken."""
@@ -277,9 +280,9 @@ class Vault:
             object_id=ObjectId(proven.object_id),
             sealed_bytes=proven.sealed_bytes,
             plain_bytes=proven.plain_bytes,
-            leaves=sealed.leaves,
+            leaves=proven.leaves,
             key_commit=key_commit(dek),
-            content_commit=content_commit(dek, proven.content_sha256),
+            content_commit=content_commit(dek, sealed.content_sha256),
             at=label.now,
         )
 
