@@ -6,6 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 CLIP ?=
 DATA ?= ../shared/data
+ONLY ?=
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults test-independent clean
@@ -41,8 +42,8 @@ fix: setup ## format and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## whole commands, timed on this machine
-	@$(BIN)/python tests/bench/bench.py
+bench: setup ## figures of this machine, one table a room: ONLY="storage keys" for some
+	@$(BIN)/python tests/bench/bench.py $(ONLY)
 
 accuracy: setup ## what the detectors find on footage with known truth: DATA=folder
 	@$(BIN)/python tests/accuracy/measure.py $(DATA)
