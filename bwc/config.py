@@ -42,6 +42,19 @@ def user_config_dir() -> Path:
     return (Path(base) if base else Path.home() / ".config") / "bwc"
 
 
+def seen_dir() -> Path:
+    """Where a person's memory of logs is: `$BWC_HOME/seen`, else `$XDG_STATE_HOME/bwc/seen`, else `~/.local/state`."""
+    if os.environ.get("BWC_HOME"):
+        return Path(os.environ["BWC_HOME"]) / "seen"
+    base = os.environ.get("XDG_STATE_HOME")
+    return (Path(base) if base else Path.home() / ".local" / "state") / "bwc" / "seen"
+
+
+def marks_dir() -> Path:
+    """Where this computer remembers how far it signed each log: a second place, outside of every vault."""
+    return user_config_dir() / "marks"
+
+
 def find_vault(flag: str | None, start: Path | None = None) -> Places:
     """The vault named by `--vault`, then `BWC_VAULT`, then a bwc.toml here or above, then the user's config.
 

@@ -123,6 +123,8 @@ class _Check:
             release=self.release,
             fingerprint=fingerprint_text(self.log_key) if self.log_key else "",
             tied_to=self.tied_to,
+            key=self.log_key,
+            checkpoints=tuple(self.seen.notes),
         )
 
     def _steps(self) -> None:

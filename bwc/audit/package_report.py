@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bwc.audit.checkpoint import NoteKey
 from bwc.audit.released import Release
 from bwc.canonical import Json
 from bwc.errors import BwcError, NotPinned
@@ -57,6 +58,8 @@ class PackageReport:
     release: Release | None
     fingerprint: str
     tied_to: str
+    key: NoteKey | None = None  # of the log, as the package states it; whose it is says `tied_to`
+    checkpoints: tuple[bytes, ...] = ()  # signed notes whose signature holds
 
     def raise_if_bad(self) -> None:
         """Raise the error of the first finding, naming its thing, with all findings as details."""

@@ -4,16 +4,14 @@ A pin is what ties a release to an agency. It comes from the agency by another w
 phone call, the agency's own site; the fingerprint is what two people compare.
 """
 
-import contextlib
 import json
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from bwc.audit.beside import write_beside
 from bwc.audit.checkpoint import NoteKey
 from bwc.canonical import Json
 from bwc.errors import ConfigError, IntegrityError, ProofInvalid, UsageError
@@ -79,19 +77,7 @@ def load_pins(path: Path) -> tuple[Pin, ...]:
 def save_pins(path: Path, pins: Iterable[Pin]) -> None:
     """Write the pins to `path`, readable by its owner only; a reader sees the old file or the new one."""
     document = {"format": FORMAT, "pins": [pin.to_json() for pin in pins]}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(prefix=".pins-", dir=path.parent)  # mkstemp makes it 0600
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            json.dump(document, out, indent=1, sort_keys=True, ensure_ascii=False)
-            out.write("\n")
-            out.flush()
-            os.fsync(out.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise
+    write_beside(path, json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
 
 
 def add_pin(path: Path, pin: Pin) -> tuple[Pin, ...]:

@@ -25,8 +25,11 @@ class Checkpoints:
     """The signed checkpoints of one package. Two roots for one size are two histories."""
 
     roots: dict[int, bytes] = field(default_factory=dict)
+    notes: list[bytes] = field(default_factory=list)  # as they were signed
 
-    def add(self, found: Checkpoint) -> None:
+    def add(self, found: Checkpoint, note: bytes) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
         if self.roots.setdefault(found.size, found.root) != found.root:
             raise LogForked(f"two checkpoints of {found.origin} at size {found.size} have different roots")
 
@@ -40,7 +43,7 @@ def read_proof(entry: bytes, proof: bytes, *, key: NoteKey, seen: Checkpoints) -
     checkpoint = found.verify(entry, key)
     if parsed.seq != found.index or parsed.log != key.name:
         raise ProofInvalid(f"entry {parsed.seq} of {parsed.log} is proven as {found.index} of {key.name}")
-    seen.add(checkpoint)
+    seen.add(checkpoint, found.checkpoint_note)
     return parsed, checkpoint
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bwc.cli.terminal import Terminal
-from bwc.config import find_vault, user_config_dir
+from bwc.config import find_vault, seen_dir, user_config_dir
 from bwc.errors import KeyUnavailable, UsageError
 
 if TYPE_CHECKING:
@@ -51,6 +51,14 @@ class Entry:
             person = self.person(ask=False)
         with House.enter(places, person) as house:
             yield house
+
+    def glance(self) -> None:
+        """Compare the vault's checkpoint with what this person saw of the log, and remember it."""
+        from bwc.audit.pins import FILE_NAME, load_pins
+        from bwc.custody.inspection import glance
+
+        pins = load_pins(user_config_dir() / FILE_NAME)
+        glance(find_vault(self.vault), pins=pins, seen=seen_dir())
 
     def person(self, *, ask: bool = True) -> "Operator":
         """The operator: from the key agent, else from the key file and its passphrase (asked only with `ask`)."""

@@ -35,6 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "release": ("releasing", "release", "Package the approved copy for a requester"),
     "verify": ("verifying", "verify", "Check the vault, a release package or a released file"),
     "pin": ("verifying", "pin", "Remember an agency's key, so that its releases verify as theirs"),
+    "audit": ("auditing", "audit", "What outsiders need: fork evidence"),
     "catalog": ("upkeep", "catalog", "Rebuild the catalog from the log"),
     "policy": ("upkeep", "policy", "Show or set the agency's policy; a signed entry of the log"),
     "models": ("upkeep", "models", "Fetch and check the model files"),

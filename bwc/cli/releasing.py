@@ -42,6 +42,8 @@ def release(entry: Entry, item: str, *, request: str, out: Path, requester: str)
     """Put the approved copy of ITEM, those very bytes, into a package that anyone can verify offline."""
     from bwc.release.publish import publish
 
+    entry.glance()
     with entry.house() as house, entry.terminal.progress("release") as progress:
         done = publish(house, house.find(item), request=request, folder=out, requester=requester, progress=progress)
+    entry.glance()
     entry.terminal.result(done.to_json(), done.text())

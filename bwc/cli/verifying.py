@@ -1,6 +1,5 @@
 """bwc verify and pin: is it what was recorded, and is it the agency's?"""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +8,7 @@ import click
 
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import Terminal, table
-from bwc.config import find_vault, user_config_dir
+from bwc.config import find_vault, seen_dir, user_config_dir
 from bwc.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -74,9 +73,7 @@ def _verify_vault(entry: Entry, folder: Path | None, vkey: str | None, *, quick:
 
     places = find_vault(str(folder) if folder else entry.vault)
     with entry.terminal.progress("verify") as progress:
-        report = inspect(
-            places, vkey=vkey, pins=_pins(), seen=_seen_folder(), quick=quick, share=share, progress=progress
-        )
+        report = inspect(places, vkey=vkey, pins=_pins(), seen=seen_dir(), quick=quick, share=share, progress=progress)
     entry.terminal.result(report.to_json(), report.text())
     report.raise_unless_ours()
 
@@ -84,12 +81,19 @@ def _verify_vault(entry: Entry, folder: Path | None, vkey: str | None, *, quick:
 def _verify_release(terminal: Terminal, what: Path, vkey: str | None) -> None:
     from bwc.audit.package import examine_file, examine_package
     from bwc.audit.pins import typed_key
+    from bwc.audit.seen import as_error, look_at_package
 
     if not what.exists():
         raise NotFound(f"{what} does not exist", "bwc verify DIR of a release, or without a name for the vault")
     key = typed_key(vkey) if vkey else None
     report = (examine_package if what.is_dir() else examine_file)(what, key=key, pins=_pins())
-    terminal.result(report.to_json(), _package_text(report))
+    evidence = look_at_package(report, seen_dir())
+    lines = [f"evidence     {one.text()}" for one in evidence]
+    data = report.to_json() | {"fork_evidence": [one.name for one in evidence]}
+    terminal.result(data, "\n".join([_package_text(report), *lines]))
+    report.raise_if_bad()
+    if evidence:
+        raise as_error(evidence[0])
     report.raise_unless_ours()
 
 
@@ -116,16 +120,6 @@ def _pins() -> "tuple[Pin, ...]":
     from bwc.audit import pins
 
     return pins.load_pins(_pins_path())
-
-
-def _seen_folder() -> Path:
-    """Checkpoints this user has seen; kept beside the auditor, never in what is verified."""
-    base = os.environ.get("XDG_STATE_HOME")
-    return (
-        Path(os.environ["BWC_HOME"]) / "seen"
-        if "BWC_HOME" in os.environ
-        else ((Path(base) if base else Path.home() / ".local" / "state") / "bwc" / "seen")
-    )
 
 
 def _share(text: str) -> float:

@@ -9,11 +9,14 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry
 from bwc.audit.log import SystemClock
 from bwc.canonical import Json, sha256_hex
-from bwc.config import Places
+from bwc.config import Places, marks_dir
+from bwc.custody.marks import Mark
 from bwc.custody.reading import Reading
+from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_signer, open_log_key
 from bwc.errors import BwcError, NotAllowed, PolicyRefuses, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId, Outcome, SealedObject
@@ -32,6 +35,8 @@ class Acting(Reading):
         super().__init__(places, operator)
         self._clock = SystemClock()
         self._unpublished = False
+        self._mark = Mark(marks_dir(), self.log_origin)
+        self._marked = False  # compared with the mark already
 
     # --- coming and going -------------------------------------------------------------------------------
 
@@ -62,9 +67,18 @@ class Acting(Reading):
         """Steps 3 and 4: tiles, then a signed checkpoint that holds every event so far. The number of entries."""
         signer = log_signer(open_log_key(self.log_key_file(), self.person))
         with self._disk.lock("lock"):
+            self._check_mark()
             size = self._log.publish(signer).size
+            # If we die here the mark is behind: it then refuses less than it could, nothing honest
+            self._mark.raise_to(self._log.checkpoint(), NoteKey.of(self.log_origin, signer))
         self._unpublished = False
         return size
+
+    def _check_mark(self) -> None:
+        """Refuse to go on from a vault that is older than, or not, what this computer signed; looked at once."""
+        if not self._marked:
+            self._mark.verify(self._catalog, LogShelf(self._disk), self.published())
+            self._marked = True
 
     # --- the order of a change --------------------------------------------------------------------------
 
@@ -92,6 +106,7 @@ class Acting(Reading):
         return self._record(EventDraft(kind=EventKind.VAULT_CREATED, facts=facts, private=private), readers)
 
     def _record(self, draft: EventDraft, readers: Sequence[Recipient]) -> Entry:
+        self._check_mark()
         body: dict[str, Json] | None = None
         if draft.private:
             commit, data = seal_body(draft.private, readers, self.log_origin)

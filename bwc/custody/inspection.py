@@ -1,16 +1,15 @@
 """Verify a whole vault: the log, then what it points to. Needs no operator's key and writes nothing into the vault."""
 
-import hashlib
-import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from bwc.audit.checkpoint import Checkpoint, NoteKey, open_checkpoint, parse_checkpoint
+from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.findings import STEPS, Grade
 from bwc.audit.log import CHECKPOINT, KEPT
 from bwc.audit.pins import Pin, fingerprint_text, pin_of, typed_key
+from bwc.audit.seen import Seen, as_error, look
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import LogReport, verify_log
 from bwc.audit.verify_objects import VaultFolder, verify_objects
@@ -99,14 +98,15 @@ def inspect(
 ) -> Inspection:
     """Verify the vault at `places`: steps 1 to 9 of docs/auditor.md.
 
-    The log's key is `vkey`, else the pin of the same log. The checkpoint this auditor saw last is in `seen`; a good
-    verification saves the one it saw there. `quick` leaves out step 8; `share` of the sealed bytes is read again.
-    A vault in use may change while it is read: what seems wrong is looked at again when the log went on meanwhile.
+    The log's key is `vkey`, else the pin of the same log. What this auditor saw is in `seen`; a good verification saves
+    what it saw there, and fork evidence is kept there. `quick` leaves out step 8; `share` of the sealed bytes is read
+    again. A vault in use may change while it is read: what seems wrong is looked at again when the log went on meanwhile.
     """
     files = LogFolder(places.log)
     key = typed_key(vkey) if vkey else _pinned(files, pins)
-    memory = _Seen(seen, key) if key else None
-    saved = memory.last() if memory else None
+    memory = Seen(seen, key.name) if key else None
+    last = memory.last if memory else None
+    saved = last.signed.checkpoint if last else None
     with ExitStack() as closing:
         # a copy of the vault without its catalog is verified too: then there is no step 9
         rows = closing.enter_context(Catalog(places.catalog, read_only=True)) if places.catalog.exists() else None
@@ -117,11 +117,23 @@ def inspect(
                 verify_objects(report, VaultFolder(places.vault), read_data=share, progress=progress)
             if not report.findings.count() or files.list(KEPT) == before:
                 break
+    if memory:
+        look(report, memory)
     data = "log only" if quick else f"{share:.0%} of the sealed bytes read"
-    found = Inspection(log=report, agency=_agency(key, pins), saved_size=saved.size if saved else 0, data=data)
-    if memory and found.verdict == "INTACT":
-        memory.save(files.read(CHECKPOINT) or b"")
-    return found
+    return Inspection(log=report, agency=_agency(key, pins), saved_size=last.size if last else 0, data=data)
+
+
+def glance(places: Places, *, pins: Sequence[Pin], seen: Path) -> None:
+    """Demand that the published checkpoint continues what this person saw of the log, and save it: milliseconds.
+
+    Nothing is looked at when the log's key is not pinned here. Raises `LogForked` or `CheckpointRolledBack`, with the
+    evidence kept, or what a damaged log raises.
+    """
+    files = LogFolder(places.log)
+    key, note = _pinned(files, pins), files.read(CHECKPOINT)
+    if key is not None and note is not None:
+        for evidence in Seen(seen, key.name).look(note, key, files):
+            raise as_error(evidence)
 
 
 def _pinned(files: LogFolder, pins: Sequence[Pin]) -> NoteKey | None:
@@ -138,28 +150,3 @@ def _pinned(files: LogFolder, pins: Sequence[Pin]) -> NoteKey | None:
 def _agency(key: NoteKey | None, pins: Sequence[Pin]) -> str:
     found = pin_of(pins, key.name) if key else None
     return found.agency if found and found.key == key else (key.name if key else "")
-
-
-class _Seen:
-    """The last checkpoint this auditor saw of one log; kept beside the auditor, never in what is verified."""
-
-    def __init__(self, folder: Path, key: NoteKey) -> None:
-        name = hashlib.sha256(key.text().encode()).hexdigest()[:32]
-        self._path = folder / f"{name}.checkpoint"
-        self._key = key
-
-    def last(self) -> Checkpoint | None:
-        """Raises `ProofInvalid` when the saved file is not this log's checkpoint."""
-        if not self._path.exists():
-            return None
-        return open_checkpoint(self._path.read_bytes(), self._key)
-
-    def save(self, note: bytes) -> None:
-        """Keep `note` unless a larger one is kept already."""
-        last = self.last()
-        if last is not None and last.size >= open_checkpoint(note, self._key).size:
-            return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self._path.with_name(f".{self._path.name}.{os.getpid()}")
-        partial.write_bytes(note)
-        partial.replace(self._path)

@@ -239,8 +239,11 @@ class Reading:
         return self._catalog.count
 
     def published(self) -> int:
-        """How many of them the checkpoint holds."""
-        return parse_checkpoint(self._log.checkpoint())[0].size
+        """How many of them the checkpoint holds; none before the first is signed."""
+        try:
+            return parse_checkpoint(self._log.checkpoint())[0].size
+        except NotFound:
+            return 0
 
     def entry(self, seq: int) -> bytes:
         """The bytes of one entry."""

@@ -1,0 +1,159 @@
+"""What one person has seen of a log: signed checkpoints and fork evidence, kept beside them and never in the log.
+
+Every `verify`, `release` and `audit` looks here first and saves what it saw. A checkpoint that the newest one is
+proven to continue needs no keeping; those of packages, which came without the log, wait until the log is seen again.
+"""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bwc.audit.beside import write_beside
+from bwc.audit.checkpoint import NoteKey
+from bwc.audit.fork import ForkEvidence, ForkKind, SignedCheckpoint, contradiction
+from bwc.audit.log import CHECKPOINT
+from bwc.audit.package_report import PackageReport, Verdict
+from bwc.audit.tiles import LogReader
+from bwc.audit.verify import LogReport
+from bwc.canonical import Json, sha256_hex
+from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked, UsageError
+from bwc.evidence import parse_utc, utc_text
+
+FORMAT = "bwc.seen/1"
+_MOST_WAITING = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SeenCheckpoint:
+    """A checkpoint this person saw, and when."""
+
+    signed: SignedCheckpoint
+    seen_at: datetime
+
+    @property
+    def size(self) -> int:
+        return self.signed.checkpoint.size
+
+    def to_json(self) -> dict[str, Json]:
+        return self.signed.to_json() | {"seen_at": utc_text(self.seen_at)}
+
+
+@dataclass(slots=True)
+class Seen:
+    """One person's memory of one log. `folder` holds those of all logs."""
+
+    folder: Path
+    origin: str
+    held: list[SeenCheckpoint] = field(default_factory=list)  # by size
+
+    def __post_init__(self) -> None:
+        """Raises `ConfigError` if it cannot be read: a damaged memory must not count as an empty one."""
+        try:
+            value = json.loads(self._path.read_bytes())
+            if value["format"] != FORMAT or value["origin"] != self.origin:
+                raise UsageError(f"not what was seen of {self.origin}")
+            self.held = [
+                SeenCheckpoint(signed=SignedCheckpoint.from_json(one), seen_at=parse_utc(one["seen_at"]))
+                for one in value["checkpoints"]
+            ]
+        except FileNotFoundError:
+            return
+        except (OSError, ValueError, KeyError, TypeError, UsageError, IntegrityError) as error:
+            hint = f"restore it from a backup; without it a rollback before today goes unseen: rm {self._path}"
+            raise ConfigError(f"{self._path}: {error}", hint) from error
+
+    @property
+    def _place(self) -> Path:
+        return self.folder / sha256_hex(self.origin.encode())[:32]
+
+    @property
+    def _path(self) -> Path:
+        return self._place / "seen.json"
+
+    @property
+    def last(self) -> SeenCheckpoint | None:
+        """The one with the most entries."""
+        return max(self.held, key=lambda one: one.size, default=None)
+
+    def look(self, note: bytes, key: NoteKey, files: LogReader | None, *, save: bool = True) -> list[ForkEvidence]:
+        """Compare a checkpoint, signed by `key`, with all that was seen; save it if it continues them.
+
+        `files` is its log; without it (a package) checkpoints of other sizes are kept to be compared later. Fork
+        evidence is kept and returned, and the checkpoint then not saved: what was seen first stays the measure.
+        """
+        now, at = SignedCheckpoint(note, key), datetime.now(UTC)
+        compared = [one for one in self.held if files is not None or one.size == now.checkpoint.size]
+        found = [contradiction(one.signed, now, files, found_at=at) for one in compared]
+        evidence = [one for one in found if one is not None]
+        for one in evidence:
+            self._keep(one)
+        if save and not evidence:
+            # what was compared is continued by this one and needs no keeping
+            waiting = [one for one in self.held if one not in compared]
+            self._save([*waiting, SeenCheckpoint(signed=now, seen_at=at)])
+        return evidence
+
+    def _keep(self, evidence: ForkEvidence) -> None:
+        path = self._place / "evidence" / evidence.name
+        if not path.exists():
+            write_beside(path, evidence.to_bytes())
+
+    def _save(self, held: list[SeenCheckpoint]) -> None:
+        held = sorted(held, key=lambda one: one.size)[-_MOST_WAITING:]
+        document = {
+            "checkpoints": [one.to_json() for one in held],
+            "format": FORMAT,
+            "origin": self.origin,
+        }
+        write_beside(self._path, json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+        self.held = held
+
+
+def look(report: LogReport, memory: Seen) -> None:
+    """After `verify_log` with a key that was brought along: what contradicts the memory becomes findings of step 2.
+
+    What was seen is saved when nothing bad was found at all.
+    """
+    findings, key, files = report.findings, report.key, report.files
+    if key is None or files is None or not report.pinned or report.checkpoint is None or findings.count(1):
+        return  # nothing that the key's holder signed
+    try:
+        note = files.read(CHECKPOINT) or b""
+        for one in memory.look(note, key, files, save=not findings.count()):
+            findings.bad(2, f"{one.text()}; the proof is kept: bwc audit evidence", one.name, type(as_error(one)))
+    except IntegrityError as error:
+        if not findings.count(3):  # else the tiles are known not to lead anywhere
+            findings.refused(2, error, CHECKPOINT)
+
+
+def look_at_package(report: PackageReport, folder: Path) -> list[ForkEvidence]:
+    """After a package was checked: compare its checkpoints with what was seen; save them if it is the agency's.
+
+    The fork evidence found, which is kept.
+    """
+    if report.key is None or not report.tied_to:
+        return []
+    memory = Seen(folder, report.key.name)
+    for note in report.checkpoints:
+        evidence = memory.look(note, report.key, None, save=report.verdict is Verdict.OURS)
+        if evidence:
+            return evidence
+    return []
+
+
+def as_error(evidence: ForkEvidence) -> IntegrityError:
+    """The error of fork evidence."""
+    kind = CheckpointRolledBack if evidence.kind is ForkKind.SHORTER else LogForked
+    return kind(evidence.text(), "keep the proof: bwc audit evidence -o FOLDER")
+
+
+def kept_evidence(folder: Path) -> list[ForkEvidence]:
+    """All fork evidence this person has, of every log. Raises `IntegrityError` naming a file that was damaged."""
+    found = []
+    for path in sorted(folder.glob("*/evidence/*.json")):
+        try:
+            found.append(ForkEvidence.parse(path.read_bytes()))
+        except IntegrityError as error:
+            raise type(error)(f"{path}: {error.message}", "restore it from a backup") from error
+    return found

@@ -1,0 +1,96 @@
+"""bwc audit: what outsiders need beyond verification."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bwc.cli.entry import Entry, command
+from bwc.config import seen_dir, user_config_dir
+from bwc.errors import NotPinned
+
+if TYPE_CHECKING:
+    from bwc.audit.fork import ForkEvidence
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def audit() -> None:
+    """What outsiders need beyond verification.
+
+    \b
+    Examples:
+      bwc audit evidence
+      bwc audit evidence fork.json --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
+    """
+
+
+@command(
+    """
+    bwc audit evidence
+    bwc audit evidence -o for-the-court
+    bwc audit evidence fork.json --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
+    """,
+    name="evidence",
+)
+@click.argument("file", required=False, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--key", "vkey", metavar="VKEY", help="The agency's published key; else the agencies pinned here.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="A folder to write the proofs to.")
+def evidence(entry: Entry, file: Path | None, *, vkey: str | None, out: Path | None) -> None:
+    """Fork evidence: signed checkpoints of one log that cannot both be honest. Without FILE, what was found here.
+
+    Each is a file that proves itself: with FILE it is checked, without a vault and without a network.
+    5: FILE proves nothing. 7: it does, but its keys are not those of an agency whose key you gave or pinned.
+    """
+    from bwc.audit.beside import write_beside
+    from bwc.audit.fork import ForkEvidence
+    from bwc.audit.seen import kept_evidence
+
+    found = kept_evidence(seen_dir()) if file is None else [ForkEvidence.parse(file.read_bytes())]
+    strangers = [one for one in found if not _tied(one, vkey)] if file else []
+    data = [_facts(one) | {"tied": one not in strangers} for one in found]
+    for one in found if out else ():
+        assert out is not None
+        write_beside(out / one.name, one.to_bytes())
+    where = f"\nwritten to {out}" if out and found else ""
+    text = "\n".join(_text(one) for one in found) + where if found else "no fork evidence: every log seen here was one"
+    entry.terminal.result({"evidence": data}, text)
+    if strangers:
+        raise NotPinned(
+            "it proves a fork of a log, NOT tied to any agency",
+            "compare the fingerprints above with the agency's; then --key VKEY, or bwc pin VKEY",
+        )
+
+
+def _tied(one: "ForkEvidence", vkey: str | None) -> bool:
+    from bwc.audit.pins import FILE_NAME, load_pins, pin_of, typed_key
+
+    pin = pin_of(load_pins(user_config_dir() / FILE_NAME), one.origin)
+    key = typed_key(vkey) if vkey else pin.key if pin else None
+    # a stranger's signature beside a true one proves nothing against the agency
+    return key is not None and one.first.key == one.second.key == key
+
+
+def _facts(one: "ForkEvidence") -> dict[str, object]:
+    from bwc.audit.pins import fingerprint_text
+
+    return {
+        "fingerprints": [fingerprint_text(signed.key) for signed in (one.first, one.second)],
+        "found_at": one.found_at.isoformat(),
+        "kind": one.kind.value,
+        "log": one.origin,
+        "name": one.name,
+        "sizes": [one.first.checkpoint.size, one.second.checkpoint.size],
+        "text": one.text(),
+    }
+
+
+def _text(one: "ForkEvidence") -> str:
+    from bwc.audit.pins import fingerprint_text
+
+    keys = list(dict.fromkeys(fingerprint_text(signed.key) for signed in (one.first, one.second)))
+    return "\n".join(
+        [one.name, f"  {one.text()}", f"  found {one.found_at:%Y-%m-%d %H:%M} UTC", *(f"  key {key}" for key in keys)]
+    )
+
+
+audit.add_command(evidence)

@@ -1,0 +1,74 @@
+"""The high-water mark: how far this computer signed a log, kept outside of its vault (docs/formats/anchors.md#mark).
+
+A vault put back from an older snapshot looks whole and would go on from there: a second history under one key. Whoever
+signed the newer one refuses to record or sign until somebody decides.
+"""
+
+from pathlib import Path
+from typing import Protocol
+
+from bwc.audit.beside import write_beside
+from bwc.audit.checkpoint import Checkpoint, NoteKey, open_checkpoint, parse_checkpoint
+from bwc.audit.log import LogRows
+from bwc.audit.merkle import Frontier, leaf_hash, root_at
+from bwc.audit.tiles import LogReader, TileTree
+from bwc.canonical import sha256_hex
+from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked
+
+_RESTORED = "put the newer vault back; if it is lost for good: docs/administrator.md, 'After a restore'"
+
+
+class Rows(LogRows, Protocol):
+    """The catalog's copy of the log."""
+
+    @property
+    def count(self) -> int: ...
+
+
+class Mark:
+    """The newest checkpoint of one log that this computer signed."""
+
+    def __init__(self, folder: Path, origin: str) -> None:
+        self.path = folder / f"{sha256_hex(origin.encode())[:32]}.checkpoint"
+
+    def read(self) -> Checkpoint | None:
+        """The checkpoint; None if this computer never signed. Raises `ConfigError` when the file is damaged."""
+        try:
+            return parse_checkpoint(self.path.read_bytes())[0]
+        except FileNotFoundError:
+            return None
+        except (OSError, IntegrityError) as error:
+            hint = f"check the vault (bwc verify), then remove the damaged file: rm {self.path}"
+            raise ConfigError(f"{self.path}: {error}", hint) from error
+
+    def verify(self, rows: Rows, files: LogReader, published: int) -> None:
+        """Raise `CheckpointRolledBack` or `LogForked` unless the log continues what was signed here.
+
+        `published` is the size that the vault's own checkpoint has: below it the tiles answer, beyond it the rows.
+        """
+        mark = self.read()
+        if mark is None or mark.size == 0:
+            return
+        if rows.count < mark.size:
+            if published >= mark.size:
+                raise CheckpointRolledBack(
+                    f"the catalog has {rows.count} of {published} published events", "bwc catalog rebuild"
+                )
+            what = f"this vault is older than what this computer signed: {rows.count} events, then {mark.size}"
+            raise CheckpointRolledBack(what, _RESTORED)
+        if published >= mark.size:
+            root = root_at(mark.size, TileTree(files, published).node)
+        else:
+            edge = Frontier()
+            for row in rows.rows(0, mark.size):
+                edge.append(leaf_hash(row.entry))
+            root = edge.root()
+        if root != mark.root:
+            what = f"the first {mark.size} events of this vault are not those that this computer signed"
+            raise LogForked(what, _RESTORED)
+
+    def raise_to(self, note: bytes, key: NoteKey) -> None:
+        """Remember a checkpoint just signed. Durable on return. Callers hold the vault's lock."""
+        signed, mark = open_checkpoint(note, key), self.read()
+        if mark is None or mark.size < signed.size:
+            write_beside(self.path, note)
