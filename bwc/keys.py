@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bwc import paperkey
 from bwc.canonical import Json
-from bwc.curves import HpkePrivate, check_signature_key, suite_named, verify_signature
+from bwc.curves import HpkePrivate, check_signature_key, load_recipient, suite_named, verify_signature
 from bwc.errors import IntegrityError, KeyUnavailable, ProofInvalid, SealBroken, UsageError
 from bwc.evidence import KeyId
 
@@ -127,7 +127,7 @@ class Recipient:
 
     def __post_init__(self) -> None:
         try:
-            suite_named(self.suite).load(self.public)
+            load_recipient(self.suite, self.public)
         except ValueError:
             raise ProofInvalid(f"recipient {self.recipient_id} is not a {self.suite} key") from None
         if self.recipient_id != key_id_of(self.suite, self.public):
@@ -180,8 +180,7 @@ class Operator(Signer, Unwrapper, Protocol):
 
 def wrap_to(recipient: Recipient, secret: bytes | bytearray, info: bytes) -> Wrapped:
     """`secret` sealed to `recipient`; it opens only with the same `info`."""
-    suite = suite_named(recipient.suite)
-    sealed = suite.hpke.encrypt(secret, suite.load(recipient.public), info)
+    sealed = suite_named(recipient.suite).hpke.encrypt(secret, load_recipient(recipient.suite, recipient.public), info)
     return Wrapped(recipient.recipient_id, recipient.suite, sealed)
 
 

@@ -97,6 +97,15 @@ class Acting(Reading):
         draft = EventDraft(kind=kind, item=item, facts=facts, private=private, objects=tuple(objects), outcome=outcome)
         return self._record(draft, self._body_readers() if private else [])
 
+    def act_together(self, kind: EventKind, drafts: Sequence[EventDraft]) -> None:
+        """Record many acts of one `kind` without private parts in one transaction: all of them or none."""
+        self._require(kind)
+        with self._catalog.transaction():
+            for draft in drafts:
+                entry = self._log.append(self._catalog, draft, [self.person], None, self._clock)
+                self._catalog.project(entry.event, draft.private)
+        self._unpublished |= bool(drafts)
+
     def record_genesis(
         self, facts: Mapping[str, Json], private: Mapping[str, Json], readers: Sequence[Recipient]
     ) -> Entry:

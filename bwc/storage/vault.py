@@ -104,13 +104,13 @@ class Vault:
         self.store.put(Shelf.BODIES, digest, data)
         return digest
 
-    def rewrap(
+    def rewrapped(
         self, sealed: SealedObject, recipients: Sequence[Recipient], unwrapper: Unwrapper
-    ) -> SealedObject | None:
-        """Write an envelope that names exactly `recipients`; the object as the log is to name it then, None if it does.
+    ) -> tuple[SealedObject, bytes] | None:
+        """An envelope that names exactly `recipients`, and the object as the log is to name it then; None if it does.
 
-        Durable on return. The old envelope stays until the new one is recorded and published (`erase_envelope`);
-        dying before leaves an envelope that no event names. All is wrapped anew, so that no envelope's bytes, and
+        Nothing is written: `put_envelope`, then record, then publish, then `erase_envelope` of the old one; dying
+        before leaves an envelope that no event names. All is wrapped anew, so that no envelope's bytes, and
         with them its name, ever come again: erasing a replaced one cannot meet one in use.
         """
         old = envelopes.parse_envelope(self.envelope_bytes(sealed))
@@ -121,9 +121,21 @@ class Vault:
             new = envelopes.build(dek, old.item, sealed.object_id, sealed.manifest_sha256, recipients, self.log)
         finally:
             dek[:] = bytes(KEY_BYTES)
-        digest = sha256_hex(new)
-        self.store.put(Shelf.ENVELOPES, digest, new)
-        return replace(sealed, envelope_sha256=digest)
+        return replace(sealed, envelope_sha256=sha256_hex(new)), new
+
+    def rewrap(
+        self, sealed: SealedObject, recipients: Sequence[Recipient], unwrapper: Unwrapper
+    ) -> SealedObject | None:
+        """The same for one object, and the new envelope is kept: durable on return."""
+        made = self.rewrapped(sealed, recipients, unwrapper)
+        if made is None:
+            return None
+        self.put_envelope(made[1])
+        return made[0]
+
+    def put_envelope(self, data: bytes) -> None:
+        """Keep an envelope, durably; several threads may do so at once."""
+        self.store.put(Shelf.ENVELOPES, sha256_hex(data), data)
 
     def scratch(self) -> Scratch:
         """Sealed working space that is gone when closed: write, then `reader()`."""

@@ -1,0 +1,93 @@
+"""Figures of keys on this machine: envelopes wrapped anew when readers change, and what one wrap costs by suite.
+
+    python tests/bench/keys.py [--items 10000]
+
+A vault is filled with small sealed objects through the door, one item each (the worst case: one event an envelope).
+Then a records officer is enrolled, revoked, and the digest of every object's file is compared before and after.
+Nothing is asserted but that.
+"""
+
+import argparse
+import hashlib
+import io
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from bwc.config import Places
+from bwc.custody.founding import found
+from bwc.custody.house import House
+from bwc.enrolment import OperatorPublic
+from bwc.evidence import EvidenceItem, ItemId, ObjectRole, Segment
+from bwc.keys import LocalOperator, RecoveryKey
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--items", type=int, default=10_000)
+    count = parser.parse_args().items
+    chief, officer = LocalOperator.generate("chief"), LocalOperator.generate("officer")
+    public = OperatorPublic(name="officer", key=officer.verify_key, recipient=officer.recipient)
+    with tempfile.TemporaryDirectory(prefix="bwc-bench-") as folder:
+        places = Places(vault=Path(folder) / "vault")
+        recovery = RecoveryKey.parse(RecoveryKey.generate()).recipient
+        with found(places, agency="Bench", operator=chief, recovery=recovery) as house:
+            show(f"{count} objects sealed and recorded", timed(lambda: fill(house, count)), count)
+        before = footage(places)
+        with House.enter(places, chief) as house:
+            show(f"enrol: {count} envelopes wrapped anew", timed(lambda: house.enrol(public, roles=["records"])), count)
+        with House.enter(places, chief) as house:
+            show("revoke: again, one reader less", timed(lambda: house.revoke("officer", note="")), count)
+        if footage(places) != before:
+            raise SystemExit("a rewrap changed sealed footage")
+    print("no sealed object was touched")
+
+
+def fill(house: House, count: int) -> None:
+    """Seal and record `count` small items."""
+    for number in range(count):
+        item = house.new_item()
+        data = number.to_bytes(4, "big") * 64
+        with io.BytesIO(data) as source:
+            held = house.seal(source, item=item, role=ObjectRole.SEGMENT, segment=0)
+        house.record_ingest(described(item, data), held=[held], sidecars=[], vendor="generic", source="card")
+        held.forget()
+
+
+def described(item: ItemId, data: bytes) -> EvidenceItem:
+    """An item of one small file."""
+    segment = Segment(name="a.mp4", sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data), ordinal=0)
+    return EvidenceItem(
+        item_id=item,
+        officer_id="B1",
+        camera_id="X1",
+        case_ids=(),
+        category="traffic",
+        recorded_at=None,
+        clock_offset_ms=None,
+        segments=(segment,),
+    )
+
+
+def footage(places: Places) -> dict[str, tuple[int, int]]:
+    """Inode and time of change of every sealed object and manifest."""
+    files = [*places.vault.glob("objects/**/*"), *places.vault.glob("manifests/**/*")]
+    return {str(one): (one.stat().st_ino, one.stat().st_mtime_ns) for one in files if one.is_file()}
+
+
+def timed(act: Callable[[], object]) -> float:
+    """Wall seconds of `act`."""
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def show(what: str, seconds: float, count: int) -> None:
+    """One line of the table."""
+    print(f"{what:44} {seconds:8.2f} s  {count / seconds:8.0f} /s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
