@@ -1,11 +1,18 @@
-"""Every test is a person of its own: what `bwc` keeps beside a person goes to a folder that nobody else has."""
+"""Every test is a person of its own: what `bwc` keeps beside a person goes to a folder that nobody else has.
+
+And what several rooms share: one real S3 server, started when the first test asks for it.
+"""
 
 import itertools
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.suites.s3_server import S3Server
 
 _NUMBERS = itertools.count()
 
@@ -25,3 +32,17 @@ def _home_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]
 @pytest.fixture(autouse=True)
 def _home_of_the_test(_home_of_the_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BWC_HOME", str(_home_of_the_run / str(next(_NUMBERS))))
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
+    """A running server with the buckets `locking` and `plain`. Skips where it is not installed."""
+    from tests.suites.s3_server import S3Server
+
+    server = S3Server(tmp_path_factory.mktemp("s3")).start()
+    try:
+        server.bucket("locking")
+        server.bucket("plain", lock=False)
+        yield server
+    finally:
+        server.kill()

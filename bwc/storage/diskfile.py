@@ -93,6 +93,10 @@ class StagedFile:
         """The bytes read back from the device; see `device_blocks`."""
         return device_blocks(self._calls, self.full_path)
 
+    def reader(self) -> "DiskReader":
+        """A seekable reader of a finished file."""
+        return DiskReader(self._calls, self.full_path)
+
     def compare(self, data: bytes) -> None:
         """Raise `DigestMismatch` unless the device gives back exactly `data`."""
         if b"".join(bytes(block) for block in self.blocks()) != data:

@@ -64,6 +64,18 @@ class Disk:
                 return
             self._sync_folder(_parent(path))
 
+    def move_aside(self, path: str, folder: str) -> str | None:
+        """Give a file a fresh name in `folder`, durably; that name, or None if there is no such file."""
+        if self.size(path) is None:
+            return None
+        aside = f"{folder}/{path.rpartition('/')[2]}.{secrets.token_hex(4)}"
+        self.make_folder(folder)
+        with said(self._full(path)):
+            self._calls.rename(self._full(path), self._full(aside))
+            self._sync_folder(folder)
+            self._sync_folder(_parent(path))
+        return aside
+
     # Staged files: written and proven under a random name, then linked to their own.
 
     def stage(self) -> StagedFile:

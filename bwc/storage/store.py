@@ -1,16 +1,22 @@
 """Write-once object store: the protocol, and a local folder.
 
 A store knows names and bytes, nothing of their meaning. Everything is written once and nothing is ever replaced;
-envelopes and bodies may be erased. All writes are durable when they return.
+envelopes and bodies may be erased. All writes are durable when they return. `bwc.storage.s3` is the same on S3.
+
+A store that can refuse deletion is a `LockingStore` too (`isinstance` tells): objects and manifests can be locked
+there until a time and put under legal hold. Envelopes and bodies never are, so that keys can always be destroyed.
 """
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 from bwc.canonical import is_sha256_hex
-from bwc.errors import IntegrityError, UsageError
-from bwc.storage.diskfile import StagedFile
+from bwc.errors import DigestMismatch, IntegrityError, UsageError
+from bwc.storage.diskfile import BLOCK, StagedFile
 from bwc.storage.fsops import AlreadyThere, Disk
 
 
@@ -24,6 +30,26 @@ class Shelf(StrEnum):
 
 
 ERASABLE = frozenset({Shelf.ENVELOPES, Shelf.BODIES})
+
+
+QUARANTINE = "quarantine"
+Progress = Callable[[int], None]  # called with the number of bytes just dealt with
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Extent:
+    """A finished sealed stream as its manifest has it: its name, its length, the digest of each 8 MiB."""
+
+    name: str
+    size_bytes: int
+    leaves: tuple[str, ...]
+
+
+class Proof(StrEnum):
+    """How it is known that a store holds the right bytes."""
+
+    READ = "read"  # read back whole and digested here
+    CHECKSUMS = "checksums"  # the store took every part's SHA-256 and gives back the ones we have
 
 
 class ObjectStore(Protocol):
@@ -73,6 +99,50 @@ class ObjectStore(Protocol):
 
     def names(self, shelf: Shelf) -> Iterator[str]: ...
 
+    def receive(self, source: BinaryIO, extent: Extent, *, progress: Progress | None = None) -> None:
+        """Take in a finished sealed stream from another store, `source` being at its start; the same again is no error.
+
+        Raises `DigestMismatch` when `source` holds other bytes than `extent` says: nothing is then named.
+        """
+        ...
+
+    def prove(self, extent: Extent, *, progress: Progress | None = None) -> Proof:
+        """Raise `IntegrityError` unless these very bytes are on the shelf of objects, as far as the store can tell."""
+        ...
+
+    def isolate(self, shelf: Shelf, name: str) -> str | None:
+        """Move what is damaged out of the way, never deleting it; where it is now, None if there was nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """What keeps one object or manifest from being deleted."""
+
+    mode: str | None = None  # "governance": somebody with a special right may lift it; "compliance": nobody
+    until: datetime | None = None
+    hold: bool = False
+
+
+@runtime_checkable
+class LockingStore(Protocol):
+    """A store that can refuse deletion. Only objects and manifests are locked: `UsageError` for the other shelves.
+
+    `HoldInForce` when the store refuses because of a lock: deleting, shortening and weakening under compliance.
+    """
+
+    def lock_of(self, shelf: Shelf, name: str) -> Lock:
+        """What is in force now."""
+        ...
+
+    def lock_until(self, shelf: Shelf, name: str, until: datetime) -> None:
+        """Keep it at least until then, in the store's mode. Raises `HoldInForce` where that would shorten."""
+        ...
+
+    def set_hold(self, shelf: Shelf, name: str, *, on: bool) -> None:
+        """Place or lift a legal hold; it has no end of its own."""
+        ...
+
 
 class LocalStore:
     """The store in a folder: `objects/ab/abcd…`, `manifests/ab/abcd….json` and so on."""
@@ -120,12 +190,52 @@ class LocalStore:
     def discard_unnamed(self, shelf: Shelf, name: str) -> None:
         self.disk.remove(path_of(shelf, name))
 
+    def receive(self, source: BinaryIO, extent: Extent, *, progress: Progress | None = None) -> None:
+        if self.size(Shelf.OBJECTS, extent.name) is not None:
+            self.prove(extent)
+            return
+        digest = hashlib.sha256()
+        with self.stage() as staged:
+            while data := source.read(BLOCK):
+                digest.update(data)
+                staged.write(data)
+                if progress:
+                    progress(len(data))
+            if digest.hexdigest() != extent.name:
+                raise DigestMismatch(f"what was to be copied is not object {extent.name}", "bwc verify")
+            staged.finish()
+            _compare(staged.blocks(), extent.name, f"the disk of {staged.full_path}")
+            try:
+                self.publish([(staged, Shelf.OBJECTS, extent.name)])
+            except AlreadyThere:  # another process was faster
+                self.prove(extent)
+
+    def prove(self, extent: Extent, *, progress: Progress | None = None) -> Proof:
+        if self.size(Shelf.OBJECTS, extent.name) is None:
+            raise IntegrityError(f"object {extent.name} is missing in {self.disk.root}")
+        what = f"object {extent.name} in {self.disk.root}"
+        _compare(self.blocks(Shelf.OBJECTS, extent.name), extent.name, what, progress)
+        return Proof.READ
+
+    def isolate(self, shelf: Shelf, name: str) -> str | None:
+        return self.disk.move_aside(path_of(shelf, name), f"{QUARANTINE}/{shelf.value}")
+
     def names(self, shelf: Shelf) -> Iterator[str]:
         for folder in self.disk.names(shelf.value):
             for file in self.disk.names(f"{shelf.value}/{folder}"):
                 name = file.removesuffix(".json")
                 if is_sha256_hex(name) and path_of(shelf, name) == f"{shelf.value}/{folder}/{file}":
                     yield name
+
+
+def _compare(blocks: Iterator[memoryview], name: str, where: str, progress: Progress | None = None) -> None:
+    digest = hashlib.sha256()
+    for block in blocks:
+        digest.update(block)
+        if progress:
+            progress(len(block))
+    if digest.hexdigest() != name:
+        raise DigestMismatch(f"{where} gives back other bytes than belong there")
 
 
 def path_of(shelf: Shelf, name: str) -> str:

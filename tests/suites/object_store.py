@@ -1,15 +1,30 @@
 """What every object store must do: subclass `ObjectStoreSuite` and give it a `store` fixture."""
 
 import hashlib
+import io
+import random
 
 import pytest
 
-from bwc.errors import BwcError, IntegrityError, StorageError, UsageError
+from bwc.errors import BwcError, DigestMismatch, IntegrityError, StorageError, UsageError
 from bwc.storage.fsops import AlreadyThere
-from bwc.storage.store import ObjectStore, Shelf
+from bwc.storage.manifest import LEAF_BYTES
+from bwc.storage.passes import LeafDigests
+from bwc.storage.store import Extent, ObjectStore, Shelf
 
 A, B = (hashlib.sha256(text).hexdigest() for text in (b"a", b"b"))
 DOCUMENTS = [Shelf.MANIFESTS, Shelf.ENVELOPES, Shelf.BODIES]
+
+
+def sealed_like(size: int, seed: int = 1) -> tuple[bytes, Extent]:
+    """Bytes as random as sealed ones, and what a manifest says of them."""
+    data = random.Random(seed).randbytes(size)
+    leaves = LeafDigests()
+    leaves.feed(data)
+    return data, Extent(name=hashlib.sha256(data).hexdigest(), size_bytes=size, leaves=leaves.finish())
+
+
+SIZES = [1, LEAF_BYTES, LEAF_BYTES + 1, 2 * LEAF_BYTES + 12_345]
 
 
 class ObjectStoreSuite:
@@ -90,3 +105,41 @@ class ObjectStoreSuite:
     def test_reading_what_is_not_there_is_a_storage_error(self, store: ObjectStore) -> None:
         with pytest.raises(StorageError):
             list(store.blocks(Shelf.OBJECTS, A))
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_a_finished_object_is_received_and_proven(self, store: ObjectStore, size: int) -> None:
+        data, extent = sealed_like(size)
+        told: list[int] = []
+        store.receive(io.BytesIO(data), extent, progress=told.append)
+        assert sum(told) == size
+        store.prove(extent)
+        store.receive(io.BytesIO(data), extent)
+        assert b"".join(bytes(block) for block in store.blocks(Shelf.OBJECTS, extent.name)) == data
+
+    @pytest.mark.parametrize("size", SIZES)
+    def test_other_bytes_are_never_received(self, store: ObjectStore, size: int) -> None:
+        data, extent = sealed_like(size)
+        flipped = bytearray(data)
+        flipped[-1] ^= 1
+        for wrong in (bytes(flipped), data[:-1], data + b"x"):
+            with pytest.raises(DigestMismatch):
+                store.receive(io.BytesIO(wrong), extent)
+            assert store.size(Shelf.OBJECTS, extent.name) is None
+        store.receive(io.BytesIO(data), extent)
+
+    def test_what_is_not_there_is_not_proven(self, store: ObjectStore) -> None:
+        with pytest.raises(IntegrityError):
+            store.prove(sealed_like(10)[1])
+
+    def test_what_is_damaged_is_moved_aside_and_can_be_written_again(self, store: ObjectStore) -> None:
+        data, extent = sealed_like(1000)
+        assert store.isolate(Shelf.OBJECTS, extent.name) is None
+        with store.stage_bytes(b"rotten") as rotten:
+            store.publish([(rotten, Shelf.OBJECTS, extent.name)])
+        with pytest.raises(DigestMismatch):
+            store.prove(extent)
+        assert store.isolate(Shelf.OBJECTS, extent.name)
+        assert store.size(Shelf.OBJECTS, extent.name) is None
+        assert list(store.names(Shelf.OBJECTS)) == []
+        store.receive(io.BytesIO(data), extent)
+        store.prove(extent)
