@@ -6,45 +6,18 @@ this version writes raise `IntegrityError`.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any
 
-from bwc.canonical import canonical
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind, ObjectRole, Outcome
+from bwc.storage.change import Act, Change, json_text
 from bwc.storage.rows import STATES, ItemState
-
-Value: TypeAlias = str | int | None
-
-
-class Change(NamedTuple):
-    """One SQL statement and its values."""
-
-    sql: str
-    values: tuple[Value, ...]
-
-
-class _Act(NamedTuple):
-    event: Mapping[str, Any]
-    facts: Mapping[str, Any]
-    body: Mapping[str, Any] | None
-    seq: int
-    at: str
-    actor: str
-    item: str | None
-
-    def told(self, name: str) -> Any:
-        """What the private body says; None without it."""
-        return None if self.body is None else self.body.get(name)
-
-    def listed(self, name: str) -> Sequence[Any]:
-        value = self.told(name)
-        return value if isinstance(value, list) else ()
 
 
 def changes(event: Mapping[str, Any], body: Mapping[str, Any] | None) -> list[Change]:
     """The statements that bring the catalog from before `event` to after it, in order."""
     try:
-        act = _Act(event, event["facts"], body, event["seq"], event["at"], event["actor"], event["item"])
+        act = Act(event, event["facts"], body, event["seq"], event["at"], event["actor"], event["item"])
         found = list(_always(act))
         change = _EFFECTS.get(event["kind"])
         if change is not None and event["outcome"] == Outcome.OK:
@@ -54,7 +27,7 @@ def changes(event: Mapping[str, Any], body: Mapping[str, Any] | None) -> list[Ch
     return found
 
 
-def _always(act: _Act) -> Iterator[Change]:
+def _always(act: Act) -> Iterator[Change]:
     if act.event["body"] is not None:
         body = act.event["body"]
         yield Change("INSERT OR IGNORE INTO bodies VALUES (?, ?, ?)", (body["commit"], body["file"], act.seq))
@@ -86,7 +59,7 @@ def _always(act: _Act) -> Iterator[Change]:
                 place,
                 act.at,
                 act.actor,
-                _json(act.facts),
+                json_text(act.facts),
             ),
         )
 
@@ -94,7 +67,7 @@ def _always(act: _Act) -> Iterator[Change]:
 # --- items -----------------------------------------------------------------------------------------------
 
 
-def _ingested(act: _Act) -> Iterator[Change]:
+def _ingested(act: Act) -> Iterator[Change]:
     cases, names = act.told("case_ids"), act.told("names")
     yield Change(
         "INSERT INTO items VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -103,12 +76,12 @@ def _ingested(act: _Act) -> Iterator[Change]:
             act.told("officer"),
             act.told("camera"),
             act.told("category"),
-            None if cases is None else _json(cases),
+            None if cases is None else json_text(cases),
             act.told("recorded_at"),
             act.told("clock_offset_ms"),
             act.told("vendor"),
             act.told("source"),
-            None if names is None else _json(names),
+            None if names is None else json_text(names),
             act.at,
             act.actor,
             act.facts["segments"],
@@ -134,7 +107,7 @@ def _ingested(act: _Act) -> Iterator[Change]:
     yield from _pieces(act, [one for one in objects if one["role"] == ObjectRole.SIDECAR], act.listed("sidecars"))
 
 
-def _pieces(act: _Act, objects: Sequence[Any], told: Sequence[Any]) -> Iterator[Change]:
+def _pieces(act: Act, objects: Sequence[Any], told: Sequence[Any]) -> Iterator[Change]:
     if told and len(told) != len(objects):
         raise ValueError("the body tells of another number of files than the event has objects")
     for place, one in enumerate(objects):
@@ -154,12 +127,12 @@ def _pieces(act: _Act, objects: Sequence[Any], told: Sequence[Any]) -> Iterator[
         )
 
 
-def _cases(act: _Act, cases: Sequence[str]) -> Iterator[Change]:
+def _cases(act: Act, cases: Sequence[str]) -> Iterator[Change]:
     for case in cases:
         yield Change("INSERT OR IGNORE INTO cases VALUES (?, ?)", (case, act.item))
 
 
-def _indexed(act: _Act) -> Iterator[Change]:
+def _indexed(act: Act) -> Iterator[Change]:
     private = {one["segment"]: one for one in act.listed("segments")}
     for public in act.facts["segments"]:
         number = public["segment"]
@@ -168,7 +141,7 @@ def _indexed(act: _Act) -> Iterator[Change]:
             " WHERE item = ? AND segment = ? AND role = 'segment'",
             (
                 int(bool(public["readable"])),
-                _json({**private.get(number, {}), **public}),
+                json_text({**private.get(number, {}), **public}),
                 _place(ItemState.INDEXED),
                 act.item,
                 number,
@@ -184,27 +157,27 @@ def _indexed(act: _Act) -> Iterator[Change]:
     yield _item_state(act)
 
 
-def _tagged(act: _Act) -> Iterator[Change]:
+def _tagged(act: Act) -> Iterator[Change]:
     new = act.told("new") or {}
     for column in ("officer", "camera", "category", "recorded_at", "clock_offset_ms"):
         if column in new:
             yield Change(f"UPDATE items SET {column} = ? WHERE item = ?", (new[column], act.item))  # noqa: S608
     if "case_ids" in new:
-        yield Change("UPDATE items SET case_ids = ? WHERE item = ?", (_json(new["case_ids"]), act.item))
+        yield Change("UPDATE items SET case_ids = ? WHERE item = ?", (json_text(new["case_ids"]), act.item))
         yield Change("DELETE FROM cases WHERE item = ?", (act.item,))
         yield from _cases(act, new["case_ids"])
 
 
-def _rewrapped(act: _Act) -> Iterator[Change]:
+def _rewrapped(act: Act) -> Iterator[Change]:
     # the envelopes are in the entry's objects, as always
     for commit, file in act.facts.get("bodies", {}).items():
         yield Change("UPDATE bodies SET file = ? WHERE body = ?", (file, commit))
 
 
-def _reaches(state: ItemState) -> Callable[[_Act], Iterator[Change]]:
+def _reaches(state: ItemState) -> Callable[[Act], Iterator[Change]]:
     """The segment named in the facts stands at `state` now, the item where its least advanced segment stands."""
 
-    def effect(act: _Act) -> Iterator[Change]:
+    def effect(act: Act) -> Iterator[Change]:
         yield Change(
             "UPDATE segments SET state = ? WHERE item = ? AND segment = ? AND role = 'segment'",
             (_place(state), act.item, act.facts["segment"]),
@@ -214,7 +187,7 @@ def _reaches(state: ItemState) -> Callable[[_Act], Iterator[Change]]:
     return effect
 
 
-def _item_state(act: _Act) -> Change:
+def _item_state(act: Act) -> Change:
     # segments that cannot be read as video hold nothing up, unless there are no others
     return Change(
         "UPDATE items SET state = coalesce("
@@ -227,7 +200,7 @@ def _item_state(act: _Act) -> Change:
 # --- people's decisions ----------------------------------------------------------------------------------
 
 
-def _approved(act: _Act) -> Iterator[Change]:
+def _approved(act: Act) -> Iterator[Change]:
     facts = act.facts
     yield Change(
         "INSERT INTO approvals VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -246,7 +219,7 @@ def _approved(act: _Act) -> Iterator[Change]:
     yield from _reaches(ItemState.APPROVED)(act)
 
 
-def _suspect_decided(act: _Act) -> Iterator[Change]:
+def _suspect_decided(act: Act) -> Iterator[Change]:
     facts = act.facts
     yield Change(
         "INSERT OR REPLACE INTO suspects VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -254,7 +227,7 @@ def _suspect_decided(act: _Act) -> Iterator[Change]:
     )
 
 
-def _released(act: _Act) -> Iterator[Change]:
+def _released(act: Act) -> Iterator[Change]:
     facts = act.facts
     yield Change(
         "INSERT INTO releases VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -262,8 +235,8 @@ def _released(act: _Act) -> Iterator[Change]:
             facts["release"],
             act.item,
             facts["release_sha256"],
-            _json(facts["copies"]),
-            _json(facts["approvals"]),
+            json_text(facts["copies"]),
+            json_text(facts["approvals"]),
             act.told("request"),
             act.told("requester"),
             act.told("to_folder"),
@@ -284,7 +257,7 @@ def _released(act: _Act) -> Iterator[Change]:
 # --- the house -------------------------------------------------------------------------------------------
 
 
-def _created(act: _Act) -> Iterator[Change]:
+def _created(act: Act) -> Iterator[Change]:
     facts = act.facts
     yield Change(
         "INSERT INTO vault VALUES (?, ?, ?, ?, ?)", (act.seq, facts["agency"], facts["log"], facts["vkey"], act.at)
@@ -292,7 +265,7 @@ def _created(act: _Act) -> Iterator[Change]:
     yield from _enrolled(act)
 
 
-def _enrolled(act: _Act) -> Iterator[Change]:
+def _enrolled(act: Act) -> Iterator[Change]:
     operator = act.facts["operator"]
     # enrolled again: other roles from now on
     yield Change(
@@ -302,8 +275,8 @@ def _enrolled(act: _Act) -> Iterator[Change]:
             operator["key"],
             operator["alg"],
             operator["public"],
-            _json(operator["recipient"]),
-            _json(sorted(operator["roles"])),
+            json_text(operator["recipient"]),
+            json_text(sorted(operator["roles"])),
             operator.get("replaces"),
             act.told("name"),
             act.seq,
@@ -312,23 +285,23 @@ def _enrolled(act: _Act) -> Iterator[Change]:
     )
 
 
-def _revoked(act: _Act) -> Iterator[Change]:
+def _revoked(act: Act) -> Iterator[Change]:
     yield Change("UPDATE operators SET revoked = ? WHERE key = ?", (act.seq, act.facts["key"]))
 
 
-def _recipient(act: _Act) -> Iterator[Change]:
+def _recipient(act: Act) -> Iterator[Change]:
     recipient = act.facts["recipient"]
     yield Change(
         "INSERT OR REPLACE INTO recipients VALUES (?, ?, ?, ?)",
-        (recipient["recipient"], _json(recipient), act.facts["purpose"], act.seq),
+        (recipient["recipient"], json_text(recipient), act.facts["purpose"], act.seq),
     )
 
 
-def _policy(act: _Act) -> Iterator[Change]:
-    yield Change("INSERT INTO policies VALUES (?, ?)", (act.seq, _json(act.facts["policy"])))
+def _policy(act: Act) -> Iterator[Change]:
+    yield Change("INSERT INTO policies VALUES (?, ?)", (act.seq, json_text(act.facts["policy"])))
 
 
-_EFFECTS: dict[str, Callable[[_Act], Iterator[Change]]] = {
+_EFFECTS: dict[str, Callable[[Act], Iterator[Change]]] = {
     EventKind.VAULT_CREATED: _created,
     EventKind.KEY_ENROLLED: _enrolled,
     EventKind.KEY_REVOKED: _revoked,
@@ -349,7 +322,3 @@ _EFFECTS: dict[str, Callable[[_Act], Iterator[Change]]] = {
 
 def _place(state: ItemState) -> int:
     return STATES.index(state)
-
-
-def _json(value: Any) -> str:
-    return canonical(value).decode("utf-8")
