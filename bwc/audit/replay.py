@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from bwc.audit.disposals import Disposals
 from bwc.audit.event import Entry
 from bwc.audit.findings import Findings
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
@@ -27,6 +28,13 @@ _OUTCOMES = {
     EventKind.POLICY_SET: Outcome.OK,
     EventKind.COPY_APPROVED: Outcome.OK,
     EventKind.RELEASE_PUBLISHED: Outcome.OK,
+    EventKind.RETENTION_SET: Outcome.OK,
+    EventKind.HOLD_PLACED: Outcome.OK,
+    EventKind.HOLD_LIFTED: Outcome.OK,
+    EventKind.DISPOSITION_ORDERED: Outcome.OK,
+    EventKind.DISPOSITION_CANCELLED: Outcome.OK,
+    EventKind.DISPOSITION_CONFIRMED: Outcome.OK,
+    EventKind.DISPOSITION_DONE: Outcome.OK,
 }
 
 
@@ -56,6 +64,7 @@ class Standing:
     keys: dict[str, Enrolled] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
     vkey: str = ""
+    disposals: Disposals = field(default_factory=Disposals)
 
 
 class Replay:
@@ -73,6 +82,7 @@ class Replay:
         self._approvals: dict[int, _Approval] = {}
         self._renderers: dict[str, str] = {}
         self._checked: set[tuple[str, str]] = set()
+        disposals = self.standing.disposals
         self._effects: dict[EventKind, Callable[[Entry], None]] = {
             EventKind.VAULT_CREATED: self._created,
             EventKind.KEY_ENROLLED: self._enrolled,
@@ -82,6 +92,12 @@ class Replay:
             EventKind.COPY_CHECKED: self._check_made,
             EventKind.COPY_APPROVED: self._approved,
             EventKind.RELEASE_PUBLISHED: self._released,
+            EventKind.HOLD_PLACED: disposals.placed,
+            EventKind.HOLD_LIFTED: disposals.lifted,
+            EventKind.DISPOSITION_ORDERED: lambda entry: disposals.ordered(entry, self._person(entry)),
+            EventKind.DISPOSITION_CANCELLED: disposals.cancelled,
+            EventKind.DISPOSITION_CONFIRMED: lambda entry: disposals.confirmed(entry, self._person(entry)),
+            EventKind.DISPOSITION_DONE: disposals.done,
         }
 
     def take(self, entry: Entry) -> None:
@@ -136,6 +152,11 @@ class Replay:
         if asked is not None and entry.outcome != asked:
             self._findings.bad(7, f"{entry.kind} cannot have the outcome {entry.outcome}", where)
             return
+        try:
+            self.standing.disposals.may_act(entry)
+        except IntegrityError as error:
+            self._findings.refused(7, error, where)
+            return
         effect = self._effects.get(kind)
         if effect is None or kind is EventKind.VAULT_CREATED or entry.outcome != "ok":
             return
@@ -143,6 +164,9 @@ class Replay:
             effect(entry)
         except IntegrityError as error:
             self._findings.refused(7, error, where)
+
+    def _person(self, entry: Entry) -> str:
+        return self.standing.keys[entry.actor].person
 
     def _created(self, entry: Entry) -> None:
         if entry.facts.get("log") != entry.log:
@@ -194,7 +218,7 @@ class Replay:
         self.standing.policy = Policy.from_json(_member(entry.facts, "policy", dict))
 
     def _rendered(self, entry: Entry) -> None:
-        self._renderers[_text(entry.facts, "copy_sha256")] = self.standing.keys[entry.actor].person
+        self._renderers[_text(entry.facts, "copy_sha256")] = self._person(entry)
 
     def _check_made(self, entry: Entry) -> None:
         self._checked.add((_text(entry.facts, "copy_sha256"), _text(entry.facts, "report_sha256")))

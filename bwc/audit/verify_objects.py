@@ -116,6 +116,7 @@ class _RecordedBody:
     log: str
     commit: str
     file: str
+    destroyed: int | None  # the entry from which on it may be absent
 
     @property
     def name(self) -> str:
@@ -134,6 +135,7 @@ def verify_objects(
         raise UsageError("the share of data to read is between 0 and 1")
     check = _Check(report, source)
     check.read_log()
+    check.lay_to_rest()
     objects, bodies = check.objects, check.bodies
     chosen = set(random.SystemRandom().sample(sorted(objects), math.ceil(read_data * len(objects))))
     for done, (name, recorded) in enumerate(objects.items()):
@@ -145,7 +147,9 @@ def verify_objects(
     for body in bodies.values():
         check.check_body(body)
     check.note_unknown()
-    report.findings.ok(8, f"{len(objects)} objects ({len(chosen)} read in full), {len(bodies)} private bodies")
+    gone = len(report.standing.disposals.items)
+    said = f"{len(objects)} objects ({len(chosen)} read in full), {len(bodies)} private bodies"
+    report.findings.ok(8, said + (f"; {gone} item{'' if gone == 1 else 's'} destroyed by order" if gone else ""))
 
 
 class _Check:
@@ -156,6 +160,7 @@ class _Check:
         self.objects: dict[str, _Recorded] = {}
         self.bodies: dict[str, _RecordedBody] = {}  # by commitment
         self._replaced: set[str] = set()  # files that a later entry put others in place of
+        self._destroyed: dict[str, set[str]] = {}  # names on a shelf that may be absent, by shelf
 
     def read_log(self) -> None:
         """Gather the objects and bodies that the entries name, as the last entry about each has them."""
@@ -192,7 +197,26 @@ class _Check:
             if entry.kind != EventKind.ITEM_REWRAPPED:
                 raise IntegrityError(f"{known.name} is recorded otherwise later")
             self._replaced.add(known.file)
-        self.bodies[commit] = _RecordedBody(entry.seq, entry.log, commit, file)
+        by = known.destroyed if known else self._report.standing.disposals.may_miss_body(entry)
+        self.bodies[commit] = _RecordedBody(entry.seq, entry.log, commit, file, by)
+
+    def lay_to_rest(self) -> None:
+        """Set aside what an order destroyed; note what of it lies here all the same."""
+        disposals = self._report.standing.disposals
+        gone = {name: one for name, one in self.objects.items() if one.item in disposals.items}
+        bodies = {name: one for name, one in self.bodies.items() if one.destroyed is not None}
+        self.objects = {name: one for name, one in self.objects.items() if name not in gone}
+        self.bodies = {name: one for name, one in self.bodies.items() if name not in bodies}
+        self._destroyed = {
+            "objects": set(gone),
+            "manifests": set(gone),
+            "envelopes": {one.object.envelope_sha256 for one in gone.values()},
+            "bodies": {one.file for one in bodies.values()},
+        }
+        for item, stone in disposals.items.items():
+            if stone.done is None:
+                what = f"destruction confirmed by entry {stone.confirmed} is not finished: bwc dispose --finish"
+                self._findings.note(8, what, f"item {item}")
 
     def check_object(self, recorded: _Recorded, *, deep: bool) -> None:
         self._attempt(recorded.name, self._check_manifest, recorded)
@@ -209,7 +233,11 @@ class _Check:
         known["bodies"] = {one.file for one in self.bodies.values()}
         for shelf, names in known.items():
             for name in self._source.names(shelf):
-                if name not in names:
+                if name in self._destroyed.get(shelf, ()):
+                    if shelf in ("envelopes", "bodies"):  # sealed bytes may stay under a lock: nobody can read them
+                        what = "destroyed by order, yet it lies here (again): bwc dispose --finish"
+                        self._findings.note(8, what, f"{shelf}/{name}")
+                elif name not in names:
                     replaced = name in self._replaced
                     what = "replaced by a later entry, not erased yet" if replaced else "no published entry names it"
                     self._findings.note(8, what, f"{shelf}/{name}")

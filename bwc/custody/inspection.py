@@ -1,11 +1,12 @@
 """Verify a whole vault: the log, then what it points to. Needs no operator's key and writes nothing into the vault."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
+from bwc.audit.disposals import Tombstone
 from bwc.audit.findings import STEPS, Grade
 from bwc.audit.log import CHECKPOINT, KEPT
 from bwc.audit.pins import Pin, fingerprint_text, pin_of, typed_key
@@ -42,6 +43,10 @@ class Inspection:
         return {
             "agency": self.agency,
             "data": self.data,
+            "destroyed": [
+                {"entry": stone.confirmed, "finished": stone.done is not None, "item": item}
+                for item, stone in self._destroyed.items()
+            ],
             "entries": self.log.entries,
             "findings": found,
             "fingerprint": fingerprint_text(self.log.key) if self.log.key else None,
@@ -61,12 +66,20 @@ class Inspection:
         ]
         lines += [
             "",
-            f"{self.log.entries} entries, {self.log.items} items, {self.log.signatures} signatures; {self.data}",
+            f"{self.log.entries} entries, {self.log.items} items{self._gone}, {self.log.signatures} signatures; {self.data}",
         ]
         if self.log.key:
             lines.append(f"fingerprint {fingerprint_text(self.log.key)}")
         lines.append(f"verdict     {self.verdict} ({self.data})" + (f", {self.agency}" if self.agency else ""))
         return "\n".join(lines)
+
+    @property
+    def _destroyed(self) -> Mapping[str, Tombstone]:
+        return self.log.standing.disposals.items
+
+    @property
+    def _gone(self) -> str:
+        return f" ({len(self._destroyed)} destroyed by order)" if self._destroyed else ""
 
     def raise_unless_ours(self) -> None:
         """Raise the first finding as its `IntegrityError`; `NotPinned` when it is whole but tied to no known key."""

@@ -27,6 +27,7 @@ from bwc.storage.queries import (
     segment_row,
     suspect_row,
 )
+from bwc.storage.retention_tables import RetentionTables
 from bwc.storage.rows import (
     ApprovalRow,
     DocumentRow,
@@ -68,6 +69,7 @@ class Catalog:
         """Open the catalog, or make it. `read_only` writes nothing, so it also opens a copy on a read-only medium."""
         self.path = path
         self._db = Database(path, read_only=read_only, wait_s=wait_s)
+        self.retention = RetentionTables(self._db)
         try:
             self._make_tables(read_only=read_only)
         except BaseException:
@@ -294,12 +296,20 @@ class Catalog:
             raise StorageError(f"{self.path} was written by a newer bwc", "install that version")
         if version == catalog_schema.VERSION:
             return
-        if read_only:
+        if read_only and version == 0:
             raise StorageError(f"{self.path} is not a catalog", "bwc catalog rebuild")
+        if read_only:
+            # an earlier version's: brought up by whoever may write it
+            Catalog(self.path).close()
+            return
         with self._db.transaction():
-            if self._version() == 0:  # nobody was faster
+            version = self._version()  # somebody may have been faster
+            if version == 0:
                 self._db.script(catalog_schema.EVENTS + catalog_schema.PROJECTION)
-                self._db.write(f"PRAGMA user_version = {catalog_schema.VERSION}")
+            while 0 < version < catalog_schema.VERSION:
+                self._db.script(catalog_schema.UPGRADES[version])
+                version += 1
+            self._db.write(f"PRAGMA user_version = {catalog_schema.VERSION}")
 
     def _version(self) -> int:
         version: int = self._db.read("PRAGMA user_version")[0][0]

@@ -1,6 +1,6 @@
 """The catalog's tables: the log's entries (the durable act) and, all derived from them, what we hold."""
 
-VERSION = 1
+VERSION = 2
 
 # Kept: an entry is never changed, and gone only with the whole table when the catalog is rebuilt from the log's files.
 EVENTS = """
@@ -17,7 +17,7 @@ CREATE TRIGGER events_undeleted BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT
 """
 
 # Derived. Personal columns (officer … names, request, note, name) come from private bodies and are NULL without them.
-PROJECTION = """
+_WHAT_WE_HOLD = """
 CREATE TABLE vault (
     seq INTEGER PRIMARY KEY, agency TEXT NOT NULL, log TEXT NOT NULL, vkey TEXT NOT NULL, at TEXT NOT NULL
 ) STRICT;
@@ -136,6 +136,90 @@ CREATE TABLE recipients (
 CREATE TABLE policies (seq INTEGER PRIMARY KEY, policy TEXT NOT NULL) STRICT;
 """
 
+# Derived too: what says how long things are kept, and what was destroyed.
+RETENTION = """
+CREATE TABLE enrolments (seq INTEGER PRIMARY KEY, key TEXT NOT NULL, roles TEXT NOT NULL, name TEXT) STRICT;
+CREATE INDEX enrolments_of_key ON enrolments (key);
+CREATE TABLE schedules (seq INTEGER PRIMARY KEY, schedule TEXT NOT NULL, at TEXT NOT NULL, actor TEXT NOT NULL) STRICT;
+CREATE TABLE claims (
+    seq INTEGER PRIMARY KEY,
+    item TEXT NOT NULL,
+    at TEXT NOT NULL,
+    unread INTEGER NOT NULL,
+    category TEXT COLLATE NOCASE,
+    case_ids TEXT
+) STRICT;
+CREATE INDEX claims_of_item ON claims (item);
+CREATE TABLE case_states (
+    seq INTEGER PRIMARY KEY,
+    case_id TEXT COLLATE NOCASE,
+    open INTEGER NOT NULL,
+    note TEXT,
+    at TEXT NOT NULL,
+    actor TEXT NOT NULL
+) STRICT;
+CREATE INDEX states_of_case ON case_states (case_id);
+CREATE TABLE holds (
+    seq INTEGER PRIMARY KEY,
+    hold TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    item TEXT,
+    case_id TEXT COLLATE NOCASE,
+    reason TEXT,
+    at TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    lifted INTEGER,
+    lifted_at TEXT
+) STRICT;
+CREATE INDEX holds_of_item ON holds (item);
+CREATE TABLE orders (
+    seq INTEGER PRIMARY KEY,
+    disposition TEXT NOT NULL,
+    item TEXT NOT NULL,
+    scope TEXT NOT NULL,
+    facts TEXT NOT NULL,
+    reason TEXT,
+    at TEXT NOT NULL,
+    actor TEXT NOT NULL,
+    cancelled INTEGER,
+    confirmed INTEGER,
+    confirmed_at TEXT,
+    confirmed_by TEXT,
+    done INTEGER,
+    done_at TEXT,
+    done_facts TEXT
+) STRICT;
+CREATE INDEX orders_of_item ON orders (item);
+CREATE TABLE destroyed (
+    object TEXT PRIMARY KEY,
+    item TEXT NOT NULL,
+    role TEXT NOT NULL,
+    segment INTEGER NOT NULL,
+    sealed_bytes INTEGER NOT NULL,
+    manifest TEXT NOT NULL,
+    envelope TEXT NOT NULL,
+    seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX destroyed_of_item ON destroyed (item);
+CREATE TABLE destroyed_bodies (
+    body TEXT PRIMARY KEY, file TEXT NOT NULL, item TEXT NOT NULL, seq INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX destroyed_bodies_of_item ON destroyed_bodies (item);
+"""
+
+# To bring a catalog up from an earlier version without a key: what only private bodies tell stays unknown until
+# `bwc catalog rebuild`, and what is unknown keeps its item.
+UPGRADES = {
+    1: RETENTION  # noqa: S608
+    + """
+INSERT INTO enrolments SELECT seq, key, roles, name FROM operators;
+INSERT INTO claims SELECT seq, item, json_extract(CAST(entry AS TEXT), '$.event.at'), 1, NULL, NULL FROM events
+    WHERE item IS NOT NULL AND instr(entry, CAST('"kind":"item.duplicate"' AS BLOB));
+"""
+}
+
+PROJECTION = _WHAT_WE_HOLD + RETENTION
+
 PROJECTION_TABLES = (
     "vault",
     "bodies",
@@ -150,4 +234,12 @@ PROJECTION_TABLES = (
     "operators",
     "recipients",
     "policies",
+    "enrolments",
+    "schedules",
+    "claims",
+    "case_states",
+    "holds",
+    "orders",
+    "destroyed",
+    "destroyed_bodies",
 )

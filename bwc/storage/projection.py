@@ -10,6 +10,7 @@ from typing import Any
 
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind, ObjectRole, Outcome
+from bwc.storage import projection_retention as retention
 from bwc.storage.change import Act, Change, json_text
 from bwc.storage.rows import STATES, ItemState
 
@@ -162,6 +163,7 @@ def _tagged(act: Act) -> Iterator[Change]:
     for column in ("officer", "camera", "category", "recorded_at", "clock_offset_ms"):
         if column in new:
             yield Change(f"UPDATE items SET {column} = ? WHERE item = ?", (new[column], act.item))  # noqa: S608
+    yield from retention.claim(act)
     if "case_ids" in new:
         yield Change("UPDATE items SET case_ids = ? WHERE item = ?", (json_text(new["case_ids"]), act.item))
         yield Change("DELETE FROM cases WHERE item = ?", (act.item,))
@@ -283,6 +285,10 @@ def _enrolled(act: Act) -> Iterator[Change]:
             act.at,
         ),
     )
+    yield Change(
+        "INSERT INTO enrolments VALUES (?, ?, ?, ?)",
+        (act.seq, operator["key"], json_text(sorted(operator["roles"])), act.told("name")),
+    )
 
 
 def _revoked(act: Act) -> Iterator[Change]:
@@ -308,6 +314,7 @@ _EFFECTS: dict[str, Callable[[Act], Iterator[Change]]] = {
     EventKind.RECIPIENT_ADDED: _recipient,
     EventKind.POLICY_SET: _policy,
     EventKind.ITEM_INGESTED: _ingested,
+    EventKind.ITEM_DUPLICATE: retention.claim,
     EventKind.ITEM_INDEXED: _indexed,
     EventKind.ITEM_TAGGED: _tagged,
     EventKind.ITEM_REWRAPPED: _rewrapped,
@@ -317,6 +324,7 @@ _EFFECTS: dict[str, Callable[[Act], Iterator[Change]]] = {
     EventKind.SUSPECT_DECIDED: _suspect_decided,
     EventKind.COPY_APPROVED: _approved,
     EventKind.RELEASE_PUBLISHED: _released,
+    **retention.EFFECTS,
 }
 
 

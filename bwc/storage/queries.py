@@ -12,6 +12,7 @@ from bwc.storage.rows import (
     DocumentRow,
     ItemFilter,
     ItemRow,
+    ItemState,
     OperatorRow,
     RecipientRow,
     ReleaseRow,
@@ -39,6 +40,8 @@ def item_query(wanted: ItemFilter) -> tuple[str, list[str | int]]:
     where("camera = ?", wanted.camera)
     where("category = ?", wanted.category)
     where("state = ?", None if wanted.state is None else STATES.index(wanted.state))
+    if wanted.state is None and not wanted.disposed:
+        where("state <> ?", STATES.index(ItemState.DISPOSED))
     where("coalesce(recorded_at, ingested_at) >= ?", wanted.since)
     where("coalesce(recorded_at, ingested_at) < ?", wanted.until)
     where(f"instr(lower({_SEARCHED}), lower(?))", wanted.text)

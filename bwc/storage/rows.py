@@ -23,6 +23,7 @@ class ItemState(StrEnum):
     CHECKED = "checked"
     APPROVED = "approved"
     RELEASED = "released"
+    DISPOSED = "disposed"  # destroyed by order; only its entries are left
 
 
 STATES = tuple(ItemState)  # the catalog keeps the position in this order
@@ -49,6 +50,7 @@ class ItemFilter:
     until: str | None = None  # and before
     text: str | None = None  # anywhere in item id, officer, camera, category, cases or file names
     limit: int | None = None
+    disposed: bool = False  # destroyed items too; `state` finds them alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

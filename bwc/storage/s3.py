@@ -232,6 +232,13 @@ class S3Store:
             raise UsageError(f"{shelf.value} are never erased")
         self._delete(self._key(shelf, name))
 
+    def destroy(self, shelf: Shelf, name: str) -> bool:
+        try:
+            self._delete(self._key(shelf, name))
+        except HoldInForce:
+            return False
+        return True
+
     def discard_unnamed(self, shelf: Shelf, name: str) -> None:
         self._delete(self._key(shelf, name))
 

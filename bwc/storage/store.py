@@ -1,7 +1,7 @@
 """Write-once object store: the protocol, and a local folder.
 
 A store knows names and bytes, nothing of their meaning. Everything is written once and nothing is ever replaced;
-envelopes and bodies may be erased. All writes are durable when they return. `bwc.storage.s3` is the same on S3.
+envelopes and bodies may be erased; objects and manifests go only when their item is destroyed by order. All writes are durable when they return. `bwc.storage.s3` is the same on S3.
 
 A store that can refuse deletion is a `LockingStore` too (`isinstance` tells): objects and manifests can be locked
 there until a time and put under legal hold. Envelopes and bodies never are, so that keys can always be destroyed.
@@ -91,6 +91,13 @@ class ObjectStore(Protocol):
 
     def erase(self, shelf: Shelf, name: str) -> None:
         """Delete an envelope or a body, if it is there. Raises `UsageError` on shelves that are never erased."""
+        ...
+
+    def destroy(self, shelf: Shelf, name: str) -> bool:
+        """Delete anything of an item whose destruction was confirmed, if it is there.
+
+        False when a retention lock of the store forbids it: then it stays, and nobody can read it.
+        """
         ...
 
     def discard_unnamed(self, shelf: Shelf, name: str) -> None:
@@ -186,6 +193,10 @@ class LocalStore:
         if shelf not in ERASABLE:
             raise UsageError(f"{shelf.value} are never erased")
         self.disk.remove(path_of(shelf, name))
+
+    def destroy(self, shelf: Shelf, name: str) -> bool:
+        self.disk.remove(path_of(shelf, name))
+        return True
 
     def discard_unnamed(self, shelf: Shelf, name: str) -> None:
         self.disk.remove(path_of(shelf, name))

@@ -128,7 +128,36 @@ def whole_day(first: LocalOperator, second: LocalOperator) -> History:
     told.tell("key.revoked", {"key": second.key_id})
     new = sealed("facts", 0, "A0") | {"envelope": digest("envelope without Grace")}
     told.tell("item.rewrapped", {"envelopes": 1}, item="2026-1122-AAAAAA", objects=(new,))
+    kept_and_destroyed(told)
     return told
+
+
+def kept_and_destroyed(told: History, item: str = "2026-1122-EEEEEE") -> None:
+    """A schedule, cases, holds, and an item that goes the whole way to its destruction."""
+    schedule = {"format": "bwc.retention/1", "grace_days": 0, "keep": {"traffic": "90 days"}}
+    told.tell("retention.set", {"schedule": schedule})
+    ingest(
+        told, item, names=("gone.mp4",), officer="B0GONE", cases=("26-77",), recorded_at="2026-01-01T00:00:00.000000Z"
+    )
+    told.tell(
+        "item.duplicate",
+        {"existing": item, "segments": 1},
+        {"category": "assault", "case_ids": ["26-78"], "officer": "B0GONE"},
+        item=item,
+    )
+    again = "2026-1122-BBBBBB"
+    told.tell(
+        "item.duplicate", {"existing": again, "segments": 1}, {"category": "dui", "case_ids": ["26-6"]}, item=again
+    )
+    told.tell("case.opened", {}, {"case": "26-77", "note": ""})
+    told.tell("case.closed", {}, {"case": "26-77", "note": "pleaded"})
+    told.tell("hold.placed", {"hold": "H-1", "scope": "item"}, {"case": None, "reason": "Goner v. City"}, item=item)
+    told.tell("hold.placed", {"hold": "H-2", "scope": "case"}, {"case": "26-9", "reason": "subpoena"})
+    told.tell("hold.lifted", {"hold": "H-1"}, {"reason": "settled"}, item=item)
+    order = {"order": "D-1", "scope": "item"}
+    told.tell("disposition.ordered", {**order, "due": True}, {"reason": "schedule"}, item=item)
+    told.tell("disposition.confirmed", order, item=item)
+    told.tell("disposition.done", {**order, "left": 0}, item=item)
 
 
 def ingest(

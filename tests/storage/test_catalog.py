@@ -158,8 +158,9 @@ def test_documents_decisions_and_releases_are_found(catalog: Catalog, told: Hist
     assert (suspect.choice, suspect.note) == ("keep", "a poster")
     (release,) = catalog.releases(A)
     assert (release.request, release.copies, release.approvals) == ("R-311", (digest("copy"),), (approval.seq,))
-    assert catalog.body_ids() == {digest(f"file{seq}") for seq in told.bodies}
-    assert {catalog.body_file(digest(f"body{seq}")) for seq in told.bodies} == catalog.body_ids()
+    gone = {one.file for one in catalog.retention.destroyed_bodies(GONE)}
+    assert catalog.body_ids() == {digest(f"file{seq}") for seq in told.bodies} - gone
+    assert {catalog.body_file(digest(f"body{seq}")) for seq in told.bodies} - {None} == catalog.body_ids()
     assert catalog.body_file(digest("none")) is None
 
 
@@ -310,3 +311,61 @@ def test_read_only_writes_nothing(catalog: Catalog, tmp_path: Path) -> None:
 
 def test_only_the_owner_can_read_the_file(catalog: Catalog) -> None:
     assert {path.stat().st_mode & 0o777 for path in catalog.path.parent.glob("catalog.sqlite*")} == {0o600}
+
+
+GONE = "2026-1122-EEEEEE"
+PERSONAL = (b"B0GONE", b"gone.mp4", b"26-77", b"26-78", b"Goner", digest(GONE + "gone.mp4").encode(), b"assault")
+
+
+def test_a_destroyed_item_leaves_a_tombstone_and_nothing_of_people(catalog: Catalog, told: History) -> None:
+    row = catalog.item(GONE)
+    assert row.state is ItemState.DISPOSED
+    assert (row.officer, row.category, row.case_ids, row.names, row.recorded_at) == (None, None, (), (), None)
+    assert catalog.items(ItemFilter(state=ItemState.DISPOSED)) == [row]
+    assert len(catalog.items(ItemFilter(disposed=True))) == 3
+    assert catalog.objects_of(GONE) == []
+    assert catalog.segments(GONE, None) == []
+    assert not catalog.find_content(digest(GONE + "gone.mp4"))
+    assert not catalog.may_hold(31)
+    tombstone = catalog.retention.tombstone(GONE)
+    assert tombstone is not None
+    assert (tombstone.order, tombstone.state, tombstone.reason) == ("D-1", "done", "schedule")
+    assert sorted(one.role for one in catalog.retention.destroyed_objects(GONE)) == ["segment", "sidecar"]
+    assert len(catalog.retention.destroyed_bodies(GONE)) == 4  # the order's own stays
+    assert catalog.body_file(digest("body" + str(tombstone.seq))) is not None
+    assert GONE not in {one.item for one in catalog.retention.kept()}
+
+
+def test_what_a_second_arrival_says_counts_for_retention(catalog: Catalog) -> None:
+    (second,) = catalog.retention.kept(B)
+    assert second.categories == ("traffic", "dui")
+    assert second.cases == ("26-5", "26-6")
+    assert second.changed_at is not None
+    assert not second.unread
+    assert catalog.retention.items_of_case("26-6") == [B]
+
+
+def test_a_rebuild_without_a_key_knows_no_reason_to_destroy(catalog: Catalog) -> None:
+    catalog.rebuild(lambda event: None)
+    assert {(one.categories, one.unread) for one in catalog.retention.kept()} == {(None, False), (None, True)}
+    assert [(one.hold, one.case) for one in catalog.retention.holds()] == [("H-1", None), ("H-2", None)]
+    assert [one.case for one in catalog.retention.cases()] == [None, None]
+
+
+def test_a_catalog_of_the_first_version_is_brought_up(catalog: Catalog, told: History) -> None:
+    from bwc.storage.catalog_schema import RETENTION
+
+    old = [line.split()[2] for line in RETENTION.splitlines() if line.startswith("CREATE TABLE")]
+    before = catalog.items()
+    catalog.close()
+    with sqlite3.connect(catalog.path) as database:
+        for table in old:
+            database.execute(f"DROP TABLE {table}")
+        database.execute("PRAGMA user_version = 1")
+    with Catalog(catalog.path, read_only=True) as again:
+        assert again.items() == before
+        assert again.retention.roles_at("ab" * 16, 5) == ()
+        assert {one.item: one.unread for one in again.retention.kept()} == {A: False, B: True}
+    with Catalog(catalog.path) as again:
+        again.rebuild(told.body_of)
+        assert {one.item: one.unread for one in again.retention.kept()} == {A: False, B: False}

@@ -94,6 +94,17 @@ class ObjectStoreSuite:
             store.discard_unnamed(shelf, A)
             assert list(store.names(shelf)) == [B]
 
+    def test_what_was_ordered_destroyed_goes_or_is_said_to_be_locked(self, store: ObjectStore) -> None:
+        for shelf in DOCUMENTS:
+            store.put(shelf, A, b"one")
+            store.put(shelf, B, b"two")
+            if store.destroy(shelf, A):
+                assert store.get(shelf, A) is None
+                assert store.destroy(shelf, A)  # again is no error
+            else:
+                assert shelf is Shelf.MANIFESTS
+            assert store.get(shelf, B) == b"two"
+
     @pytest.mark.parametrize("name", ["", "..", "../" + A, A.upper(), A[:-1], A + "0", A[:63] + "/"])
     def test_a_name_that_is_no_digest_is_refused(self, store: ObjectStore, name: str) -> None:
         for act in (store.get, store.size, store.open):
