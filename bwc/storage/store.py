@@ -1,7 +1,8 @@
 """Write-once object store: the protocol, and a local folder.
 
 A store knows names and bytes, nothing of their meaning. Everything is written once and nothing is ever replaced;
-envelopes and bodies may be erased; objects and manifests go only when their item is destroyed by order. All writes are durable when they return. `bwc.storage.s3` is the same on S3.
+envelopes and bodies may be erased; objects and manifests go only when their item is destroyed by order. All writes
+are durable when they return. `bwc.storage.s3` is the same on S3.
 
 A store that can refuse deletion is a `LockingStore` too (`isinstance` tells): objects and manifests can be locked
 there until a time and put under legal hold. Envelopes and bodies never are, so that keys can always be destroyed.
@@ -196,6 +197,9 @@ class LocalStore:
 
     def destroy(self, shelf: Shelf, name: str) -> bool:
         self.disk.remove(path_of(shelf, name))
+        for file in self.disk.names(f"{QUARANTINE}/{shelf.value}"):
+            if file.startswith(name):
+                self.disk.remove(f"{QUARANTINE}/{shelf.value}/{file}")
         return True
 
     def discard_unnamed(self, shelf: Shelf, name: str) -> None:
