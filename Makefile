@@ -7,6 +7,7 @@ BIN := $(VENV)/bin
 CLIP ?=
 DATA ?= ../shared/data
 ONLY ?=
+KILLS ?= 1000
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults test-independent clean
@@ -48,8 +49,8 @@ bench: setup ## figures of this machine, one table a room: ONLY="storage keys" f
 accuracy: setup ## what the detectors find on footage with known truth: DATA=folder
 	@$(BIN)/python tests/accuracy/measure.py $(DATA)
 
-faults: setup ## crashes, errors and lies at every file call; every byte flipped
-	@$(BIN)/pytest tests/storage tests/audit tests/release tests/journeys/test_tampering.py
+faults: setup ## crashes, kills, errors and lies at every file call; every byte flipped: KILLS=100 for fewer kills
+	@BWC_KILLS=$(KILLS) $(BIN)/pytest tests/faults tests/storage tests/audit tests/release tests/journeys/test_tampering.py
 
 test-independent: setup ## our formats judged by tools that others wrote (Go, Chromium, node)
 	@PYTHON=$(BIN)/python bash scripts/independent.sh tests/browser
