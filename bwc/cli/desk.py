@@ -10,7 +10,9 @@ from bwc.cli.terminal import seconds_text, size_text, table
 from bwc.errors import BwcError, LeakFound, MediaError, NotFound, PartlyDone, PolicyRefuses, UsageError
 
 if TYPE_CHECKING:
-    from bwc.redact.copies import Checked, Rendered
+    from bwc.jobs import Jobs
+    from bwc.redact.copies import Checked
+    from bwc.redact.making import Rendered
     from bwc.redact.session import PlanState
 
 PROFILES = click.Choice(["fast", "balanced", "max"])
@@ -125,6 +127,8 @@ def plan(
 @click.option("--file", "is_file", is_flag=True, help="WHAT is a file even if it looks like an item.")
 @click.option("--profile", type=PROFILES, default="balanced", show_default=True, help="For a loose file: as in detect.")
 @click.option("--no-check", is_flag=True, help="For a loose file: skip the second opinion.")
+@click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes that encode at once.  [default: processors]")
+@click.option("--scheduler", default="", help="Encode on the Dask cluster whose scheduler is here: tcp://HOST:8786.")
 def redact(
     entry: Entry,
     what: str,
@@ -135,22 +139,30 @@ def redact(
     is_file: bool,
     profile: str,
     no_check: bool,
+    jobs: int | None,
+    scheduler: str,
 ) -> None:
     """Render the redacted copy of an item from its plan; or of a loose FILE in one go, without a vault.
 
     A loose file is detected, rendered and checked; nothing of it is recorded anywhere.
     """
+    from bwc.jobs import Jobs
+
+    workers = Jobs(jobs, scheduler=scheduler)
     if is_file or Path(what).exists():
-        _redact_file(entry, Path(what), out, plan_file, save_plan, profile=profile, check_it=not no_check)
+        with workers:
+            _redact_file(
+                entry, Path(what), out, plan_file, save_plan, profile=profile, check_it=not no_check, jobs=workers
+            )
         return
     if out and ("." in what or "/" in what):
         raise NotFound(f"{what} does not exist", "check the path")
     if out or plan_file or save_plan or no_check:
         raise UsageError(f"{what} is not a file", "-o, --plan, --save-plan and --no-check are for loose files")
-    from bwc.redact import copies
+    from bwc.redact import making
 
-    with entry.house() as house, entry.terminal.progress("redact") as progress:
-        done = copies.render(house, house.find(what), progress=progress)
+    with workers, entry.house() as house, entry.terminal.progress("redact") as progress:
+        done = making.render(house, house.find(what), progress=progress, jobs=workers)
     entry.terminal.result({"copies": [one.to_json() for one in done]}, "\n".join(_copy_text(one) for one in done))
     _raise_lost([(f"{one.item} segment {one.segment}", one.frames_lost) for one in done])
 
@@ -199,6 +211,7 @@ def _redact_file(
     *,
     profile: str,
     check_it: bool,
+    jobs: "Jobs",
 ) -> None:
     from bwc.redact.loose import redact_file
 
@@ -207,7 +220,9 @@ def _redact_file(
     if not source.is_file():
         raise NotFound(f"{source} is not a file", "check the path")
     with entry.terminal.progress(f"redact {source.name}") as progress:
-        done = redact_file(source, out, plan_file=plan_file, profile=profile, check_copy=check_it, progress=progress)
+        done = redact_file(
+            source, out, plan_file=plan_file, profile=profile, check_copy=check_it, progress=progress, jobs=jobs
+        )
     if save_plan:
         _write_new(save_plan, done.plan_bytes)
     entry.terminal.result(done.to_json(), done.text())
@@ -301,7 +316,7 @@ def _cells(row: dict[str, Any]) -> tuple[object, ...]:
 
 
 def _copy_text(one: "Rendered") -> str:
-    return f"{one.item} segment {one.segment}: {one.frames} frames, {one.frames_lost} lost, {size_text(one.size_bytes)}, sha256 {one.copy_sha256}"
+    return f"{one.item} segment {one.segment}: {one.frames} frames, {one.frames_lost} lost, {size_text(one.size_bytes)}, sha256 {one.copy_sha256}\n{one.way_text}"
 
 
 def _check_text(one: "Checked") -> str:

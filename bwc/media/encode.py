@@ -18,6 +18,7 @@ from bwc.errors import MediaError
 from bwc.media.decode import frame_of
 from bwc.media.facts import Colour
 from bwc.media.h264 import avcc_of, clean_units, length_prefixed, nal_units
+from bwc.media.parameter_sets import ParameterSets
 from bwc.media.planes import Plane, Planes
 
 MAX_TICKS = 2**31 - 1  # FFmpeg keeps time bases in 32-bit integers
@@ -55,7 +56,12 @@ class H264Encoder:
         crf: int = 20,
         preset: str = "superfast",
         key_interval: int = 60,
+        beside: ParameterSets | None = None,
     ) -> None:
+        """With `beside`, what is encoded can stand in one track with pictures under those parameter sets, and a group
+
+        of pictures encoded by itself is the one encoded among others.
+        """
         if time_base <= 0 or max(time_base.numerator, time_base.denominator) > MAX_TICKS:
             raise MediaError(f"time base {time_base} cannot be encoded")
         self.width, self.height = width, height
@@ -70,6 +76,9 @@ class H264Encoder:
             # 5 % of CPU time (25.0 to 26.4 ms a 1080p frame, 2026-11) buys equal bytes on different processors.
             "cpu-independent": "1",
         }
+        if beside is not None:
+            level = max([_level(self.coded_width, self.coded_height), *(one.level for one in beside.facts())])
+            self._parameters |= {"stitchable": "1", "sps-id": str(beside.free_id()), "level": str(level)}
         if min(sar) > 0 and max(sar) <= _SAR_LIMIT and sar[0] != sar[1]:
             self._parameters["sar"] = f"{sar[0]}/{sar[1]}"
         if interlaced:
@@ -148,6 +157,13 @@ class H264Encoder:
             data = length_prefixed(clean_units(nal_units(bytes(packet))))
             samples.append(EncodedSample(data=data, pts=packet.pts, dts=packet.dts, key=packet.is_keyframe))
         return samples
+
+
+def _level(width: int, height: int) -> int:
+    """A level (times ten) whose picture size and speed up to 60 per second hold this one (H.264 table A-1)."""
+    blocks = -(-width // 16) * -(-height // 16)
+    table = ((1_620, 31), (3_600, 32), (8_704, 42), (36_864, 52), (139_264, 62))
+    return next((level for most, level in table if blocks <= most), 62)
 
 
 def _even(plane: Plane) -> Plane:

@@ -10,7 +10,7 @@ from bwc.errors import MediaError
 IDR, SEI, SPS, PPS, AUD, FILLER, SPS_EXT = 5, 6, 7, 8, 9, 12, 13
 # Buffering period, picture timing, recovery point: what a decoder may need. User data (4, 5: the encoder's name and
 # settings, captions, camera telemetry) and everything else is dropped.
-_SEI_KEPT = frozenset({0, 1, 6})
+SEI_KEPT = frozenset({0, 1, 6})
 _HIGH_PROFILES = frozenset({100, 110, 122, 144, 244})
 
 
@@ -49,7 +49,7 @@ def clean_units(units: Iterator[bytes]) -> list[bytes]:
     kept: list[bytes] = []
     for unit in units:
         kind = unit[0] & 31
-        if kind in (SPS, PPS, SPS_EXT, AUD, FILLER) or (kind == SEI and not set(sei_types(unit)) <= _SEI_KEPT):
+        if kind in (SPS, PPS, SPS_EXT, AUD, FILLER) or (kind == SEI and not set(sei_types(unit)) <= SEI_KEPT):
             continue
         kept.append(unit)
     return kept

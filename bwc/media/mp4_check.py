@@ -191,7 +191,7 @@ class _Walk:
             if len(content) != _ENTRY_FIXED.get(name, len(content)):
                 self.say(f"{name} holds {len(content)} bytes")
             if name == "avcC" and not _is_plain_avcc(content):
-                self.say("avcC holds more than one SPS and its PPS")
+                self.say("avcC holds other than one or two SPS and their PPS")
             if name not in _ENTRY_BOXES[kind]:
                 self.say(f"box {name!r} inside {kind} does not belong there")
         if len(names) != len(set(names)):
@@ -294,7 +294,9 @@ def _messages(coded: bytes) -> Iterator[int]:
 
 
 def _is_plain_avcc(content: bytes) -> bool:
+    """One SPS, or the recording's and ours (pictures copied, pictures encoded), then their PPS and nothing else."""
     position, kinds = 5, []
+    first = content[position] & 31
     for mask in (31, 255):
         count = content[position] & mask
         position += 1
@@ -306,7 +308,7 @@ def _is_plain_avcc(content: bytes) -> bool:
         if content[position + 3 : position + 4] != b"\x00":
             return False
         position += 4
-    return position == len(content) and kinds[:1] == [7] and set(kinds[1:]) == {8}
+    return position == len(content) and 1 <= first <= 2 and set(kinds[:first]) == {7} and set(kinds[first:]) == {8}
 
 
 def _boxes(body: bytes) -> Iterator[tuple[str, bytes]]:

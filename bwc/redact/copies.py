@@ -1,4 +1,4 @@
-"""Redacted copies of an item: rendered, checked, approved; what stands between a copy and its release."""
+"""Redacted copies of an item: checked, approved; what stands between a copy and its release."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -15,30 +15,6 @@ from bwc.redact.session import Edited, PlanState
 from bwc.roles import approvals_missing
 
 Progress = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rendered:
-    """A redacted copy just made."""
-
-    item: ItemId
-    segment: int
-    copy_sha256: str
-    plan_sha256: str
-    frames: int
-    frames_lost: int
-    size_bytes: int
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "bytes": self.size_bytes,
-            "copy_sha256": self.copy_sha256,
-            "frames": self.frames,
-            "frames_lost": self.frames_lost,
-            "item": self.item,
-            "plan_sha256": self.plan_sha256,
-            "segment": self.segment,
-        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,34 +112,6 @@ class Releasable:
     stride: int
     suspects: int
     approvals: tuple[int, ...]
-
-
-def render(house: House, item: ItemId, *, progress: Progress | None = None) -> list[Rendered]:
-    """Render the redacted copy of every recording of `item` from its current plan, straight into the vault."""
-    from bwc.redact.render import render as render_plan
-
-    done = []
-    for state in session.plans(house, item):
-        with (
-            house.open_original(item, state.segment, purpose="render") as original,
-            house.sink(item, ObjectRole.COPY, state.segment) as sink,
-        ):
-            result = render_plan(original, state.plan, sink, house.scratch, progress)
-        held = sink.held
-        one = Rendered(
-            item=item,
-            segment=state.segment,
-            copy_sha256=held.content_digest,
-            plan_sha256=state.sha256,
-            frames=result.frames,
-            frames_lost=result.frames_lost,
-            size_bytes=held.plain_bytes,
-        )
-        facts = {key: value for key, value in one.to_json().items() if key != "item"}
-        house.record_copy(item, held, facts)
-        held.forget()
-        done.append(one)
-    return done
 
 
 def check(house: House, item: ItemId, *, stride: int, progress: Progress | None = None) -> list[Checked]:

@@ -17,6 +17,7 @@ from typing import BinaryIO, cast
 
 from bwc.canonical import Json, sha256_hex
 from bwc.errors import LeakFound, PlanStale, StoreFull, UsageError
+from bwc.jobs import Jobs
 from bwc.redact.check import check
 from bwc.redact.check_report import CheckReport
 from bwc.redact.detect import analyse
@@ -25,6 +26,7 @@ from bwc.redact.plan_format import from_edited, to_bytes
 from bwc.redact.plan_view import PlanSummary, summary
 from bwc.redact.profiles import DEFAULT
 from bwc.redact.render import RenderResult, render
+from bwc.redact.rendering import way_json, way_text
 from bwc.roles import Policy
 from bwc.storage.stream import OpenedStream, SealingWriter
 
@@ -98,6 +100,7 @@ class LooseResult:
             "frames_lost": self.frames_lost,
             "not_checked": list(report.not_checked) if report else ["everything: --no-check"],
             "out": str(self.out),
+            **way_json(self.rendered),
             "plan": self.summary.to_json(),
             "plan_sha256": sha256_hex(self.plan_bytes),
             "suspects": self.suspects_json(),
@@ -109,6 +112,7 @@ class LooseResult:
         lines = [
             f"{self.out}: {made.frames} frames, {made.covered_frames} of them with something hidden ({tracks})",
             f"sha256 {made.copy_sha256}",
+            way_text(made),
         ]
         if made.frames_lost:
             lines.append(f"{made.frames_lost} frames of the original could not be decoded")
@@ -137,6 +141,7 @@ def redact_file(
     policy: Policy | None = None,
     progress: Progress | None = None,
     amend: Callable[[RedactionPlan], RedactionPlan] | None = None,
+    jobs: Jobs | None = None,
 ) -> LooseResult:
     """Write the redacted copy of `source` to `out`, which must not exist.
 
@@ -155,7 +160,7 @@ def redact_file(
             plan = _plan(original, plan_file, profile, policy or Policy(), phases)
             plan = amend(plan) if amend else plan
             with partial.open("xb") as sink:
-                made = render(original, plan, sink, lambda: SealedScratch(out.parent), phases.next())
+                made = render(original, plan, sink, lambda: SealedScratch(out.parent), phases.next(), jobs=jobs)
                 sink.flush()
                 os.fsync(sink.fileno())
             report = _checked(original, partial, plan, stride, phases) if check_copy else None

@@ -109,7 +109,7 @@ def test_a_faulty_copy_is_not_kept(place: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(
         loose,
         "render",
-        lambda original, plan, *rest: render(original, bare, *rest),  # forgets every cover
+        lambda original, plan, *rest, **named: render(original, bare, *rest, **named),  # forgets every cover
     )
     before = names(place)
     with pytest.raises(LeakFound, match="cover-weak"):
