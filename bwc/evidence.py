@@ -39,6 +39,7 @@ class EventKind(StrEnum):
     POLICY_SET = "policy.set"
     ITEM_INGESTED = "item.ingested"
     ITEM_DUPLICATE = "item.duplicate"
+    ITEM_REREAD = "item.reread"
     ITEM_INDEXED = "item.indexed"
     ITEM_OPENED = "item.opened"
     ITEM_TAGGED = "item.tagged"
@@ -87,6 +88,22 @@ class Segment:
     sha256: str
     size_bytes: int
     ordinal: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """A stretch of a file that its card could not give; zeros stand in its place, so that offsets hold."""
+
+    offset: int
+    size_bytes: int
+    cause: str  # the operating system's name of the error, like EIO
+
+    @property
+    def end(self) -> int:
+        return self.offset + self.size_bytes
+
+    def to_json(self) -> dict[str, Json]:
+        return {"bytes": self.size_bytes, "cause": self.cause, "offset": self.offset}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

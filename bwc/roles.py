@@ -31,6 +31,7 @@ MAY: dict[EventKind, frozenset[Role]] = {
     EventKind.POLICY_SET: frozenset({_M}),
     EventKind.ITEM_INGESTED: frozenset({_T}),
     EventKind.ITEM_DUPLICATE: frozenset({_T}),
+    EventKind.ITEM_REREAD: frozenset({_T}),
     EventKind.ITEM_INDEXED: frozenset({_T, _R}),
     EventKind.ITEM_OPENED: frozenset({_R}),
     EventKind.ITEM_TAGGED: frozenset({_T, _R}),

@@ -146,6 +146,7 @@ def verify_objects(
         progress(len(objects), len(objects))
     for body in bodies.values():
         check.check_body(body)
+    check.check_gaps()
     check.note_unknown()
     gone = len(report.standing.disposals.items)
     said = f"{len(objects)} objects ({len(chosen)} read in full), {len(bodies)} private bodies"
@@ -159,6 +160,7 @@ class _Check:
         self._source = source
         self.objects: dict[str, _Recorded] = {}
         self.bodies: dict[str, _RecordedBody] = {}  # by commitment
+        self._gaps: dict[int, int] = {}  # by entry: gaps in the signed manifests less gaps in the facts
         self._replaced: set[str] = set()  # files that a later entry put others in place of
         self._destroyed: dict[str, set[str]] = {}  # names on a shelf that may be absent, by shelf
 
@@ -166,6 +168,8 @@ class _Check:
         """Gather the objects and bodies that the entries name, as the last entry about each has them."""
         for entry in self._report.read():
             try:
+                if entry.kind == EventKind.ITEM_INGESTED:
+                    self._gaps[entry.seq] = -_count(entry.facts.get("gaps"))
                 for one in entry.objects if entry.objects_text else ():
                     self._record(entry, one)
                 if entry.body_commit is not None and entry.body_file is not None:
@@ -226,6 +230,14 @@ class _Check:
     def check_body(self, recorded: _RecordedBody) -> None:
         self._attempt(recorded.name, self._check_body, recorded)
 
+    def check_gaps(self) -> None:
+        """What an entry says of unread stretches is what the manifests of its objects say."""
+        for seq, difference in self._gaps.items():
+            if difference:
+                self._findings.bad(
+                    8, "it tells of another number of gaps than the manifests of its objects", f"entry {seq}"
+                )
+
     def note_unknown(self) -> None:
         """Note what lies there and is not what the log names now; it is harmless."""
         known: dict[str, Container[str]] = dict.fromkeys(SHELVES, self.objects)
@@ -265,6 +277,7 @@ class _Check:
 
     def _check_manifest(self, recorded: _Recorded) -> None:
         one = recorded.object
+        gaps = self._gaps.pop(recorded.seq, None)  # back when this manifest is counted
         data = self._source.manifest(one.object_id)
         if data is None:
             raise IntegrityError("its manifest is missing")
@@ -288,6 +301,8 @@ class _Check:
         enrolled = self._report.standing.keys.get(recorded.actor)
         if key != recorded.actor or enrolled is None or alg != enrolled.key.alg:
             raise ProofInvalid("its manifest is signed by another than who recorded it")
+        if gaps is not None and isinstance(manifest.get("gaps"), list):
+            self._gaps[recorded.seq] = gaps + len(manifest["gaps"])
         enrolled.key.verify(MANIFEST_FORMAT.encode() + b"\n" + canonical(manifest), decode_binary(sig))
 
     def _check_sealed(self, recorded: _Recorded, deep: bool) -> None:
@@ -315,6 +330,10 @@ class _Check:
             if _digest(file, number * width, width) != leaf:
                 return f" from byte {number * width} on"
         return ""
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int else 0
 
 
 def _is_texts(value: Any) -> bool:

@@ -162,6 +162,7 @@ def open_item(
                 wanted = house.sidecar(found, sidecar).object_id
             else:
                 wanted = house.segment(found, segment).object_id
+            gaps = house.gaps(wanted)
             purpose = "copy" if redacted else "export"
             with house.open_kept(found, segment, wanted, purpose=purpose, reason=reason, to=out.name) as source:
                 descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -173,7 +174,13 @@ def open_item(
         finally:
             partial.unlink(missing_ok=True)
     size = out.stat().st_size
-    entry.terminal.result({"item": item, "file": str(out), "bytes": size}, f"{out}  {size_text(size)}")
+    lost = sum(gap.size_bytes for gap in gaps)
+    for gap in gaps[:10]:
+        entry.terminal.say(f"zeros from byte {gap.offset:,} to {gap.end:,}: the card could not be read there")
+    entry.terminal.result(
+        {"item": item, "file": str(out), "bytes": size, "gaps": [gap.to_json() for gap in gaps]},
+        f"{out}  {size_text(size)}" + (f"  {len(gaps)} gaps, {lost:,} bytes are zeros" if gaps else ""),
+    )
 
 
 @command(
@@ -233,6 +240,10 @@ def _segment_cells(row: "SegmentRow") -> tuple[object, ...]:
     else:
         text = f"{facts.get('codec')}, {facts.get('width')}x{facts.get('height')}, {facts.get('frames')} frames"
         text += f", {int(facts.get('duration_ms') or 0) / 1000:.1f} s"  # type: ignore[arg-type]
+    damage = facts.get("damage")
+    if isinstance(damage, dict) and isinstance(damage["gaps"], list):
+        text += f", {len(damage['gaps'])} gaps where the card could not be read"
+        text += f", read better as {damage['reread_by']}" if "reread_by" in damage else ""
     if facts.get("frames_lost"):
         text += f", {facts['frames_lost']} frames lost"
     return row.segment, row.name or "?", row.state, text

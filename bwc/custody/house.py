@@ -5,7 +5,7 @@ objects are durable and proven before their event, the event is durable before t
 """
 
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import BinaryIO
@@ -17,6 +17,7 @@ from bwc.custody.receiving import Receiving
 from bwc.errors import BwcError
 from bwc.evidence import (
     EventKind,
+    Gap,
     ItemId,
     ObjectId,
     ObjectRole,
@@ -42,8 +43,19 @@ class House(Receiving, Keyring):
                 return made
         raise BwcError("no fresh item id could be made", "bwc doctor")
 
-    def seal(self, source: BinaryIO, *, item: ItemId, role: ObjectRole, segment: int) -> Held:
-        """Step 1: seal `source` and prove it. Nothing is recorded yet; nothing is left if it fails."""
+    def seal(
+        self,
+        source: BinaryIO,
+        *,
+        item: ItemId,
+        role: ObjectRole,
+        segment: int,
+        gaps: Callable[[], Sequence[Gap]] = tuple,
+    ) -> Held:
+        """Step 1: seal `source` and prove it. Nothing is recorded yet; nothing is left if it fails.
+
+        `gaps` is asked after the last byte: the stretches that are zeros because they could not be read.
+        """
         return self._vault.seal(
             source,
             item=item,
@@ -52,6 +64,7 @@ class House(Receiving, Keyring):
             signer=self.person,
             recipients=self._readers(FOOTAGE_READERS),
             now=datetime.now(UTC),
+            gaps=gaps,
         )
 
     # --- acts: opening and redaction --------------------------------------------------------------------

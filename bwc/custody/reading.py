@@ -13,7 +13,7 @@ from bwc.config import Places
 from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_vkey
 from bwc.errors import IntegrityError, KeyUnavailable, NotFound, NoVault
-from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
+from bwc.evidence import Gap, ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Operator
 from bwc.roles import Policy, Role
 from bwc.storage.body import open_body
@@ -188,6 +188,14 @@ class Reading:
     def may_hold(self, size_bytes: int) -> bool:
         """Whether anything held may have this size."""
         return self._catalog.may_hold(size_bytes)
+
+    def damaged(self, size_bytes: int) -> list[SegmentRow]:
+        """Held recordings of this size that could not be read whole; `media["damage"]` says what is missing."""
+        return self._catalog.damaged(size_bytes)
+
+    def gaps(self, object_id: ObjectId) -> tuple[Gap, ...]:
+        """The stretches of a sealed object that are zeros because the card could not be read there."""
+        return self._vault.manifest(object_id).gaps
 
     def prove(self, item: ItemId) -> None:
         """Read every object of `item` back from the device and compare. Raises `IntegrityError`."""

@@ -1,6 +1,6 @@
 """The acts of the dock: what came in is recorded, again, indexed, corrected."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from bwc.canonical import Json
@@ -30,8 +30,16 @@ class Receiving(Acting):
         sidecars: Sequence[tuple[str, Kept]],
         vendor: str,
         source: str,
-    ) -> None:
-        """`item.ingested`: the item is held from here on."""
+        damage: Sequence[Mapping[str, Json]] = (),
+        rereads: ItemId | None = None,
+        apart_from: Collection[ItemId] = (),
+    ) -> ItemId | None:
+        """`item.ingested`: the item is held from here on. Returns None.
+
+        When somebody else took in the same bytes meanwhile nothing is recorded and their item is returned, unless it is
+        one of `apart_from`. `damage` is what of which file could not be read; `rereads` the damaged item that this one
+        reads better, which gets an `item.reread`.
+        """
         everything = [*held, *(one for _, one in sidecars)]
         private: dict[str, Json] = {
             "camera": item.camera_id,
@@ -49,8 +57,26 @@ class Receiving(Acting):
             "source": source,
             "vendor": vendor,
         }
-        facts: dict[str, Json] = {"bytes": sum(one.plain_bytes for one in held), "gaps": 0, "segments": len(held)}
-        self.act(EventKind.ITEM_INGESTED, item.item_id, facts, private, [one.sealed for one in everything])
+        gaps = _gaps(damage)
+        facts: dict[str, Json] = {
+            "bytes": sum(one.plain_bytes for one in held),
+            "gaps": len(gaps),
+            "segments": len(held),
+        }
+        if damage:
+            private["damage"] = [dict(one) for one in damage]
+            facts["gap_bytes"] = sum(gaps)
+        if rereads:
+            facts["rereads"] = rereads
+        # between the look and the record nobody else may record the same bytes: two docks, one card
+        with self._disk.lock("lock"):
+            holders = {self.find_content(one.content_digest) if one.plain_bytes else None for one in held}
+            if len(holders) == 1 and (holder := holders.pop()) and holder not in apart_from:
+                return holder
+            self.act(EventKind.ITEM_INGESTED, item.item_id, facts, private, [one.sealed for one in everything])
+        if rereads:
+            self.act(EventKind.ITEM_REREAD, rereads, {"by": item.item_id, "gaps": len(gaps)}, {})
+        return None
 
     def record_duplicate(
         self,
@@ -94,3 +120,13 @@ class Receiving(Acting):
         old: dict[str, Json] = {"officer": row.officer, "category": row.category, "case_ids": list(row.case_ids)}
         private: dict[str, Json] = {"new": dict(new), "note": note, "old": {key: old[key] for key in new}}
         self.act(EventKind.ITEM_TAGGED, item, {"fields": sorted(new)}, private)
+
+
+def _gaps(damage: Sequence[Mapping[str, Json]]) -> list[int]:
+    """The lengths of all gaps."""
+    found: list[int] = []
+    for file in damage:
+        listed = file["gaps"]
+        assert isinstance(listed, list)
+        found += [gap["bytes"] for gap in listed if isinstance(gap, dict) and isinstance(gap["bytes"], int)]
+    return found

@@ -1,33 +1,23 @@
-"""What lies on a card, listed and opened without changing it: no link followed, no access time written.
+"""What lies on a card, listed without changing it: no link followed, no access time written.
 
 Names come from a stranger's file system. Inside bwc a name is text: valid printable UTF-8 stays as it is, a
 backslash becomes `\\\\`, and every other byte (not UTF-8, control, bidirectional override) becomes `\\xNN`.
 `name_text` and `name_bytes` are exact inverses, so no two files share a name.
 """
 
-import errno
-import io
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bwc.errors import NotFound, PartlyDone, StorageError, UsageError
+from bwc.errors import NotFound, StorageError, UsageError
 
 LITTER_NAMES = frozenset({".ds_store", "thumbs.db", "ehthumbs.db", "desktop.ini", ".localized"})
 LITTER_FOLDERS = frozenset({"system volume information", ".spotlight-v100", ".fseventsd", ".temporaryitems"})
 APPLE_DOUBLE = bytes.fromhex("00051607")  # first four bytes of a `._name` file, RFC 1740 appendix A
-
-
-class SourceUnreadable(PartlyDone):
-    """A file on the card gives no bytes, or not all of them."""
-
-
-class SourceChanged(PartlyDone):
-    """A file on the card grew, shrank or was replaced while it was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +61,7 @@ class Listing:
     root: Path
     files: tuple[CardFile, ...]
     left: tuple[Left, ...]
+    device: int = 0  # of the root: another one later means that the card is no longer mounted there
 
 
 def name_text(raw: bytes) -> str:
@@ -113,7 +104,8 @@ def list_card(card: Path) -> Listing:
     files: list[CardFile] = []
     left: list[Left] = []
     folders: list[bytes] = [b""]
-    with _root_of(root) as root_fd:
+    with open_root(root) as root_fd:
+        device = os.fstat(root_fd).st_dev
         while folders:
             folder = folders.pop()
             try:
@@ -130,83 +122,8 @@ def list_card(card: Path) -> Listing:
             left += not_taken
             folders += deeper
     by_name = sorted(files, key=lambda file: _natural(file.path))
-    return Listing(root=root, files=tuple(by_name), left=tuple(sorted(left, key=lambda each: each.name)))
-
-
-class SourceReader(io.RawIOBase):
-    """One file of a card, read once from start to end.
-
-    At the end of the file its size, modification time and inode are compared with the listing, so whoever reads to
-    the end (a seal) gets `SourceChanged` instead of an end of file and keeps nothing. `failure` holds what was raised.
-    """
-
-    def __init__(self, fd: int, file: CardFile, on_read: Callable[[int], None] | None = None) -> None:
-        super().__init__()
-        self._fd = fd
-        self._file = file
-        self._on_read = on_read
-        self.bytes_read = 0
-        self.failure: PartlyDone | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        # Copying past us (sendfile, mmap) would skip the comparison at the end.
-        raise io.UnsupportedOperation("a card's file is read through this reader only")
-
-    def readinto(self, buffer: object) -> int:
-        """Fill `buffer` unless the file ends; a short count is the end. Raises `SourceUnreadable`, `SourceChanged`."""
-        view = memoryview(buffer).cast("B")  # type: ignore[arg-type]
-        filled = 0
-        while filled < len(view):
-            try:
-                count = os.readv(self._fd, [view[filled:]])
-            except OSError as error:
-                raise self._fail(
-                    SourceUnreadable(f"{self._file.name} cannot be read at byte {self.bytes_read}: {error.strerror}")
-                ) from error
-            if count == 0:
-                self._compare()
-                break
-            filled += count
-            self.bytes_read += count
-            if self.bytes_read > self._file.size_bytes:
-                raise self._fail(SourceChanged(f"{self._file.name} grew while it was read"))
-        if self._on_read:
-            self._on_read(filled)
-        return filled
-
-    def _compare(self) -> None:
-        now = os.fstat(self._fd)
-        if self.bytes_read != self._file.size_bytes or not _is_same(self._file, now):
-            raise self._fail(SourceChanged(f"{self._file.name} changed while it was read"))
-
-    def _fail(self, failure: PartlyDone) -> PartlyDone:
-        self.failure = failure
-        return failure
-
-
-@contextmanager
-def open_source(root: Path, file: CardFile, on_read: Callable[[int], None] | None = None) -> Iterator[SourceReader]:
-    """Open a listed file for one reading, without following a link anywhere on its path.
-
-    Raises `SourceUnreadable` when it cannot be opened and `SourceChanged` when it is not the file that was listed.
-    """
-    try:
-        with _root_of(root if root.is_dir() else root.parent) as root_fd:
-            fd = _open_below(root_fd, file.path, os.O_RDONLY | os.O_NONBLOCK)
-    except OSError as error:
-        if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR):
-            raise SourceChanged(f"{file.name} is no longer the file that was listed") from error
-        raise SourceUnreadable(f"{file.name} cannot be opened: {error.strerror}") from error
-    try:
-        if not _is_same(file, os.fstat(fd)):
-            raise SourceChanged(f"{file.name} changed after the card was listed")
-        with closing(SourceReader(fd, file, on_read)) as reader:
-            yield reader
-    finally:
-        os.close(fd)
+    ordered = tuple(sorted(left, key=lambda each: each.name))
+    return Listing(root=root, files=tuple(by_name), left=ordered, device=device)
 
 
 def _list_folder(root: Path, root_fd: int, folder: bytes) -> tuple[list[CardFile], list[Left], list[bytes]]:
@@ -214,7 +131,7 @@ def _list_folder(root: Path, root_fd: int, folder: bytes) -> tuple[list[CardFile
     files: list[CardFile] = []
     left: list[Left] = []
     deeper: list[bytes] = []
-    fd = _open_below(root_fd, folder, os.O_RDONLY | os.O_DIRECTORY) if folder else os.dup(root_fd)
+    fd = open_below(root_fd, folder, os.O_RDONLY | os.O_DIRECTORY) if folder else os.dup(root_fd)
     is_litter_folder = any(part.decode("utf-8", "replace").lower() in LITTER_FOLDERS for part in folder.split(b"/"))
     try:
         with os.scandir(fd) as entries:
@@ -280,7 +197,7 @@ def _single(path: Path) -> Listing:
     info = path.stat()
     if not stat.S_ISREG(info.st_mode):
         raise UsageError(f"{path} is neither a folder nor a file")
-    return Listing(root=path, files=(_card_file(os.fsencode(path.name), info),), left=())
+    return Listing(root=path, files=(_card_file(os.fsencode(path.name), info),), left=(), device=info.st_dev)
 
 
 def _card_file(path: bytes, info: os.stat_result) -> CardFile:
@@ -289,12 +206,14 @@ def _card_file(path: bytes, info: os.stat_result) -> CardFile:
     )
 
 
-def _is_same(file: CardFile, info: os.stat_result) -> bool:
+def is_same(file: CardFile, info: os.stat_result) -> bool:
+    """Whether `info` is of the file as it was listed."""
     return stat.S_ISREG(info.st_mode) and file == _card_file(file.path, info)
 
 
 @contextmanager
-def _root_of(root: Path) -> Iterator[int]:
+def open_root(root: Path) -> Iterator[int]:
+    """A descriptor of the card's top folder."""
     fd = _open_quietly(os.fsencode(root), os.O_RDONLY | os.O_DIRECTORY, None)
     try:
         yield fd
@@ -302,7 +221,7 @@ def _root_of(root: Path) -> Iterator[int]:
         os.close(fd)
 
 
-def _open_below(root_fd: int, path: bytes, flags: int) -> int:
+def open_below(root_fd: int, path: bytes, flags: int) -> int:
     """Open `path` below `root_fd` one part at a time: no part may be a link, and no length limit applies to the whole."""
     parts = path.split(b"/")
     here = os.dup(root_fd)

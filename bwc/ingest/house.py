@@ -1,10 +1,10 @@
 """What the intake needs of custody: a handful of acts, each durable when it returns."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import BinaryIO, Protocol
 
 from bwc.canonical import Json
-from bwc.evidence import EvidenceItem, ItemId, ObjectRole, SealedObject
+from bwc.evidence import EvidenceItem, Gap, ItemId, ObjectRole, SealedObject
 from bwc.roles import Policy
 
 
@@ -21,14 +21,36 @@ class Held(Protocol):
     def forget(self) -> None: ...
 
 
+class Damaged(Protocol):
+    """A recording that is held with gaps; `media["damage"]` is what `bwc.ingest.damage` wrote of it."""
+
+    @property
+    def item_id(self) -> ItemId: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def media(self) -> Mapping[str, Json]: ...
+
+
 class House(Protocol):
     """What the intake needs of custody. Every `record_…` is durable when it returns; `publish` covers them all."""
 
     @property
     def policy(self) -> Policy: ...
     def new_item(self) -> ItemId: ...
-    def seal(self, source: BinaryIO, *, item: ItemId, role: ObjectRole, segment: int) -> Held:
-        """Seal `source` to its end and prove it; whatever `source` raises comes out, and nothing is then left."""
+    def seal(
+        self,
+        source: BinaryIO,
+        *,
+        item: ItemId,
+        role: ObjectRole,
+        segment: int,
+        gaps: Callable[[], Sequence[Gap]] = tuple,
+    ) -> Held:
+        """Seal `source` to its end and prove it; whatever `source` raises comes out, and nothing is then left.
+
+        `gaps` is asked after the last byte: what is zeros because it could not be read.
+        """
         ...
 
     def may_hold(self, size_bytes: int) -> bool:
@@ -37,6 +59,10 @@ class House(Protocol):
 
     def find_content(self, sha256: str) -> ItemId | None:
         """The item whose segment or sidecar has this plaintext digest."""
+        ...
+
+    def damaged(self, size_bytes: int) -> Sequence[Damaged]:
+        """Held recordings of this size that were read with gaps."""
         ...
 
     def prove(self, item: ItemId) -> None:
@@ -51,7 +77,13 @@ class House(Protocol):
         sidecars: Sequence[tuple[str, Held]],
         vendor: str,
         source: str,
-    ) -> None: ...
+        damage: Sequence[Mapping[str, Json]] = (),
+        rereads: ItemId | None = None,
+        apart_from: Collection[ItemId] = (),
+    ) -> ItemId | None:
+        """Record a new item; returns the item, none of `apart_from`, that came to hold the same bytes meanwhile."""
+        ...
+
     def record_duplicate(
         self,
         existing: ItemId,

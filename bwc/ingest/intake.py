@@ -20,13 +20,16 @@ from typing import BinaryIO, cast
 
 from bwc.canonical import Json, canonical
 from bwc.errors import BwcError, IntegrityError, Interrupted
-from bwc.evidence import EvidenceItem, ItemId, ObjectRole, Segment
-from bwc.ingest.card import CardFile, SourceChanged, SourceReader, SourceUnreadable, name_text, open_source
+from bwc.evidence import EvidenceItem, Gap, ItemId, ObjectRole, Segment
+from bwc.ingest.card import CardFile, name_text
+from bwc.ingest.damage import is_better
 from bwc.ingest.facts import Describe, describe_media
 from bwc.ingest.house import Held, House
-from bwc.ingest.manifest import MAX_BYTES, Arrived, Claim, Finding, compare, merged, read_claims
-from bwc.ingest.receipt import FileLine, Line, Receipt, State
+from bwc.ingest.manifest import Claim, Finding
+from bwc.ingest.reader import SourceChanged, SourceReader, SourceUnreadable, open_source
+from bwc.ingest.receipt import Line, Receipt, State
 from bwc.ingest.sources import Card, Recording, changes_since, read_card
+from bwc.ingest.taken import Meter, Taken, compare_sidecars, damage_problems, file_line, not_taken, position
 
 BLOCK = 4 * 2**20  # bytes read at once when only a digest is wanted
 NotRead = (SourceChanged, SourceUnreadable)
@@ -54,7 +57,7 @@ def take_in(
     found = read_card(card)
     tags = _Tags(officer=officer, camera=camera, case_ids=tuple(case_ids), category=category)
     total = sum(file.size_bytes for file in found.listing.files)
-    intake = _Intake(house, found, tags, describe, _Meter(total, progress))
+    intake = _Intake(house, found, tags, describe, Meter(total, progress))
     stopped_by = intake.run()
     checkpoint: int | None = None
     try:
@@ -93,7 +96,7 @@ class _Tags:
 class _Intake:
     """One run over one card."""
 
-    def __init__(self, house: House, card: Card, tags: "_Tags", describe: Describe, meter: "_Meter") -> None:
+    def __init__(self, house: House, card: Card, tags: "_Tags", describe: Describe, meter: Meter) -> None:
         self._house = house
         self._card = card
         self._source = name_text(os.fsencode(card.listing.root))
@@ -103,6 +106,7 @@ class _Intake:
         self.lines: list[Line] = []
         self.broken: list[IntegrityError] = []
         self.has_recorded = False
+        self._unfit: set[ItemId] = set()  # items whose bytes were found broken
 
     def run(self) -> BwcError | None:
         """Take in all recordings; what stopped it, if anything did. Recordings not reached get a line too."""
@@ -120,26 +124,26 @@ class _Intake:
         for recording in waiting:
             rest = [file for file in recording.files if file.name not in reached]
             if rest:
-                self.lines.append(_not_taken(recording.vendor, rest, f"{rest[0].name}: not reached"))
+                self.lines.append(not_taken(recording.vendor, rest, f"{rest[0].name}: not reached"))
         return stopped_by
 
     def _take(self, recording: Recording) -> None:
         if all(file.size_bytes and self._house.may_hold(file.size_bytes) for file in recording.segments):
             try:
-                digests = [self._digest(file) for file in recording.segments]
+                read = [self._digest(file) for file in recording.segments]
             except NotRead:
-                digests = []  # sealing meets the same fault and lists it
+                read = []  # sealing meets the same fault and lists it
+            digests = [digest for digest, _ in read]
             existing = self._item_of(digests)
             if existing:
-                self._again(recording, existing, digests)
+                self._again(recording, existing, digests, [gaps for _, gaps in read])
                 return
         self._new(recording)
 
     def _new(self, recording: Recording) -> None:
         item = self._house.new_item()
-        segments: list[tuple[CardFile, Held]] = []
-        sidecars: list[tuple[CardFile, Held]] = []
-        partners: list[CardFile] = []
+        segments: list[Taken] = []
+        sidecars: list[Taken] = []
         problems: list[str] = []
         missed: list[CardFile] = []
         files = [(file, ObjectRole.SEGMENT, file) for file in recording.segments]
@@ -147,46 +151,68 @@ class _Intake:
         try:
             for file, role, partner in files:  # 1
                 kept = segments if role is ObjectRole.SEGMENT else sidecars
-                ordinal = len(segments) if role is ObjectRole.SEGMENT else _position(segments, partner)
+                ordinal = len(segments) if role is ObjectRole.SEGMENT else position(segments, partner)
                 if not segments and role is ObjectRole.SIDECAR:
                     break
                 try:
-                    kept.append((file, self._seal(file, item, role, ordinal)))
+                    kept.append(self._seal(file, item, role, ordinal, partner))
                 except NotRead as error:
                     missed.append(file)
                     problems.append(error.message)
-                else:
-                    partners += [partner] if role is ObjectRole.SIDECAR else []
             if missed:
-                self.lines.append(_not_taken(recording.vendor, missed, *problems))
+                self.lines.append(not_taken(recording.vendor, missed, *problems))
             if segments:
-                self._record(recording, item, segments, sidecars, partners)
+                self._record(recording, item, segments, sidecars)
         finally:
-            for _, held in (*segments, *sidecars):
-                held.forget()
+            for one in (*segments, *sidecars):
+                one.held.forget()
         if not segments:  # what lay beside an unreadable recording is evidence on its own
             for side in recording.sidecars:
                 self._take(Recording(vendor=recording.vendor, segments=(side.file,)))
 
-    def _record(
-        self,
-        recording: Recording,
-        item: ItemId,
-        segments: list[tuple[CardFile, Held]],
-        sidecars: list[tuple[CardFile, Held]],
-        partners: list[CardFile],
-    ) -> None:
-        digests = [held.content_digest for _, held in segments]
+    def _record(self, recording: Recording, item: ItemId, segments: list[Taken], sidecars: list[Taken]) -> None:
+        digests = [one.held.content_digest for one in segments]
+        has_content = all(one.file.size_bytes for one in segments)
         # Somebody else may have taken in the same card while we read it; then our objects are orphans.
-        existing = self._item_of(digests) if all(file.size_bytes for file, _ in segments) else None
-        if existing:
-            self._again(recording, existing, digests)
+        existing = self._item_of(digests) if has_content else None
+        if existing is None:
+            said, findings = compare_sidecars(segments, sidecars)  # 2
+            rereads = self._read_better(segments)
+            existing = self._house.record_ingest(  # 3
+                self._evidence(item, segments, said),
+                held=[one.held for one in segments],
+                sidecars=[(one.file.name, one.held) for one in sidecars],
+                vendor=recording.vendor,
+                source=self._source,
+                damage=[one.damage(ObjectRole.SEGMENT) for one in segments if one.gaps]
+                + [one.damage(ObjectRole.SIDECAR) for one in sidecars if one.gaps],
+                rereads=rereads,
+                apart_from=self._unfit,
+            )
+        if existing is not None:
+            self._again(recording, existing, digests, [one.gaps for one in segments])
             return
-        said, findings = _compare(segments, sidecars, partners)  # 2
+        self.has_recorded = True
         notes, problems = self._findings(said, findings)
         notes += recording.notes
-        notes += tuple(f"{file.name} is empty" for file, _ in segments if not file.size_bytes)
-        evidence = EvidenceItem(
+        notes += tuple(f"{one.file.name} is empty" for one in segments if not one.file.size_bytes)
+        notes += (f"reads better what is held with gaps as {rereads}",) if rereads else ()
+        files = (*(one.line("segment") for one in segments), *(one.line("sidecar") for one in sidecars))
+        self.lines.append(
+            Line(
+                state=State.NEW,
+                vendor=recording.vendor,
+                files=files,
+                item=item,
+                notes=notes,
+                problems=problems + damage_problems(files),
+            )
+        )
+        more = self._index(item, segments)  # 4
+        self.lines[-1] = replace(self.lines[-1], notes=notes + more)
+
+    def _evidence(self, item: ItemId, segments: Sequence[Taken], said: Claim | None) -> EvidenceItem:
+        return EvidenceItem(
             item_id=item,
             camera_id=self._tags.camera,
             officer_id=self._tags.officer,
@@ -195,34 +221,25 @@ class _Intake:
             category=self._tags.category,
             case_ids=self._tags.case_ids,
             segments=tuple(
-                Segment(name=file.name, sha256=held.content_digest, size_bytes=held.plain_bytes, ordinal=ordinal)
-                for ordinal, (file, held) in enumerate(segments)
+                Segment(
+                    name=one.file.name, sha256=one.held.content_digest, size_bytes=one.held.plain_bytes, ordinal=ordinal
+                )
+                for ordinal, one in enumerate(segments)
             ),
         )
-        self._house.record_ingest(  # 3
-            evidence,
-            held=[held for _, held in segments],
-            sidecars=[(file.name, held) for file, held in sidecars],
-            vendor=recording.vendor,
-            source=self._source,
-        )
-        self.has_recorded = True
-        files = [_file_line(file, held.content_digest, "segment") for file, held in segments]
-        files += [_file_line(file, held.content_digest, "sidecar") for file, held in sidecars]
-        self.lines.append(
-            Line(
-                state=State.NEW,
-                vendor=recording.vendor,
-                files=tuple(files),
-                item=item,
-                notes=notes,
-                problems=problems,
-            )
-        )
-        more = self._index(item, segments)  # 4
-        self.lines[-1] = replace(self.lines[-1], notes=notes + more)
 
-    def _again(self, recording: Recording, existing: ItemId, digests: Sequence[str]) -> None:
+    def _read_better(self, segments: Sequence[Taken]) -> ItemId | None:
+        """The item that holds one of `segments` with more gaps than it was read with now."""
+        for one in segments:
+            for candidate in self._house.damaged(one.held.plain_bytes) if one.file.size_bytes else ():
+                with one.held.open() as content:
+                    if is_better(content, one.gaps, candidate.media.get("damage")):
+                        return candidate.item_id
+        return None
+
+    def _again(
+        self, recording: Recording, existing: ItemId, digests: Sequence[str], gaps: Sequence[tuple[Gap, ...]]
+    ) -> None:
         """The recording's segments are all held by `existing`: prove that, and record the second arrival."""
         names = [file.name for file in recording.segments]
         self._house.record_duplicate(
@@ -236,10 +253,19 @@ class _Intake:
             sha256=digests,
         )
         self.has_recorded = True
-        files = [_file_line(file, digest, "segment") for file, digest in zip(recording.segments, digests, strict=True)]
-        notes = (*recording.notes, *self._held_otherwise(existing))
+        files = tuple(
+            file_line(file, digest, "segment", lacking)
+            for file, digest, lacking in zip(recording.segments, digests, gaps, strict=True)
+        )
         self.lines.append(
-            Line(state=State.HELD, vendor=recording.vendor, files=tuple(files), item=existing, notes=notes)
+            Line(
+                state=State.HELD,
+                vendor=recording.vendor,
+                files=files,
+                item=existing,
+                notes=(*recording.notes, *self._held_otherwise(existing)),
+                problems=damage_problems(files),
+            )
         )
         for side in recording.sidecars:
             self._again_sidecar(recording.vendor, side.file, existing)
@@ -254,14 +280,15 @@ class _Intake:
     def _again_sidecar(self, vendor: str, file: CardFile, existing: ItemId) -> None:
         """A sidecar of a recording held already: held with it, or new and then an item of its own."""
         try:
-            digest = self._digest(file)
+            digest, gaps = self._digest(file)
         except NotRead as error:
-            self.lines.append(_not_taken(vendor, [file], error.message))
+            self.lines.append(not_taken(vendor, [file], error.message))
             return
         holder = self._house.find_content(digest)
         if holder and (holder == existing or (file.size_bytes and self._is_proven(holder))):
-            line = Line(state=State.HELD, vendor=vendor, files=(_file_line(file, digest, "sidecar"),), item=holder)
-            self.lines.append(line)
+            files = (file_line(file, digest, "sidecar", gaps),)
+            problems = damage_problems(files)
+            self.lines.append(Line(state=State.HELD, vendor=vendor, files=files, item=holder, problems=problems))
             return
         note = f"lay beside {existing}, which is held without it"
         self._new(Recording(vendor=vendor, segments=(file,), notes=(note,)))
@@ -278,21 +305,24 @@ class _Intake:
         except IntegrityError as error:
             # What we held is broken and the card still has it: take it in anew, and say so loudly (exit 5).
             self.broken.append(error)
+            self._unfit.add(item)
             return False
         return True
 
-    def _seal(self, file: CardFile, item: ItemId, role: ObjectRole, segment: int) -> Held:
-        with open_source(self._card.listing.root, file, self._meter.of(file)) as reader:
+    def _seal(self, file: CardFile, item: ItemId, role: ObjectRole, segment: int, partner: CardFile) -> Taken:
+        with open_source(self._card.listing, file, self._meter.of(file)) as reader:
+            source = cast(BinaryIO, reader)
             try:
-                return self._house.seal(cast(BinaryIO, reader), item=item, role=role, segment=segment)
+                held = self._house.seal(source, item=item, role=role, segment=segment, gaps=lambda: reader.gaps)
             except Exception:
                 if reader.failure:  # whatever the sealer made of it, the card is the cause
                     raise reader.failure from None
                 raise
+            return Taken(file, held, reader.gaps, partner)
 
-    def _digest(self, file: CardFile) -> str:
-        with open_source(self._card.listing.root, file, self._meter.of(file)) as reader:
-            return _sha256(reader)
+    def _digest(self, file: CardFile) -> tuple[str, tuple[Gap, ...]]:
+        with open_source(self._card.listing, file, self._meter.of(file)) as reader:
+            return _sha256(reader), reader.gaps
 
     def _findings(self, said: Claim | None, findings: Sequence[Finding]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         notes = [finding.text for finding in findings if not finding.blocks_wipe]
@@ -303,16 +333,16 @@ class _Intake:
             notes.append(f"{said.said_by} names officer {said.officer}, not {self._tags.officer}")
         return tuple(notes), tuple(problems)
 
-    def _index(self, item: ItemId, segments: Sequence[tuple[CardFile, Held]]) -> tuple[str, ...]:
+    def _index(self, item: ItemId, segments: Sequence[Taken]) -> tuple[str, ...]:
         notes: list[str] = []
         documents: list[Held] = []
         public: list[Mapping[str, Json]] = []
         private: list[Mapping[str, Json]] = []
         try:
-            for ordinal, (file, held) in enumerate(segments):
-                with held.open() as content:
-                    described = self._describe(content, file.base)
-                notes += [f"{file.name}: {note}" for note in described.notes]
+            for ordinal, one in enumerate(segments):
+                with one.held.open() as content:
+                    described = self._describe(content, one.file.base)
+                notes += [f"{one.file.name}: {note}" for note in described.notes]
                 public.append({"segment": ordinal, **described.public})
                 private.append({"segment": ordinal, **described.private})
                 if described.document is not None:
@@ -328,65 +358,6 @@ class _Intake:
             for document in documents:
                 document.forget()
         return tuple(notes)
-
-
-class _Meter:
-    """Bytes of the card read so far; a file that is read twice counts once."""
-
-    def __init__(self, total: int, progress: Callable[[int, int | None], None] | None) -> None:
-        self._total = total
-        self._progress = progress
-        self._read: dict[CardFile, int] = {}
-        self._done = 0
-
-    def of(self, file: CardFile) -> Callable[[int], None]:
-        here = 0
-
-        def on_read(count: int) -> None:
-            nonlocal here
-            here += count
-            more = here - self._read.get(file, 0)
-            if more > 0:
-                self._read[file] = here
-                self._done += more
-                if self._progress:
-                    self._progress(self._done, self._total)
-
-        return on_read
-
-
-def _compare(
-    segments: Sequence[tuple[CardFile, Held]], sidecars: Sequence[tuple[CardFile, Held]], partners: Sequence[CardFile]
-) -> tuple[Claim | None, tuple[Finding, ...]]:
-    arrived = {file: _arrived(file, held) for file, held in (*segments, *sidecars)}
-    claims: list[Claim] = []
-    findings: list[Finding] = []
-    for (file, held), partner in zip(sidecars, partners, strict=True):
-        if held.plain_bytes > MAX_BYTES:
-            continue
-        with held.open() as content:
-            said = read_claims(content.read(MAX_BYTES + 1), said_by=file.base)
-        findings += compare(said, list(arrived.values()), arrived.get(partner))
-        claims += said
-    return merged(claims), tuple(findings)
-
-
-def _arrived(file: CardFile, held: Held) -> Arrived:
-    return Arrived(name=file.name, size_bytes=held.plain_bytes, sha256=held.content_digest, open=held.open)
-
-
-def _not_taken(vendor: str, files: Sequence[CardFile], *problems: str) -> Line:
-    lines = tuple(FileLine(name=file.name, size_bytes=file.size_bytes) for file in files)
-    return Line(state=State.NOT_TAKEN, vendor=vendor, files=lines, problems=problems)
-
-
-def _file_line(file: CardFile, digest: str, role: str) -> FileLine:
-    return FileLine(name=file.name, size_bytes=file.size_bytes, sha256=digest, role=role)
-
-
-def _position(segments: Sequence[tuple[CardFile, Held]], partner: CardFile) -> int:
-    """The ordinal of the segment a sidecar lay beside, else of the first."""
-    return next((ordinal for ordinal, (file, _) in enumerate(segments) if file == partner), 0)
 
 
 def _sha256(reader: SourceReader) -> str:

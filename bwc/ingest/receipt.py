@@ -7,10 +7,14 @@ from enum import StrEnum
 
 from bwc.canonical import Json
 from bwc.errors import BwcError, IntegrityError, PartlyDone
-from bwc.evidence import ItemId, utc_text
+from bwc.evidence import Gap, ItemId, utc_text
 from bwc.ingest.card import Left
 
 FORMAT = "bwc.receipt/1"
+WORN_CARD = (
+    "The card is worn. What could be read is held, zeros stand for the rest. Clean its contacts, use another reader and\n"
+    "take it in again: a better reading becomes a new item that names this one. If none comes, keep the card for a laboratory."
+)
 
 
 class State(StrEnum):
@@ -29,9 +33,11 @@ class FileLine:
     size_bytes: int
     sha256: str = ""
     role: str = "segment"
+    gaps: tuple[Gap, ...] = ()  # what the card could not give; zeros stand there
 
     def to_json(self) -> dict[str, Json]:
         return {
+            "gaps": [gap.to_json() for gap in self.gaps],
             "name": self.name,
             "role": self.role,
             "sha256": self.sha256 or None,
@@ -192,6 +198,8 @@ class Receipt:
         if self.safe_to_wipe:
             return [*out, "SAFE TO WIPE THE CARD: YES", "Every file was read back from the vault and compared."]
         out += ["SAFE TO WIPE THE CARD: NO. Keep the card.", *(f"  - {text}" for text in self.objections)]
+        if any(file.gaps for line in self.lines for file in line.files):
+            out.append(WORN_CARD)
         return [*out, "What now: put the cause right and run the same command again; what is held is not taken twice."]
 
 
@@ -205,7 +213,7 @@ def _section(title: str, lines: Sequence[Line]) -> list[str]:
             role = "" if file.role == "segment" else f" ({file.role})"
             out.append(f"    {file.name}{role}  {file.size_bytes:,} bytes")
             if file.sha256:
-                out.append(f"      sha256 {file.sha256}")
+                out.append(f"      sha256 {file.sha256}{' (zeros where it could not be read)' if file.gaps else ''}")
         out += [f"    ! {problem}" for problem in line.problems]
         out += [f"    note: {note}" for note in line.notes]
     return [*out, ""]

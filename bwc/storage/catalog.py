@@ -202,6 +202,15 @@ class Catalog:
         found = self._db.read("SELECT 1 FROM segments WHERE bytes = ? OR bytes IS NULL LIMIT 1", (size_bytes,))
         return bool(found)
 
+    def damaged(self, size_bytes: int) -> list[SegmentRow]:
+        """Recordings of this size that were read with gaps, the newest first."""
+        rows = self._db.read(
+            "SELECT s.* FROM segments s JOIN items i USING (item) WHERE s.bytes = ? AND s.role = 'segment'"
+            " AND json_extract(s.media, '$.damage') IS NOT NULL ORDER BY i.seq DESC",
+            (size_bytes,),
+        )
+        return [segment_row(row) for row in rows]
+
     def documents(
         self, item: str, role: ObjectRole | None = None, segment: int | None = None, *, sha256: str | None = None
     ) -> list[DocumentRow]:

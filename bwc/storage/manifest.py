@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bwc.canonical import Json, canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import BwcError, IntegrityError, ProofInvalid, SealBroken
-from bwc.evidence import ItemId, KeyId, ObjectId, ObjectRole, parse_utc, utc_text
+from bwc.evidence import Gap, ItemId, KeyId, ObjectId, ObjectRole, parse_utc, utc_text
 from bwc.keys import PublicKey, Signer, decode_binary, encode_binary
 from bwc.storage.stream import STREAM, plain_size
 
@@ -58,7 +58,7 @@ class Manifest:
     key_commit: str
     content_commit: str
     at: datetime
-    gaps: tuple[Mapping[str, Json], ...] = ()
+    gaps: tuple[Gap, ...] = ()
 
     @property
     def aad(self) -> bytes:
@@ -71,7 +71,7 @@ class Manifest:
             "commit": self.key_commit,
             "content": self.content_commit,
             "format": FORMAT,
-            "gaps": list(self.gaps),
+            "gaps": [gap.to_json() for gap in self.gaps],
             "item": self.item,
             "leaf_bytes": LEAF_BYTES,
             "leaves": list(self.leaves),
@@ -121,7 +121,7 @@ def parse_manifest(data: bytes) -> Manifest:
             key_commit=_digest(value["commit"]),
             content_commit=_digest(value["content"]),
             at=parse_utc(_text(value["at"])),
-            gaps=tuple(dict(gap) for gap in value["gaps"]),
+            gaps=tuple(_gap(gap) for gap in value["gaps"]),
         )
     except (ValueError, TypeError, BwcError) as error:
         raise IntegrityError(f"a manifest does not keep to its form: {error}") from error
@@ -129,6 +129,10 @@ def parse_manifest(data: bytes) -> Manifest:
         raise IntegrityError(f"the manifest of object {manifest.object_id} does not keep to its form")
     if plain_size(manifest.sealed_bytes) != manifest.plain_bytes:
         raise IntegrityError(f"the manifest of object {manifest.object_id} gives lengths that do not fit each other")
+    ends = [0, *(gap.end for gap in manifest.gaps), manifest.plain_bytes]
+    starts = [*(gap.offset for gap in manifest.gaps), manifest.plain_bytes]
+    if any(start < end for start, end in zip(starts, ends, strict=False)) or ends[-2] > manifest.plain_bytes:
+        raise IntegrityError(f"the manifest of object {manifest.object_id} has gaps that are no stretches of it")
     if len(manifest.leaves) != -(-manifest.sealed_bytes // LEAF_BYTES):
         raise IntegrityError(f"the manifest of object {manifest.object_id} has {len(manifest.leaves)} leaves")
     return manifest
@@ -189,6 +193,12 @@ def _parts(data: bytes) -> tuple[dict[str, Any], dict[str, Any]]:
     if not isinstance(signature, dict) or set(signature) != {"alg", "key", "sig"}:
         raise IntegrityError("a manifest without a signature")
     return part, signature
+
+
+def _gap(value: Any) -> Gap:
+    if not isinstance(value, dict) or set(value) != {"bytes", "cause", "offset"} or value["bytes"] == 0:
+        raise IntegrityError("a gap is missing")
+    return Gap(offset=_count(value["offset"]), size_bytes=_count(value["bytes"]), cause=_text(value["cause"]))
 
 
 def _text(value: object) -> str:

@@ -106,6 +106,12 @@ def _ingested(act: Act) -> Iterator[Change]:
         ],
     )
     yield from _pieces(act, [one for one in objects if one["role"] == ObjectRole.SIDECAR], act.listed("sidecars"))
+    for damage in act.listed("damage"):
+        if damage["role"] == ObjectRole.SEGMENT:
+            yield Change(
+                "UPDATE segments SET media = ? WHERE item = ? AND segment = ? AND role = 'segment'",
+                (json_text({"damage": {"gaps": damage["gaps"], "good": damage["good"]}}), act.item, damage["segment"]),
+            )
 
 
 def _pieces(act: Act, objects: Sequence[Any], told: Sequence[Any]) -> Iterator[Change]:
@@ -138,7 +144,8 @@ def _indexed(act: Act) -> Iterator[Change]:
     for public in act.facts["segments"]:
         number = public["segment"]
         yield Change(
-            "UPDATE segments SET readable = ?, media = ?, state = max(state, ?)"
+            # what was damaged stays known
+            "UPDATE segments SET readable = ?, media = json_patch(?, media), state = max(state, ?)"
             " WHERE item = ? AND segment = ? AND role = 'segment'",
             (
                 int(bool(public["readable"])),
@@ -156,6 +163,14 @@ def _indexed(act: Act) -> Iterator[Change]:
                 (recorded, act.item),
             )
     yield _item_state(act)
+
+
+def _reread(act: Act) -> Iterator[Change]:
+    yield Change(
+        "UPDATE segments SET media = json_set(media, '$.damage.reread_by', ?)"
+        " WHERE item = ? AND role = 'segment' AND json_extract(media, '$.damage') IS NOT NULL",
+        (act.facts["by"], act.item),
+    )
 
 
 def _tagged(act: Act) -> Iterator[Change]:
@@ -315,6 +330,7 @@ _EFFECTS: dict[str, Callable[[Act], Iterator[Change]]] = {
     EventKind.POLICY_SET: _policy,
     EventKind.ITEM_INGESTED: _ingested,
     EventKind.ITEM_DUPLICATE: retention.claim,
+    EventKind.ITEM_REREAD: _reread,
     EventKind.ITEM_INDEXED: _indexed,
     EventKind.ITEM_TAGGED: _tagged,
     EventKind.ITEM_REWRAPPED: _rewrapped,

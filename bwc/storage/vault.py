@@ -6,7 +6,7 @@ a crash anywhere leaves at most a partial or an object that no event names. Noth
 """
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +15,7 @@ from typing import BinaryIO, cast
 
 from bwc.canonical import sha256_hex
 from bwc.errors import DigestMismatch, IntegrityError, SealBroken
-from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
+from bwc.evidence import Gap, ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Recipient, Signer, Unwrapper
 from bwc.storage import body as bodies
 from bwc.storage import envelope as envelopes
@@ -39,6 +39,7 @@ class _Label:
     signer: Signer
     recipients: Sequence[Recipient]
     now: datetime
+    gaps: tuple[Gap, ...] = ()
 
 
 class Vault:
@@ -71,14 +72,16 @@ class Vault:
         signer: Signer,
         recipients: Sequence[Recipient],
         now: datetime,
+        gaps: Callable[[], Sequence[Gap]] = tuple,
     ) -> "Held":
-        """Seal `source` into the vault, reading it once to its end.
+        """Seal `source` into the vault, reading it once to its end. `gaps` is asked then: what the source lacks.
 
         When this returns the object is durable, was read back from the device, digested, opened whole and compared.
         On any failure nothing is left. What `source` raises comes out unchanged: it is the card's fault, not ours.
         """
         with self.sink(item=item, role=role, segment=segment, signer=signer, recipients=recipients, now=now) as sink:
             sink.read(source)
+            sink.mark(gaps())
         return sink.held
 
     def sink(
@@ -296,6 +299,7 @@ class Vault:
             key_commit=key_commit(dek),
             content_commit=content_commit(dek, sealed.content_sha256),
             at=label.now,
+            gaps=label.gaps,
         )
 
 
@@ -322,6 +326,10 @@ class Sink:
     def read(self, source: BinaryIO) -> None:
         """Seal `source` to its end."""
         self._open_pass().read(source)
+
+    def mark(self, gaps: Sequence[Gap]) -> None:
+        """Say in the manifest which stretches are zeros because they could not be read."""
+        self._label = replace(self._label, gaps=tuple(gaps))
 
     @property
     def held(self) -> "Held":

@@ -12,7 +12,7 @@ from bwc.audit.verify import LogReport, verify_log
 from bwc.audit.verify_objects import VaultFolder, verify_objects
 from bwc.canonical import sha256_hex
 from bwc.errors import StorageError, UsageError
-from bwc.evidence import EventKind, ObjectRole, SealedObject
+from bwc.evidence import EventKind, Gap, ObjectRole, SealedObject
 from bwc.keys import LocalOperator
 from bwc.storage.body import add_body_recipients, seal_body
 from bwc.storage.vault import Vault
@@ -21,6 +21,7 @@ from tests.audit.logs import ADMIN, CLERK, ITEM, ORIGIN, TECH, VKEY, House, Seed
 READING = LocalOperator("reader", b"r" * 32, b"s" * 32)
 OTHER_READING = LocalOperator("auditor", b"t" * 32, b"u" * 32)
 READER = READING.recipient
+GAP = Gap(offset=10, size_bytes=20, cause="EIO")
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 
 
@@ -94,6 +95,29 @@ def _flipped(data: bytes, at: float) -> bytes:
     broken = bytearray(data)
     broken[int(at * (len(data) - 1))] ^= 1
     return bytes(broken)
+
+
+def test_gaps_that_only_the_manifest_or_only_the_entry_tells_of_are_named(tmp_path: Path) -> None:
+    for said, gaps, expected in ((0, (), 0), (1, (GAP,), 0), (0, (GAP,), 1), (1, (), 1)):
+        folder = tmp_path / f"{said}{len(gaps)}"
+        folder.mkdir()
+        vault, house = Vault.at(folder, log=ORIGIN), House()
+        house.found()
+        with vault.seal(
+            io.BytesIO(bytes(100)),
+            item=ITEM,
+            role=ObjectRole.SEGMENT,
+            segment=0,
+            signer=TECH,
+            recipients=[READER],
+            now=NOW,
+            gaps=lambda gaps=gaps: gaps,
+        ) as held:
+            house.do(TECH, EventKind.ITEM_INGESTED, {"gaps": said}, item=ITEM, objects=(held.sealed,))
+        house.publish()
+        found = bad(verified(folder, house))
+        assert len(found) == expected
+        assert all("another number of gaps" in one for one in found)
 
 
 def test_every_altered_or_missing_file_is_named(vault: tuple[Path, House]) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import io
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import pytest
 
 from bwc.errors import DigestMismatch
-from bwc.evidence import EvidenceItem, ItemId, ObjectId, ObjectRole, SealedObject
+from bwc.evidence import EvidenceItem, Gap, ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.ingest.facts import Described
 from bwc.roles import Policy
 
@@ -22,6 +22,7 @@ class MemoryHeld:
         self.content_digest = hashlib.sha256(data).hexdigest()
         self.plain_bytes = len(data)
         self.is_forgotten = False
+        self.gaps: tuple[Gap, ...] = ()
         self.sealed = SealedObject(
             object_id=ObjectId(hashlib.sha256(b"sealed" + os.urandom(8) + data).hexdigest()),
             role=role,
@@ -56,9 +57,18 @@ class MemoryHouse:
         self.count += 1
         return ItemId(f"2026-1122-{self.count:06d}")
 
-    def seal(self, source: BinaryIO, *, item: ItemId, role: ObjectRole, segment: int) -> MemoryHeld:
+    def seal(
+        self,
+        source: BinaryIO,
+        *,
+        item: ItemId,
+        role: ObjectRole,
+        segment: int,
+        gaps: Callable[[], Sequence[Gap]] = tuple,
+    ) -> MemoryHeld:
         self.before_seal(len(self.sealed))
         held = MemoryHeld(b"".join(iter(lambda: source.read(1000), b"")), role, segment)
+        held.gaps = tuple(gaps())
         self.sealed.append(held)
         return held
 
@@ -80,7 +90,10 @@ class MemoryHouse:
         sidecars: Sequence[tuple[str, MemoryHeld]],
         vendor: str,
         source: str,
-    ) -> None:
+        damage: Sequence[Mapping[str, Any]] = (),
+        rereads: ItemId | None = None,
+        apart_from: Collection[ItemId] = (),
+    ) -> ItemId | None:
         for one in (*held, *(each for _, each in sidecars)):
             assert not one.is_forgotten
             self.holders.setdefault(one.content_digest, item.item_id)
@@ -88,6 +101,10 @@ class MemoryHouse:
         self.events.append(
             ("ingest", {"item": item, "vendor": vendor, "source": source, "sidecars": [name for name, _ in sidecars]})
         )
+        return None
+
+    def damaged(self, size_bytes: int) -> list[Any]:
+        return []
 
     def record_duplicate(self, existing: ItemId, **said: Any) -> None:
         self.events.append(("duplicate", {"existing": existing, **said}))

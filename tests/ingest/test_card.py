@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bwc.errors import NotFound, UsageError
-from bwc.ingest.card import SourceChanged, list_card, name_bytes, name_text, open_source
+from bwc.ingest.card import list_card, name_bytes, name_text
+from bwc.ingest.reader import SourceChanged, open_source
 
 
 @given(st.binary(min_size=1, max_size=300))
@@ -55,7 +56,7 @@ def test_paths_longer_than_the_kernel_takes_at_once_are_read(card: Path) -> None
     found = list_card(card)
     assert len(found.files) == 1
     assert len(found.files[0].path) > 4096
-    with open_source(found.root, found.files[0]) as reader:
+    with open_source(found, found.files[0]) as reader:
         assert reader.read() == b"evidence"
 
 
@@ -82,7 +83,7 @@ def test_a_file_swapped_for_a_link_after_listing_is_refused(card: Path, tmp_path
     found = list_card(card)
     (card / "a.mp4").unlink()
     (card / "a.mp4").symlink_to(tmp_path / "secret")
-    with pytest.raises(SourceChanged), open_source(found.root, found.files[0]):
+    with pytest.raises(SourceChanged), open_source(found, found.files[0]):
         pass
 
 
@@ -92,7 +93,7 @@ def test_a_folder_swapped_for_a_link_is_refused(card: Path, tmp_path: Path) -> N
     found = list_card(card)
     (card / "d").rename(tmp_path / "elsewhere")
     (card / "d").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(SourceChanged), open_source(found.root, found.files[0]):
+    with pytest.raises(SourceChanged), open_source(found, found.files[0]):
         pass
 
 
@@ -129,7 +130,7 @@ def test_reading_a_file_does_not_touch_its_access_time(card: Path) -> None:
     path.write_bytes(b"x" * 5000)
     os.utime(path, ns=(10**18, 10**18))  # long ago, so that relatime would update it
     found = list_card(card)
-    with open_source(found.root, found.files[0]) as reader:
+    with open_source(found, found.files[0]) as reader:
         assert len(reader.read()) == 5000
     assert path.stat().st_atime_ns == 10**18
 
@@ -138,7 +139,7 @@ def test_growth_while_reading_is_noticed_before_the_end(card: Path) -> None:
     path = card / "a.mp4"
     path.write_bytes(b"x" * 5000)
     found = list_card(card)
-    with open_source(found.root, found.files[0]) as reader:
+    with open_source(found, found.files[0]) as reader:
         reader.read(100)
         with path.open("ab") as more:
             more.write(b"y")
@@ -151,7 +152,7 @@ def test_rewriting_in_place_is_noticed(card: Path) -> None:
     path = card / "a.mp4"
     path.write_bytes(b"x" * 5000)
     found = list_card(card)
-    with open_source(found.root, found.files[0]) as reader:
+    with open_source(found, found.files[0]) as reader:
         reader.read(100)
         with path.open("r+b") as again:
             again.write(b"z")
@@ -164,7 +165,7 @@ def test_shrinking_is_noticed(card: Path) -> None:
     path = card / "a.mp4"
     path.write_bytes(b"x" * 5000)
     found = list_card(card)
-    with open_source(found.root, found.files[0]) as reader:
+    with open_source(found, found.files[0]) as reader:
         reader.read(100)
         os.truncate(path, 200)
         with pytest.raises(SourceChanged):
@@ -176,7 +177,7 @@ def test_one_file_is_a_card_too(card: Path) -> None:
     (card / "a.mp4").write_bytes(b"evidence")
     found = list_card(card / "a.mp4")
     assert [file.name for file in found.files] == ["a.mp4"]
-    with open_source(found.root, found.files[0]) as reader:
+    with open_source(found, found.files[0]) as reader:
         assert reader.read() == b"evidence"
 
 

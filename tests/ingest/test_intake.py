@@ -1,6 +1,5 @@
 """The technician's promise: "safe to wipe" only when it is true, and nothing that was done is lost."""
 
-import errno
 import hashlib
 import json
 import os
@@ -14,6 +13,7 @@ from bwc.canonical import canonical
 from bwc.errors import DigestMismatch, IntegrityError, Interrupted, PartlyDone, SealBroken, StoreFull
 from bwc.ingest.facts import Described
 from bwc.ingest.receipt import State
+from tests.ingest.worn import put_in
 
 Take = Callable[..., Any]
 
@@ -282,23 +282,41 @@ def test_somebody_else_took_it_in_meanwhile(card: Path, house: Any, take: Take) 
     assert receipt.lines[0].item == theirs
 
 
-def test_a_read_error_in_the_middle_is_listed_with_its_place(
+def test_a_worn_file_is_held_with_its_gaps_and_the_card_kept(
     card: Path, house: Any, take: Take, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(card, A_MP4=b"a" * 3000, B_MP4=b"b" * 2000)
-    real = os.readv
-
-    def readv(fd: int, buffers: Any) -> int:
-        if os.fstat(fd).st_size == 3000 and os.lseek(fd, 0, os.SEEK_CUR) >= 1000:
-            raise OSError(errno.EIO, "Input/output error")
-        return real(fd, [memoryview(buffers[0])[:1000]])
-
-    monkeypatch.setattr(os, "readv", readv)
+    put_in(monkeypatch).wear(card / "A.MP4", range(2, 3))
     receipt = take()
-    assert receipt.not_taken == ("A.MP4",)
-    assert receipt.objections == ("A.MP4 cannot be read at byte 1000: Input/output error",)
+    assert house.kinds() == ["ingest", "ingest"]
+    assert receipt.lines[0].files[0].sha256 == hashlib.sha256(b"a" * 1024 + bytes(512) + b"a" * 1464).hexdigest()
+    assert receipt.objections == (
+        "A.MP4: one stretch could not be read (512 of 3,000 bytes, from byte 1,024); all else is held",
+    )
+    assert house.sealed[0].gaps[0].to_json() == {"bytes": 512, "cause": "EIO", "offset": 1024}
+    assert "The card is worn" in receipt.text()
+    assert receipt.to_json()["items"][0]["files"][0]["gaps"] == [{"bytes": 512, "cause": "EIO", "offset": 1024}]
+    with pytest.raises(PartlyDone) as raised:
+        receipt.raise_if_incomplete()
+    assert raised.value.exit_code == 3
+
+
+def test_a_card_pulled_mid_read_stops_the_intake_and_keeps_what_is_whole(
+    card: Path, house: Any, take: Take, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(card, A_MP4=b"a" * 9000, B_MP4=os.urandom(40_000), C_MP4=b"c" * 9000)
+    worn = put_in(monkeypatch)
+    second = (card / "B.MP4").stat().st_ino
+
+    def pull(fd: int, offset: int) -> None:
+        worn.is_out = worn.is_out or (os.fstat(fd).st_ino == second and offset > 20_000)
+
+    worn.after = pull
+    receipt = take()
     assert house.kinds() == ["ingest"]
-    with pytest.raises(PartlyDone):
+    assert receipt.not_taken == ("B.MP4", "C.MP4")
+    assert receipt.objections[0] == "stopped: the card went away while B.MP4 was read"
+    with pytest.raises(PartlyDone, match="went away"):
         receipt.raise_if_incomplete()
 
 

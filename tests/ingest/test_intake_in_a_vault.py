@@ -15,6 +15,7 @@ from bwc.ingest.facts import Described
 from bwc.ingest.intake import take_in
 from bwc.ingest.receipt import State
 from bwc.keys import LocalOperator, RecoveryKey
+from tests.ingest.worn import put_in
 
 
 @pytest.fixture
@@ -102,3 +103,69 @@ def test_a_technician_takes_in_what_they_cannot_open(vault: House, card: Path, t
         segment = next(one for one in theirs.objects(receipt.lines[0].item) if one.role is ObjectRole.SEGMENT)
         with pytest.raises(KeyUnavailable):
             theirs.read(segment.object_id)
+
+
+def test_a_better_reading_of_a_worn_card_is_a_new_item_linked_to_the_first(
+    vault: House, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = bytes(1 + at % 251 for at in range(30_000))
+    (card / "A.MP4").write_bytes(content)
+    worn = put_in(monkeypatch)
+    worn.wear(card / "A.MP4", range(10, 12), range(20, 21))
+    first = take(vault, card).lines[0].item
+    worn.wear(card / "A.MP4", range(20, 21))
+    second = take(vault, card)
+    better = second.lines[0].item
+    assert second.lines[0].state is State.NEW
+    assert not second.safe_to_wipe
+    worn.wear(card / "A.MP4")
+    third = take(vault, card)
+    whole = third.lines[0].item
+    assert third.safe_to_wipe
+    assert len({first, better, whole}) == 3
+    assert [vault.item(one).gaps for one in (first, better, whole)] == [2, 1, 0]
+    assert third.lines[0].notes[0] == f"reads better what is held with gaps as {better}"
+    reread = vault.trail(first)[-1]
+    assert (reread.kind, reread.facts) == ("item.reread", {"by": better, "gaps": 1})
+    assert vault.trail(whole)[0].facts["rereads"] == better
+    assert vault.segments(first)[0].media["damage"]["reread_by"] == better
+    damage = vault.trail(first)[0].private["damage"][0]  # type: ignore[index]
+    assert damage["gaps"] == [
+        {"bytes": 1024, "cause": "EIO", "offset": 5120},
+        {"bytes": 512, "cause": "EIO", "offset": 10240},
+    ]
+    assert [gap.offset for gap in vault.gaps(vault.segment(first, 0).object_id)] == [5120, 10240]
+    with vault.open_original(first, 0, purpose="export") as source:
+        opened = source.read()
+    assert opened == content[:5120] + bytes(1024) + content[6144:10240] + bytes(512) + content[10752:]
+
+
+def test_the_same_damage_again_is_held_already_and_the_card_still_kept(
+    vault: House, card: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (card / "A.MP4").write_bytes(b"a" * 30_000)
+    put_in(monkeypatch).wear(card / "A.MP4", range(10, 12))
+    item = take(vault, card).lines[0].item
+    receipt = take(vault, card)
+    assert (receipt.lines[0].state, receipt.lines[0].item) == (State.HELD, item)
+    assert not receipt.safe_to_wipe
+
+
+def test_two_docks_that_read_one_card_at_once_make_one_item(vault: House, card: Path) -> None:
+    """The other dock records the same bytes after we looked, before we record."""
+    (card / "A.MP4").write_bytes(b"first")
+    theirs = None
+    record = vault.record_ingest
+
+    def late(*words: Any, **more: Any) -> Any:
+        nonlocal theirs
+        vault.record_ingest = record  # type: ignore[method-assign]
+        theirs = take(vault, card).lines[0].item
+        return record(*words, **more)
+
+    vault.record_ingest = late  # type: ignore[method-assign]
+    receipt = take(vault, card)
+    assert receipt.lines[0].state is State.HELD
+    assert receipt.lines[0].item == theirs
+    assert receipt.safe_to_wipe
+    assert len(vault.items()) == 1

@@ -1,0 +1,87 @@
+"""The dock's bad days, with the real program: worn cards, pulled cards, two docks, odd names."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.journeys.conftest import World
+
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed (apt install strace)")
+TAGS = ("--officer", "B1234", "--camera", "X81234")
+
+
+def ingest_failing(world: World, file: Path, when: str) -> "subprocess.CompletedProcess[str]":
+    """`bwc ingest` of the file's folder while the kernel fails its reads of `file` at these calls."""
+    inject = f"inject=preadv,preadv2:error=EIO:when={when}"
+    return subprocess.run(
+        [
+            *("strace", "-f", "-qq", "-o", "/dev/null", "-P", file, "-e", "trace=preadv,preadv2", "-e", inject),
+            *(sys.executable, "-m", "bwc.cli.main", "ingest", file.parent, *TAGS),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=world.environment(),
+        stdin=subprocess.DEVNULL,
+    )
+
+
+@needs_strace
+def test_a_worn_card_is_held_with_gaps_and_read_better_later(world: World, tmp_path: Path) -> None:
+    content = bytes(range(1, 251)) * 12_000
+    clip = tmp_path / "card" / "A.MP4"
+    clip.parent.mkdir()
+    clip.write_bytes(content)
+    done = ingest_failing(world, clip, "1..14")
+    assert done.returncode == 3, done.stderr
+    assert "SAFE TO WIPE THE CARD: NO" in done.stdout
+    assert "The card is worn" in done.stdout
+    (damaged,) = world.items()
+    assert damaged["gaps"] == 1
+    again = world.json("ingest", clip.parent, *TAGS)
+    assert again["safe_to_wipe"]
+    whole = again["items"][0]["item"]
+    assert again["items"][0]["notes"][0] == f"reads better what is held with gaps as {damaged['item']}"
+    assert f"read better as {whole}" in world.run("show", damaged["item"]).out
+    opened = world.json("open", damaged["item"], "-o", tmp_path / "damaged.mp4", "--reason", "look")
+    (gap,) = opened["gaps"]
+    lost = slice(gap["offset"], gap["offset"] + gap["bytes"])
+    data = (tmp_path / "damaged.mp4").read_bytes()
+    assert data[lost] == bytes(gap["bytes"])
+    assert data[: lost.start] + content[lost] + data[lost.stop :] == content
+    world.run("verify")
+
+
+@needs_strace
+def test_a_card_pulled_mid_read_leaves_nothing_half(world: World, tmp_path: Path) -> None:
+    clip = tmp_path / "card" / "A.MP4"
+    clip.parent.mkdir()
+    clip.write_bytes(bytes(range(250)) * 40_000)
+    done = ingest_failing(world, clip, "2+")
+    assert done.returncode == 3, done.stderr
+    assert "the card went away while A.MP4 was read" in done.stderr
+    assert world.items() == []
+    assert world.json("ingest", clip.parent, *TAGS)["safe_to_wipe"]
+
+
+def test_names_links_and_empty_files(world: World, tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    deep = card
+    for _ in range(3):
+        deep = deep / ("n" * 120)
+    deep.mkdir(parents=True)
+    (deep / ("long" * 60 + ".mp4")).write_bytes(b"long")
+    (card / "no\udcfftext.mp4").write_bytes(b"odd")
+    (card / "empty.mp4").write_bytes(b"")
+    (card / "out.mp4").symlink_to("/etc/hostname")
+    (card / "in.mp4").symlink_to("empty.mp4")
+    receipt: dict[str, Any] = world.run("ingest", card, *TAGS, "--json", code=3).first_json
+    names = {file["name"] for item in receipt["items"] for file in item["files"]}
+    assert "no\\xfftext.mp4" in names
+    assert any(len(name) > 600 for name in names)
+    assert len(names) == 3
+    assert [(one["name"], one["blocks_wipe"]) for one in receipt["left"]] == [("in.mp4", False), ("out.mp4", True)]
