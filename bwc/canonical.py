@@ -18,10 +18,12 @@ MAX_INTEGER = 2**53 - 1  # RFC 8785 3.2.2.3: what an IEEE double holds exactly
 _HEX64 = re.compile(r"[0-9a-f]{64}\Z")
 
 
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+
+
 def canonical(value: Json) -> bytes:
     """`value` as canonical JSON. Raises `ValueError` for floats, other types and integers beyond 2^53 - 1."""
-    text = json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return text.encode("utf-8")
+    return _encode(_ordered(value)).encode("utf-8")
 
 
 def parse_canonical(data: bytes) -> Any:

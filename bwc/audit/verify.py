@@ -6,6 +6,7 @@ one damaged file does not hide the next. Nothing is ever written.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, open_checkpoint, parse_checkpoint, parse_number
 from bwc.audit.event import NO_HASH, Entry, parse_entry
@@ -285,7 +286,7 @@ class _Pass:
             if entry.mono_us < last.mono_us:
                 self._findings.note(4, "the time since boot went back", f"entry {entry.seq}")
             elif entry.at != last.at:
-                passed = entry.at_moment - last.at_moment
+                passed = datetime.fromisoformat(entry.at) - datetime.fromisoformat(last.at)
                 moved = (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
                 if abs(moved - (entry.mono_us - last.mono_us)) > _STEPPED_US:
                     self._findings.note(4, f"the clock was set between {last.at} and {entry.at}", f"entry {entry.seq}")
