@@ -1,48 +1,120 @@
-"""bwc ingest: a card's recordings into custody, with a receipt."""
+"""bwc ingest: cards' recordings into custody, with a receipt for each."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.errors import NotFound
+from bwc.errors import UsageError
+
+if TYPE_CHECKING:
+    from bwc.ingest.docks import Done, Order
 
 
 @command(
     """
     bwc ingest /media/card --officer B1234 --camera X81234 --case 26-1182 --category traffic
     bwc ingest clip.mp4 --officer B1234 --camera X81234 --receipt receipt.txt
+    bwc ingest /media/a /media/b --officer B1234 --officer B1235 --camera X81234 --camera X81235 --receipt receipts/
     """
 )
-@click.argument("card", type=click.Path(path_type=Path))
-@click.option("--officer", required=True, metavar="ID", help="Badge or pseudonym of the wearer.")
-@click.option("--camera", required=True, metavar="ID", help="The camera's serial or asset number.")
+@click.argument("cards", metavar="CARD...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--officer", "officers", multiple=True, metavar="ID", help="Badge or pseudonym of the wearer.")
+@click.option("--camera", "cameras", multiple=True, metavar="ID", help="The camera's serial or asset number.")
 @click.option("--case", "cases", multiple=True, metavar="NUMBER", help="Case number; may be given several times.")
 @click.option("--category", default="uncategorised", show_default=True, help="Decides how long it is kept.")
-@click.option(
-    "--receipt", type=click.Path(path_type=Path), help="Also write the receipt to this file (.json for JSON)."
-)
+@click.option("--clock-offset", metavar="TIME", help="How far the camera's clock is ahead: +90, -1.5s, +00:01:30.")
+@click.option("--clock-shows", metavar="TIME", help="What the camera's clock shows at this moment, instead.")
+@click.option("--receipt", metavar="PATH", help="Also write it there: a file (.json for JSON), or a folder.")
 def ingest(
-    entry: Entry, card: Path, *, officer: str, camera: str, cases: tuple[str, ...], category: str, receipt: Path | None
+    entry: Entry,
+    cards: tuple[Path, ...],
+    *,
+    officers: tuple[str, ...],
+    cameras: tuple[str, ...],
+    cases: tuple[str, ...],
+    category: str,
+    clock_offset: str | None,
+    clock_shows: str | None,
+    receipt: str | None,
 ) -> None:
-    """Take in every file on CARD (a folder or one file): hash, seal, prove on the device, record.
+    """Take in every file on each CARD (a folder or one file): hash, seal, prove on the device, record.
 
-    The card is only read. "Safe to wipe" is said when every file was read back from the vault's device and
+    A card is only read. "Safe to wipe" is said when every file was read back from the vault's device and
     compared, the checkpoint that holds its event is published, and the policy's number of copies is proven.
+    Of several cards each has its reader and its receipt; --officer and --camera are given once, or once for each card.
     """
-    import json
+    from bwc.ingest.clock import offset_now, parse_offset
+    from bwc.ingest.docks import Order, raise_worst, take_in_all
+    from bwc.ingest.intake import Tags
 
-    from bwc.ingest.intake import take_in
-
-    if not card.exists():
-        raise NotFound(f"{card} does not exist", "name the folder where the card is mounted")
-    terminal = entry.terminal
-    with entry.house() as house, terminal.progress("ingest") as progress:
-        done = take_in(
-            house, card, officer=officer, camera=camera, case_ids=cases, category=category, progress=progress
+    if clock_offset and clock_shows:
+        raise UsageError("the clock's offset is given twice", "--clock-offset or --clock-shows")
+    offset = parse_offset(clock_offset) if clock_offset else None
+    if clock_shows:
+        offset = offset_now(clock_shows, datetime.now(UTC))
+    each_officer, each_camera = _each("officer", officers, cards), _each("camera", cameras, cards)
+    orders = [
+        Order(
+            card=card,
+            tags=Tags(officer=officer, camera=camera, case_ids=cases, category=category, clock_offset_ms=offset),
         )
-    if receipt:
-        text = json.dumps(done.to_json(), indent=2) if receipt.suffix == ".json" else done.text()
-        receipt.write_text(text + "\n", encoding="utf-8")
-    terminal.result(done.to_json(), done.text())
-    done.raise_if_incomplete()
+        for card, officer, camera in zip(cards, each_officer, each_camera, strict=True)
+    ]
+    folder = _receipt_folder(receipt, orders)
+    with entry.terminal.progress("ingest") as progress:
+        done = take_in_all(orders, entry.door(), progress=progress)
+    _tell(entry, done, receipt, folder)
+    raise_worst(done)
+
+
+def _each(name: str, given: Sequence[str], cards: Sequence[Path]) -> Sequence[str]:
+    """One value for each card: given once for all, or once for each."""
+    if len(given) == 1:
+        return tuple(given) * len(cards)
+    if len(given) != len(cards):
+        many = "is missing" if not given else f"is given {len(given)} times for {len(cards)} cards"
+        raise UsageError(f"--{name} {many}", f"give --{name} once, or once for each card in their order")
+    return given
+
+
+def _receipt_folder(receipt: str | None, orders: "Sequence[Order]") -> Path | None:
+    """The folder for receipts, when they are to go into one."""
+    if receipt is None:
+        return None
+    path = Path(receipt)
+    if path.is_dir() or receipt.endswith("/") or len(orders) > 1:
+        if path.exists() and not path.is_dir():
+            raise UsageError(f"{receipt} is a file", "several cards need a folder: --receipt receipts/")
+        return path
+    return None
+
+
+def _tell(entry: Entry, done: "Sequence[Done]", receipt: str | None, folder: Path | None) -> None:
+    """Write the receipts and print them."""
+    from bwc.ingest.receipt_file import file_receipt, write_receipt
+
+    receipts = [one.receipt for one in done if one.receipt]
+    for one in receipts:
+        if folder:
+            entry.terminal.say(f"receipt: {file_receipt(folder, one)}")
+        elif receipt:
+            write_receipt(Path(receipt), one)
+    text = "\n\n".join([one.text() for one in receipts])
+    if len(done) == 1:
+        if receipts:
+            entry.terminal.result(receipts[0].to_json(), text)
+        return
+    lines = [f"{one.order.card}: {'SAFE TO WIPE' if one.is_safe else 'NOT SAFE: keep the card'}" for one in done]
+    lines += [f"{one.order.card}: {one.error.message}" for one in done if one.error]
+    entry.terminal.result(
+        {
+            "cards": [one.to_json() for one in receipts],
+            "failed": [{"card": str(one.order.card), "error": one.error.name} for one in done if one.error],
+            "safe_to_wipe": all(one.is_safe for one in done),
+        },
+        "\n".join([text, "", *lines]),
+    )

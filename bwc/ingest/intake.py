@@ -38,11 +38,8 @@ NotRead = (SourceChanged, SourceUnreadable)
 def take_in(
     house: House,
     card: Path,
+    tags: "Tags",
     *,
-    officer: str,
-    camera: str,
-    case_ids: Sequence[str] = (),
-    category: str = "",
     progress: Callable[[int, int | None], None] | None = None,
     describe: Describe = describe_media,
 ) -> Receipt:
@@ -55,7 +52,6 @@ def take_in(
     """
     began_at = datetime.now(UTC)
     found = read_card(card)
-    tags = _Tags(officer=officer, camera=camera, case_ids=tuple(case_ids), category=category)
     total = sum(file.size_bytes for file in found.listing.files)
     intake = _Intake(house, found, tags, describe, Meter(total, progress))
     stopped_by = intake.run()
@@ -68,10 +64,11 @@ def take_in(
     items = sorted({line.item for line in intake.lines if line.item})
     return Receipt(  # 7
         card=name_text(os.fsencode(found.listing.root)),
-        officer=officer,
-        camera=camera,
-        case_ids=tuple(case_ids),
-        category=category,
+        officer=tags.officer,
+        camera=tags.camera,
+        case_ids=tags.case_ids,
+        category=tags.category,
+        clock_offset_ms=tags.clock_offset_ms,
         began_at=began_at,
         ended_at=datetime.now(UTC),
         lines=tuple(intake.lines),
@@ -86,17 +83,20 @@ def take_in(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Tags:
+class Tags:
+    """What the technician says of a whole card."""
+
     officer: str
     camera: str
-    case_ids: tuple[str, ...]
-    category: str
+    case_ids: tuple[str, ...] = ()
+    category: str = ""
+    clock_offset_ms: int | None = None  # the camera's clock less the true time
 
 
 class _Intake:
     """One run over one card."""
 
-    def __init__(self, house: House, card: Card, tags: "_Tags", describe: Describe, meter: Meter) -> None:
+    def __init__(self, house: House, card: Card, tags: "Tags", describe: Describe, meter: Meter) -> None:
         self._house = house
         self._card = card
         self._source = name_text(os.fsencode(card.listing.root))
@@ -217,7 +217,7 @@ class _Intake:
             camera_id=self._tags.camera,
             officer_id=self._tags.officer,
             recorded_at=said.recorded_at if said else None,
-            clock_offset_ms=None,
+            clock_offset_ms=self._tags.clock_offset_ms,
             category=self._tags.category,
             case_ids=self._tags.case_ids,
             segments=tuple(

@@ -9,12 +9,15 @@ from bwc.canonical import Json
 from bwc.errors import BwcError, IntegrityError, PartlyDone
 from bwc.evidence import Gap, ItemId, utc_text
 from bwc.ingest.card import Left
+from bwc.ingest.clock import offset_text
 
 FORMAT = "bwc.receipt/1"
 WORN_CARD = (
     "The card is worn. What could be read is held, zeros stand for the rest. Clean its contacts, use another reader and\n"
     "take it in again: a better reading becomes a new item that names this one. If none comes, keep the card for a laboratory."
 )
+
+SIGNATURE = ("", "technician ______________________________    date ____________________")
 
 
 class State(StrEnum):
@@ -83,6 +86,7 @@ class Receipt:
     checkpoint: int | None  # entries under the published checkpoint that holds these events
     copies_proven: int
     copies_wanted: int
+    clock_offset_ms: int | None = None
     changes: tuple[str, ...] = ()  # what differed when the card was listed again at the end
     stopped_by: BwcError | None = field(default=None, compare=False)
     broken: tuple[IntegrityError, ...] = field(default=(), compare=False)
@@ -146,9 +150,11 @@ class Receipt:
             "case_ids": list(self.case_ids),
             "category": self.category,
             "checkpoint": self.checkpoint,
+            "clock_offset_ms": self.clock_offset_ms,
             "complete": self.complete,
             "copies": {"proven": self.copies_proven, "wanted": self.copies_wanted},
             "ended_at": utc_text(self.ended_at),
+            "files": {state.value: {"bytes": size, "files": count} for state, (count, size) in self._counts().items()},
             "format": FORMAT,
             "items": [line.to_json() for line in self.lines],
             "left": [
@@ -174,6 +180,15 @@ class Receipt:
             f"camera    {self.camera}    officer {self.officer}",
             f"case      {', '.join(self.case_ids) or '-'}    category {self.category or '-'}",
             f"time      {self.began_at:%Y-%m-%d %H:%M:%S} to {self.ended_at:%H:%M:%S} UTC",
+        ]
+        if self.clock_offset_ms is not None:
+            out.append(f"clock     the camera's clock is {offset_text(self.clock_offset_ms)}")
+        counts = self._counts()
+        there, size = (sum(numbers) for numbers in zip(*counts.values(), strict=True))
+        words = (("new", State.NEW), ("held already", State.HELD), ("not taken", State.NOT_TAKEN))
+        out += [
+            f"there     {_files(there)}, {size:,} bytes; "
+            + ", ".join(f"{counts[state][0]} {word}" for word, state in words),
             "",
         ]
         for title, state in (
@@ -189,18 +204,32 @@ class Receipt:
                 out += [title, *(f"  {left.name}: {left.reason}" for left in listed), ""]
         return "\n".join(out + self._verdict())
 
+    def _counts(self) -> dict[State, tuple[int, int]]:
+        """Files and bytes by what became of them."""
+        found = dict.fromkeys(State, (0, 0))
+        for line in self.lines:
+            count, size = found[line.state]
+            found[line.state] = (count + len(line.files), size + sum(file.size_bytes for file in line.files))
+        return found
+
     def _verdict(self) -> list[str]:
         files = sum(len(line.files) for line in self.lines if line.state is not State.NOT_TAKEN)
         size = sum(file.size_bytes for line in self.lines if line.state is not State.NOT_TAKEN for file in line.files)
         published = "not published" if self.checkpoint is None else f"published, {self.checkpoint} entries"
-        held = f"{files} file{'' if files == 1 else 's'}, {size:,} bytes held; {self.copies_proven} of {self.copies_wanted} copies proven"
+        held = f"{_files(files)}, {size:,} bytes held; {self.copies_proven} of {self.copies_wanted} copies proven"
         out = [f"{held}; checkpoint {published}", ""]
         if self.safe_to_wipe:
-            return [*out, "SAFE TO WIPE THE CARD: YES", "Every file was read back from the vault and compared."]
+            out += ["SAFE TO WIPE THE CARD: YES", "Every file was read back from the vault and compared."]
+            return [*out, *SIGNATURE]
         out += ["SAFE TO WIPE THE CARD: NO. Keep the card.", *(f"  - {text}" for text in self.objections)]
         if any(file.gaps for line in self.lines for file in line.files):
             out.append(WORN_CARD)
-        return [*out, "What now: put the cause right and run the same command again; what is held is not taken twice."]
+        out.append("What now: put the cause right and run the same command again; what is held is not taken twice.")
+        return [*out, *SIGNATURE]
+
+
+def _files(count: int) -> str:
+    return f"{count} file{'' if count == 1 else 's'}"
 
 
 def _section(title: str, lines: Sequence[Line]) -> list[str]:

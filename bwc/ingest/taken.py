@@ -93,7 +93,7 @@ class Meter:
             if more > 0:
                 self._read[file] = here
                 self._done += more
-                if self._progress:
-                    self._progress(self._done, self._total)
+            if self._progress:
+                self._progress(self._done, self._total)
 
         return on_read

@@ -153,10 +153,10 @@ def card(tmp_path: Path) -> Path:
 @pytest.fixture
 def take(house: MemoryHouse, card: Path) -> Callable[..., Any]:
     """`take_in` with the tags that these tests do not care about."""
-    from bwc.ingest.intake import take_in
+    from bwc.ingest.intake import Tags, take_in
 
     def taken(**more: Any) -> Any:
-        said = {"officer": "B1234", "camera": "X81234", "case_ids": ("26-1182",), "category": "traffic"}
-        return take_in(house, card, **{**said, "describe": plain_facts, **more})
+        said = Tags(officer="B1234", camera="X81234", case_ids=("26-1182",), category="traffic")
+        return take_in(house, card, more.pop("tags", said), **{"describe": plain_facts, **more})
 
     return taken

@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from bwc.ingest.intake import take_in
+from bwc.ingest.intake import Tags, take_in
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 
 
 def test_the_demo_card_is_safe_to_wipe_and_its_sidecar_agrees(house: Any) -> None:
-    receipt = take_in(house, FIXTURES / "card", officer="B1234", camera="X81234")
+    receipt = take_in(house, FIXTURES / "card", Tags(officer="B1234", camera="X81234"))
     assert receipt.safe_to_wipe
     (line,) = receipt.lines
     assert "BWC_0001.JSON: sha256 of DCIM/100BWCAM/BWC_0001.MP4 agrees" in line.notes

@@ -12,10 +12,12 @@ from bwc.custody.house import House
 from bwc.errors import IntegrityError, KeyUnavailable
 from bwc.evidence import ObjectRole
 from bwc.ingest.facts import Described
-from bwc.ingest.intake import take_in
+from bwc.ingest.intake import Tags, take_in
 from bwc.ingest.receipt import State
 from bwc.keys import LocalOperator, RecoveryKey
 from tests.ingest.worn import put_in
+
+TAGS = Tags(officer="B1234", camera="X81234", case_ids=("26-1182",))
 
 
 @pytest.fixture
@@ -31,7 +33,7 @@ def facts(content: BinaryIO, name: str) -> Described:
 
 
 def take(house: House, card: Path, **more: Any) -> Any:
-    return take_in(house, card, officer="B1234", camera="X81234", case_ids=("26-1182",), describe=facts, **more)
+    return take_in(house, card, TAGS, describe=facts, **more)
 
 
 def test_what_was_taken_in_is_listed_and_opens_to_the_same_bytes(vault: House, card: Path) -> None:

@@ -85,3 +85,40 @@ def test_names_links_and_empty_files(world: World, tmp_path: Path) -> None:
     assert any(len(name) > 600 for name in names)
     assert len(names) == 3
     assert [(one["name"], one["blocks_wipe"]) for one in receipt["left"]] == [("in.mp4", False), ("out.mp4", True)]
+
+
+def test_several_cards_at_once_each_with_its_receipt(world: World, tmp_path: Path) -> None:
+    cards = []
+    for at in range(3):
+        (tmp_path / f"card{at}").mkdir()
+        (tmp_path / f"card{at}" / "A.MP4").write_bytes(bytes([at]) * 300_000)
+        cards.append(tmp_path / f"card{at}")
+    tags = ("--officer", "B1", "--officer", "B2", "--officer", "B3", "--camera", "X1")
+    told = world.json("ingest", *cards, *tags, "--clock-offset", "+12.5", "--receipt", tmp_path / "receipts")
+    assert told["safe_to_wipe"]
+    assert [one["officer"] for one in told["cards"]] == ["B1", "B2", "B3"]
+    assert len(list((tmp_path / "receipts").glob("*.txt"))) == len(list((tmp_path / "receipts").glob("*.json"))) == 3
+    assert {one["clock_offset_ms"] for one in world.items()} == {12_500}
+    (cards[1] / "out.mp4").symlink_to("/etc/hostname")
+    done = world.run("ingest", *cards, "--officer", "B1", "--camera", "X1", code=3)
+    assert f"{cards[0]}: SAFE TO WIPE" in done.out
+    assert f"{cards[1]}: NOT SAFE" in done.out
+    world.run("ingest", *cards, "--officer", "B1", "--officer", "B2", "--camera", "X1", code=2)
+    world.run("verify")
+
+
+def test_two_technicians_with_one_card_at_once_make_one_item(world: World, tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    for at in range(4):
+        (card / f"{at}.MP4").write_bytes(bytes([at]) * 400_000)
+    words = [sys.executable, "-m", "bwc.cli.main", "ingest", str(card), *TAGS]
+    both = [
+        subprocess.Popen(words, env=world.environment(), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+        for _ in range(2)
+    ]
+    told = [one.communicate(timeout=120)[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0], told
+    assert all("SAFE TO WIPE THE CARD: YES" in text for text in told)
+    assert len(world.items()) == 4
+    world.run("verify")
