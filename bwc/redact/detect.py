@@ -31,7 +31,8 @@ from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.plates import open_network as open_plates
 from bwc.redact.detectors.plates_net import PlateNetFinder
 from bwc.redact.detectors.plates_net import open_network as open_own_plates
-from bwc.redact.flow import Grey
+from bwc.redact.flow import Still
+from bwc.redact.motion import field_of
 from bwc.redact.plan import DetectorInfo, Doubt, Effect, EffectKind, PlanMedia, PtsTable, RedactionPlan, plan_id_of
 from bwc.redact.profiles import DEFAULT, Profile, habits_for, profile_named
 from bwc.redact.track import Sighting, Tracker
@@ -92,10 +93,10 @@ def analyse(
     """
     chosen = profile_named(profile)
     look = lookout or lookout_for(chosen)
-    reader = VideoReader(file)
-    video = reader.facts.video
+    video = VideoReader(file).facts.video
     if video is None:
         raise UnreadableMedia("the recording holds no picture")
+    reader = VideoReader(file, motion_vectors=has_plain_motion(video))
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="bwc-look") as pool:
         run = _Run(video, chosen, look, pool)
         for picture in reader.frames():
@@ -155,7 +156,7 @@ class _Look:
 
 @dataclass(slots=True)
 class _Stretch:
-    pictures: list[tuple[int, Grey]]
+    pictures: list[tuple[int, Still]]
     look: _Look
     ends_scene: bool = False
 
@@ -171,7 +172,7 @@ class _Run:
     pts: list[int] = field(default_factory=list)
     cuts: CutFinder = field(default_factory=CutFinder)
     pending: deque[_Stretch] = field(default_factory=deque)
-    stretch: list[tuple[int, Grey]] = field(default_factory=list)
+    stretch: list[tuple[int, Still]] = field(default_factory=list)
     size: tuple[int, int] = (0, 0)
     small: tuple[int, int] = (0, 0)
     tracker: Tracker = field(init=False)
@@ -191,7 +192,9 @@ class _Run:
         new_scene = self.cuts.is_cut(grey) or picture.ordinal == 0
         if new_scene:
             self._close_scene()
-        self.stretch.append((picture.ordinal, grey))
+        vectors = None if picture.damaged else picture.motion
+        motion = field_of(vectors, picture.width, picture.height, self.size[0] / self.small[0])
+        self.stretch.append((picture.ordinal, Still(grey, motion)))
         self.previous = picture
         if new_scene or self._is_due(picture):
             self._look(picture, deep=new_scene or self.looks % self.profile.deep_every == 0)
@@ -236,6 +239,11 @@ class _Run:
         self.tracker.advance(stretch.pictures, stretch.look.sightings())
         if stretch.ends_scene:
             self.tracker.cut()
+
+
+def has_plain_motion(video: VideoFacts) -> bool:
+    """Whether each picture is predicted from the one shown before it, by a codec whose vectors FFmpeg exports."""
+    return video.codec == "h264" and not video.reorders and not video.interlaced
 
 
 def unturned(box: FloatBox, turns: int, shape: tuple[int, int]) -> FloatBox:

@@ -1,6 +1,6 @@
-"""Carry boxes from one small grey picture to the next by sparse optical flow, and say how far that is to be trusted.
+"""Carry boxes from one picture to the next, by the codec's motion or optical flow, and say how far to trust that.
 
-Each box is a grid of points followed by pyramidal Lucas-Kanade there and back; points that do not come home are
+Where the codec's own vectors speak for a box, they are believed (bwc.redact.motion). Else, in small grey pictures, each box is a grid of points followed by pyramidal Lucas-Kanade there and back; points that do not come home are
 dropped, the rest vote by medians for the move and the change of size. Where a box's own points fail, it moves as
 the camera does (a grid over the whole picture), and where that fails too it stays and grows: doubt hides.
 """
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from bwc.redact.motion import MotionField, carry_along
 
 Grey = NDArray[np.uint8]  # height x width, small
 Floats = NDArray[np.float32]
@@ -28,6 +30,14 @@ _STOP = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 15, 0.03)
 
 
 @dataclass(frozen=True, slots=True)
+class Still:
+    """What is kept of a picture: small and grey; and how its parts moved since the one before, where the codec says."""
+
+    grey: Grey
+    motion: MotionField | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Carried:
     """Boxes (n x 4, small-picture pixels, not clipped) one picture on, and which of them moved by their own points."""
 
@@ -35,11 +45,24 @@ class Carried:
     trusted: NDArray[np.bool_]
 
 
-def carry(before: Grey, after: Grey, boxes: Floats) -> Carried:
-    """Where `boxes` of `before` are in `after`. Both pictures have the same size; either may be the earlier one."""
+def carry(start: Still, end: Still, boxes: Floats, *, backward: bool = False) -> Carried:
+    """Where `boxes` of `start` are in `end`, the next picture, or with `backward` the one before."""
     count = len(boxes)
     if count == 0:
         return Carried(boxes.reshape(0, 4), np.zeros(0, np.bool_))
+    field = start.motion if backward else end.motion
+    if field is None:
+        return _by_flow(start.grey, end.grey, boxes)
+    carried, trusted = carry_along(field, boxes, backward=backward)
+    if not trusted.all():
+        rest = _by_flow(start.grey, end.grey, boxes[~trusted])
+        carried[~trusted] = rest.boxes
+        trusted[~trusted] = rest.trusted
+    return Carried(carried, trusted)
+
+
+def _by_flow(before: Grey, after: Grey, boxes: Floats) -> Carried:
+    count = len(boxes)
     height, width = before.shape
     grid = _grid(boxes, width, height)
     start = np.concatenate([grid.reshape(-1, 2), _camera_grid(width, height)])

@@ -1,6 +1,6 @@
 """Detections to tracks: one subject through time, hidden before it is first seen, after it is last seen and between.
 
-The tracker is fed stretches of small grey pictures, each ending with a picture that detectors have looked at.
+The tracker is fed stretches of pictures, small and grey, each ending with a picture that detectors have looked at.
 In each stretch
  1. every live track is carried forward from the last detection,
  2. detections are matched to the tracks that arrive there,
@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bwc.redact.detectors.base import overlap
-from bwc.redact.flow import Floats, Grey, carry
+from bwc.redact.flow import Floats, Still, carry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,14 +93,14 @@ class Tracker:
         self.habits = habits
         self.done: list[Path] = []
         self._live: list[Path] = []
-        self._past: deque[tuple[int, Grey]] = deque(maxlen=max(habits.hold, habits.lead) + 1)
+        self._past: deque[tuple[int, Still]] = deque(maxlen=max(habits.hold, habits.lead) + 1)
         self._frame = np.asarray([0, 0, width, height], np.float32)
 
-    def advance(self, stretch: Sequence[tuple[int, Grey]], sightings: Sequence[Sighting]) -> None:
-        """Take in consecutive pictures (ordinal, grey); `sightings` is what detectors saw in the last of them."""
-        for ordinal, grey in stretch:
-            self._carry_forward(ordinal, grey)
-            self._past.append((ordinal, grey))
+    def advance(self, stretch: Sequence[tuple[int, Still]], sightings: Sequence[Sighting]) -> None:
+        """Take in consecutive pictures by ordinal; `sightings` is what detectors saw in the last of them."""
+        for ordinal, still in stretch:
+            self._carry_forward(still)
+            self._past.append((ordinal, still))
         now = stretch[-1][0]
         pairs, unmatched = self._match(now, sightings)
         back: list[tuple[Path, Floats, int]] = []
@@ -127,10 +127,10 @@ class Tracker:
         return sorted(self.done, key=lambda path: (path.first, path.class_, tuple(path.boxes[0].tolist())))
 
     # 1
-    def _carry_forward(self, ordinal: int, grey: Grey) -> None:
+    def _carry_forward(self, still: Still) -> None:
         if not self._live:
             return
-        moved = carry(self._past[-1][1], grey, np.stack([path.here for path in self._live]))
+        moved = carry(self._past[-1][1], still, np.stack([path.here for path in self._live]))
         stay: list[Path] = []
         for path, box, trusted in zip(self._live, moved.boxes, moved.trusted, strict=True):
             if self._is_outside(box):
@@ -286,13 +286,13 @@ class Tracker:
         `jobs` are (box at `now`, earliest ordinal wanted).
         """
         steps: list[tuple[int, list[int], Floats, list[bool]]] = []
-        greys = [(ordinal, grey) for ordinal, grey in self._past if ordinal <= now]
+        stills = [(ordinal, still) for ordinal, still in self._past if ordinal <= now]
         boxes = {i: box for i, (box, _) in enumerate(jobs)}
-        for (_, after), (ordinal, before) in zip(reversed(greys), list(reversed(greys))[1:], strict=False):
+        for (_, after), (ordinal, before) in zip(reversed(stills), list(reversed(stills))[1:], strict=False):
             active = [i for i in boxes if jobs[i][1] <= ordinal]
             if not active:
                 break
-            moved = carry(after, before, np.stack([boxes[i] for i in active]))
+            moved = carry(after, before, np.stack([boxes[i] for i in active]), backward=True)
             boxes = dict(zip(active, moved.boxes, strict=True))
             steps.append((ordinal, active, moved.boxes, [bool(sure) for sure in moved.trusted]))
         return steps

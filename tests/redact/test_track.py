@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from bwc.redact.cuts import CutFinder
-from bwc.redact.flow import Floats, Grey, carry
+from bwc.redact.flow import Floats, Grey, Still, carry
 from bwc.redact.track import Habits, Path, Sighting, Tracker, alike
 
 W, H = 320, 180
@@ -58,9 +58,9 @@ def walk(ordinal: int) -> tuple[Grey, Floats]:
 
 
 def run(tracker: Tracker, frames: range, looks: dict[int, list[Sighting]], made: "dict[int, Grey]") -> None:
-    stretch: list[tuple[int, Grey]] = []
+    stretch: list[tuple[int, Still]] = []
     for ordinal in frames:
-        stretch.append((ordinal, made[ordinal]))
+        stretch.append((ordinal, Still(made[ordinal])))
         if ordinal in looks:
             tracker.advance(stretch, looks[ordinal])
             stretch = []
@@ -72,7 +72,7 @@ def run(tracker: Tracker, frames: range, looks: dict[int, list[Sighting]], made:
 def test_a_box_is_carried_with_its_subject(move: tuple[int, int]) -> None:
     before, box = scene((120, 60))
     after, truth = scene((120 + move[0], 60 + move[1]))
-    carried = carry(before, after, box[None])
+    carried = carry(Still(before), Still(after), box[None])
     assert carried.trusted[0]
     np.testing.assert_allclose(carried.boxes[0], truth, atol=1.5)
 
@@ -80,13 +80,13 @@ def test_a_box_is_carried_with_its_subject(move: tuple[int, int]) -> None:
 def test_a_box_grows_with_its_subject() -> None:
     before, box = scene((120, 60), scale=1.5)
     after, truth = scene((118, 58), scale=1.58)
-    np.testing.assert_allclose(carry(before, after, box[None]).boxes[0], truth, atol=2.5)
+    np.testing.assert_allclose(carry(Still(before), Still(after), box[None]).boxes[0], truth, atol=2.5)
 
 
 def test_a_box_nobody_can_vouch_for_grows() -> None:
     flat = np.full((H, W), 128, np.uint8)
     box = np.asarray([100, 60, 132, 100], np.float32)
-    carried = carry(flat, flat, box[None])
+    carried = carry(Still(flat), Still(flat), box[None])
     assert not carried.trusted[0]
     assert (carried.boxes[0][:2] < box[:2]).all()
     assert (carried.boxes[0][2:] > box[2:]).all()
@@ -96,7 +96,7 @@ def test_a_box_without_texture_moves_with_the_camera() -> None:
     before, after = scene((400, 0))[0].copy(), scene((400, 0), (8, 4))[0].copy()
     before[60:100, 100:132] = 128
     after[56:96, 92:124] = 128
-    carried = carry(before, after, np.asarray([[100, 60, 132, 100]], np.float32))
+    carried = carry(Still(before), Still(after), np.asarray([[100, 60, 132, 100]], np.float32))
     centre = (carried.boxes[0][:2] + carried.boxes[0][2:]) / 2
     np.testing.assert_allclose(centre, [108, 76], atol=2)
 
@@ -150,7 +150,7 @@ def test_a_cut_ends_every_track() -> None:
     run(tracker, range(11), {i: seen(made[i][1]) for i in (0, 5, 10)}, {i: g for i, (g, _) in made.items()})
     tracker.cut()
     other = texture(9)
-    tracker.advance([(11, other)], seen(made[10][1]))
+    tracker.advance([(11, Still(other))], seen(made[10][1]))
     first, second = tracker.finish()
     assert (first.last, first.ended_by) == (10, "cut")
     assert (second.first, second.last) == (11, 11)

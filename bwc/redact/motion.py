@@ -1,0 +1,126 @@
+"""How each part of a picture moved since the one before, as the codec says: its own motion vectors on a grid.
+
+The camera's encoder has already searched where every block came from; reading that costs a twentieth of following
+points by optical flow and covers subjects as well (docs/performance.md). It searched for cheap bits, not for
+truth, so a box believes the median of its blocks and only where enough of them agree.
+
+Only for streams whose every picture is predicted from the one before: no B-frames. Blocks coded anew (intra) carry
+no vector: there, and in whole keyframes, optical flow takes over (bwc.redact.flow).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+CELL = 8  # pixels of the coded picture; the smallest block whose vector is exported
+_INNER = 0.8  # of a box: the rim is mostly background
+_KNOWN_SHARE = 0.5  # of a box's cells must carry a vector
+_AGREE_SHARE = 0.5  # of those must lie within `_AGREE` of the median
+_AGREE_PX = 2.0  # coded pixels, or
+_AGREE_SIZE = 0.06  # of the box's size, whichever is more
+_SCALE_CELLS = 24  # from so many cells on, growth is read from the vectors as well
+_SCALE_STEP = 0.04
+
+
+@dataclass(frozen=True, slots=True)
+class MotionField:
+    """`moves[row, column]` is (x, y) in coded pixels from the picture before to this one, NaN where nobody knows."""
+
+    moves: Floats
+    scale: float  # coded pixels in a pixel of the boxes that will be carried
+
+
+def field_of(vectors: NDArray[Any] | None, width: int, height: int, scale: float) -> MotionField | None:
+    """The field of a picture's vectors (FFmpeg's AVMotionVector records). None when it has none, as a keyframe.
+
+    Vectors to later pictures (B-frames) are left out.
+    """
+    if vectors is None or not len(vectors):
+        return None
+    rows, columns = -(-height // CELL), -(-width // CELL)
+    moves = np.full((rows, columns, 2), np.nan, np.float32)
+    past = vectors[vectors["source"] < 0]
+    step = (
+        -past["motion_x"] / np.maximum(past["motion_scale"], 1),
+        -past["motion_y"] / np.maximum(past["motion_scale"], 1),
+    )
+    left = (past["dst_x"] - past["w"] // 2) // CELL
+    top = (past["dst_y"] - past["h"] // 2) // CELL
+    wide, high = past["w"] // CELL, past["h"] // CELL
+    for down in range(int(high.max(initial=0))):
+        for across in range(int(wide.max(initial=0))):
+            chosen = (high > down) & (wide > across)
+            row, column = top[chosen] + down, left[chosen] + across
+            inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
+            moves[row[inside], column[inside], 0] = step[0][chosen][inside]
+            moves[row[inside], column[inside], 1] = step[1][chosen][inside]
+    return MotionField(moves, scale)
+
+
+def carry_along(field: MotionField, boxes: Floats, *, backward: bool) -> tuple[Floats, NDArray[np.bool_]]:
+    """Each of `boxes` (n x 4) one picture on, or one back, and whether the field could say so.
+
+    Forward, `field` is that of the picture arrived at: the cells where the box was stand for those that left it, a
+    box moves by a few pixels between pictures. Backward it is that of the picture left.
+    """
+    carried = boxes.copy()
+    trusted = np.zeros(len(boxes), np.bool_)
+    for i, box in enumerate(boxes):
+        moved = _move(field, box * np.float32(field.scale), -1.0 if backward else 1.0)
+        if moved is not None:
+            carried[i] = moved / np.float32(field.scale)
+            trusted[i] = True
+    return carried, trusted
+
+
+def _move(field: MotionField, box: Floats, sign: float) -> Floats | None:
+    """`box` in coded pixels, moved by the median of its cells; None when too few of them agree."""
+    centre, size = ((box[:2] + box[2:]) / 2).astype(np.float32), box[2:] - box[:2]
+    cells = _cells(field, centre, size)
+    if cells is None:
+        return None
+    moves, at = cells
+    known = ~np.isnan(moves[:, 0])
+    if known.mean() < _KNOWN_SHARE:
+        return None
+    moves, at = moves[known], at[known]
+    middle = np.median(moves, axis=0)
+    near = np.abs(moves - middle).max(axis=1) <= max(_AGREE_PX, _AGREE_SIZE * float(size.min()))
+    if near.mean() < _AGREE_SHARE:
+        return None
+    grow = _growth(moves[near] - middle, at[near] - centre) if near.sum() >= _SCALE_CELLS else 0.0
+    centre = centre + sign * middle
+    half = size / 2 * (1 + sign * grow)
+    return np.concatenate([centre - half, centre + half]).astype(np.float32)
+
+
+def _cells(field: MotionField, centre: Floats, size: Floats) -> tuple[Floats, Floats] | None:
+    """(moves, middles in coded pixels) of the cells in the inner part of a box; at least one, if it is in the picture."""
+    rows, columns = field.moves.shape[:2]
+    half = size * (_INNER / 2)
+    x0, y0 = np.floor((centre - half) / CELL + 0.5).astype(int)
+    x1, y1 = np.floor((centre + half) / CELL + 0.5).astype(int)
+    if x1 <= x0:
+        x0 = int(centre[0] // CELL)
+        x1 = x0 + 1
+    if y1 <= y0:
+        y0 = int(centre[1] // CELL)
+        y1 = y0 + 1
+    x0, y0, x1, y1 = max(0, x0), max(0, y0), min(columns, x1), min(rows, y1)
+    if x1 <= x0 or y1 <= y0:
+        return None
+    moves = field.moves[y0:y1, x0:x1].reshape(-1, 2)
+    middle_x = np.broadcast_to((np.arange(x0, x1) + 0.5) * CELL, (y1 - y0, x1 - x0))
+    middle_y = np.broadcast_to(((np.arange(y0, y1) + 0.5) * CELL)[:, None], (y1 - y0, x1 - x0))
+    return moves, np.stack([middle_x.ravel(), middle_y.ravel()], axis=1).astype(np.float32)
+
+
+def _growth(moves: Floats, at: Floats) -> float:
+    """The share by which a box grows: the slope of moves over distances from its middle."""
+    spread = float((at * at).sum())
+    slope = float((moves * at).sum()) / spread if spread else 0.0
+    return min(_SCALE_STEP, max(-_SCALE_STEP, slope))
