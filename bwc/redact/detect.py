@@ -54,22 +54,24 @@ class Lookout:
     deep: tuple[Detector, ...]
 
     def describe(self) -> tuple[DetectorInfo, ...]:
-        return tuple(detector.describe() for detector in self.deep)
+        """Each network once for each way it is used."""
+        said = {repr(one): one for one in (detector.describe() for detector in (*self.ordinary, *self.deep))}
+        return tuple(said.values())
 
 
 def lookout_for(profile: Profile) -> Lookout:
     """The shipped detectors as `profile` uses them. Raises `NotFound` when the weight files are absent."""
     faces, plates, own = open_faces(), open_plates(), open_own_plates()
+    ordinary: list[Detector] = [CenterFace(faces, profile.faces, profile.face_threshold)]
+    if profile.plates:
+        ordinary.append(PlateFinder(plates, profile.plates, profile.plate_threshold))
+    ordinary.append(PlateNetFinder(own, profile.own_plates, profile.own_plate_threshold))
     return Lookout(
-        (
-            CenterFace(faces, profile.faces, profile.face_threshold),
-            PlateFinder(plates, profile.plates, profile.plate_threshold),
-            PlateNetFinder(own, profile.plates, profile.own_plate_threshold),
-        ),
+        tuple(ordinary),
         (
             CenterFace(faces, profile.faces_deep, profile.face_threshold),
             PlateFinder(plates, profile.plates_deep, profile.plate_threshold),
-            PlateNetFinder(own, profile.plates_deep, profile.own_plate_threshold),
+            PlateNetFinder(own, profile.own_plates_deep, profile.own_plate_threshold),
         ),
     )
 

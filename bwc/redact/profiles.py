@@ -22,6 +22,8 @@ class Profile:
     faces_deep: tuple[int, ...]
     plates: tuple[int, ...]
     plates_deep: tuple[int, ...]
+    own_plates: tuple[int, ...]
+    own_plates_deep: tuple[int, ...]
     every: Fraction
     deep_every: int
     face_threshold: float = 0.2
@@ -30,29 +32,33 @@ class Profile:
 
     @property
     def widest(self) -> int:
-        return max(*self.faces_deep, *self.plates_deep)
+        return max(*self.faces, *self.faces_deep, *self.plates_deep, *self.own_plates, *self.own_plates_deep)
 
 
-# Cost of one pass, one thread, AVX2 (EPYC, onnxruntime 1.32, 2026-11): faces 640 47 ms, 960 143, 1280 255;
-# plates 640 18 ms, 1280 76, 1920 166; our own network about two thirds of that.
+# Cost of one pass, one thread, VNNI (Xeon, OpenVINO 2026.4, 2026-11), at 640, 960, 1280: faces (int8) 18, 40, 70 ms;
+# our own plate network 9, 19, 35; clp_det 12, 27, 46. With onnxruntime about half as much again.
 PROFILES: Mapping[str, Profile] = {
     "fast": Profile(
         name="fast",
         faces=(640,),
-        faces_deep=(640,),
-        plates=(640,),
-        plates_deep=(640, 1280),
-        every=Fraction(1, 4),
-        deep_every=4,
+        faces_deep=(960,),
+        plates=(),
+        plates_deep=(640,),
+        own_plates=(640,),
+        own_plates_deep=(960,),
+        every=Fraction(1, 2),
+        deep_every=3,
     ),
     "balanced": Profile(
         name="balanced",
-        faces=(640,),
+        faces=(960,),
         faces_deep=(640, 1280),
-        plates=(640,),
+        plates=(),
         plates_deep=(640, 1280),
-        every=Fraction(1, 6),
-        deep_every=3,
+        own_plates=(960,),
+        own_plates_deep=(640, 1280),
+        every=Fraction(1, 3),
+        deep_every=4,
     ),
     "max": Profile(
         name="max",
@@ -60,6 +66,8 @@ PROFILES: Mapping[str, Profile] = {
         faces_deep=(640, 1280, 1920),
         plates=(640, 1280, 1920),
         plates_deep=(640, 1280, 1920),
+        own_plates=(640, 1280, 1920),
+        own_plates_deep=(640, 1280, 1920),
         every=Fraction(1, 10),
         deep_every=3,
         face_threshold=0.15,

@@ -6,39 +6,27 @@ are. How it was made, from which pictures and how good it is: docs/models.md and
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from bwc.canonical import sha256_hex
-from bwc.errors import DigestMismatch, NotFound
 from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, fit, info, merge, planes, sides_for
 from bwc.redact.detectors.network import Network, runtime_label
+from bwc.redact.detectors.packaged import PackagedFile
 from bwc.redact.plan import DetectorInfo
 from bwc.version import TOOL
 
-FILE = Path(__file__).with_name("data") / "plates.onnx"
-FILE_SHA256 = "138dc89264fc762e5d2058d658c2e4c1df6cd6f2189abd1df8049b5bb8e21cb8"
-LICENCE = "Apache-2.0"
+FILE = PackagedFile(
+    name="plates.onnx",
+    file_sha256="138dc89264fc762e5d2058d658c2e4c1df6cd6f2189abd1df8049b5bb8e21cb8",
+    licence="Apache-2.0",
+)
 _STEP = 4  # input pixels from cell to cell
 _MOST = 300  # candidates looked at in one pass, best first: a wall of noise must not cost seconds
 
 
-def weights(place: Path = FILE) -> bytes:
-    """The packaged network, checked. Raises `NotFound` when it is absent and `DigestMismatch` when it is another."""
-    try:
-        data = place.read_bytes()
-    except FileNotFoundError as error:
-        raise NotFound(f"the plate model is not in this installation ({place.name})", "install bwc again") from error
-    actual = sha256_hex(data)
-    if actual != FILE_SHA256:
-        raise DigestMismatch(f"{place.name} is not the file we know (sha256 {actual}, expected {FILE_SHA256})")
-    return data
-
-
 def open_network() -> Network:
     """The packaged network. Raises `NotFound` or `DigestMismatch` for its file."""
-    return Network(weights())
+    return Network(FILE.load())
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +53,8 @@ class PlateNetFinder:
         return info(
             name=self.name,
             package=TOOL,
-            file_sha256=FILE_SHA256,
-            licence=LICENCE,
+            file_sha256=FILE.file_sha256,
+            licence=FILE.licence,
             settings={
                 "long_sides": list(self.long_sides),
                 "runtime": runtime_label(),
