@@ -12,22 +12,40 @@ from bwc.errors import UsageError
 
 if TYPE_CHECKING:
     from bwc.ingest.docks import Done, Order
+    from bwc.ingest.intake import Tags
 
 
 @command(
     """
     bwc ingest /media/card --officer B1234 --camera X81234 --case 26-1182 --category traffic
     bwc ingest clip.mp4 --officer B1234 --camera X81234 --receipt receipt.txt
+    bwc ingest --watch /srv/docks --layout "{camera}_{officer}" --receipt /srv/receipts/
     bwc ingest /media/a /media/b --officer B1234 --officer B1235 --camera X81234 --camera X81235 --receipt receipts/
     """
 )
-@click.argument("cards", metavar="CARD...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("cards", metavar="[CARD]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--officer", "officers", multiple=True, metavar="ID", help="Badge or pseudonym of the wearer.")
 @click.option("--camera", "cameras", multiple=True, metavar="ID", help="The camera's serial or asset number.")
 @click.option("--case", "cases", multiple=True, metavar="NUMBER", help="Case number; may be given several times.")
 @click.option("--category", default="uncategorised", show_default=True, help="Decides how long it is kept.")
 @click.option("--clock-offset", metavar="TIME", help="How far the camera's clock is ahead: +90, -1.5s, +00:01:30.")
 @click.option("--clock-shows", metavar="TIME", help="What the camera's clock shows at this moment, instead.")
+@click.option(
+    "--watch",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Take in every folder that appears in DIR, until stopped; --receipt is a folder then.",
+)
+@click.option(
+    "--layout", metavar="PATTERN", help="With --watch: how a folder's name tells its tags: {camera}_{officer}."
+)
+@click.option(
+    "--settle",
+    type=click.FloatRange(0.1, 3600),
+    default=10.0,
+    show_default=True,
+    help="With --watch: seconds without change.",
+)
 @click.option("--receipt", metavar="PATH", help="Also write it there: a file (.json for JSON), or a folder.")
 def ingest(
     entry: Entry,
@@ -39,6 +57,9 @@ def ingest(
     category: str,
     clock_offset: str | None,
     clock_shows: str | None,
+    watch: Path | None,
+    layout: str | None,
+    settle: float,
     receipt: str | None,
 ) -> None:
     """Take in every file on each CARD (a folder or one file): hash, seal, prove on the device, record.
@@ -56,6 +77,22 @@ def ingest(
     offset = parse_offset(clock_offset) if clock_offset else None
     if clock_shows:
         offset = offset_now(clock_shows, datetime.now(UTC))
+    if watch:
+        tags = Tags(officer="", camera="", case_ids=cases, category=category, clock_offset_ms=offset)
+        _watch(
+            entry,
+            watch,
+            cards=cards,
+            officers=officers,
+            cameras=cameras,
+            layout=layout,
+            settle=settle,
+            receipt=receipt,
+            tags=tags,
+        )
+        return
+    if not cards:
+        raise UsageError("no card is named", "bwc ingest /media/card --officer ID --camera ID")
     each_officer, each_camera = _each("officer", officers, cards), _each("camera", cameras, cards)
     orders = [
         Order(
@@ -69,6 +106,29 @@ def ingest(
         done = take_in_all(orders, entry.door(), progress=progress)
     _tell(entry, done, receipt, folder)
     raise_worst(done)
+
+
+def _watch(
+    entry: Entry,
+    folder: Path,
+    *,
+    cards: Sequence[Path],
+    officers: Sequence[str],
+    cameras: Sequence[str],
+    layout: str | None,
+    settle: float,
+    receipt: str | None,
+    tags: "Tags",
+) -> None:
+    from bwc.cli.watching import watch_folder
+    from bwc.ingest.watch import tags_by_layout
+
+    if cards or len(officers) > 1 or len(cameras) > 1:
+        raise UsageError("--watch takes one folder, and one officer and camera at most", "bwc ingest --help")
+    if not receipt:
+        raise UsageError("a watch needs a folder for its receipts", "--receipt DIR")
+    given = {name: values[0] for name, values in (("officer", officers), ("camera", cameras)) if values}
+    watch_folder(entry, folder, Path(receipt), tags_by_layout(layout, given, tags), settle)
 
 
 def _each(name: str, given: Sequence[str], cards: Sequence[Path]) -> Sequence[str]:

@@ -61,6 +61,7 @@ class Listing:
     root: Path
     files: tuple[CardFile, ...]
     left: tuple[Left, ...]
+    folders: tuple[bytes, ...] = ()
     device: int = 0  # of the root: another one later means that the card is no longer mounted there
 
 
@@ -90,8 +91,8 @@ def name_bytes(text: str) -> bytes:
     return raw
 
 
-def list_card(card: Path) -> Listing:
-    """List every file below `card`, or `card` itself if it is one file.
+def list_card(card: Path, *, deep: bool = True) -> Listing:
+    """List every file below `card`, or `card` itself if it is one file; without `deep` only what lies directly in it.
 
     Raises `NotFound` when nothing is there and `StorageError` when its top folder cannot be read.
     """
@@ -104,6 +105,7 @@ def list_card(card: Path) -> Listing:
     files: list[CardFile] = []
     left: list[Left] = []
     folders: list[bytes] = [b""]
+    found_folders: list[bytes] = []
     with open_root(root) as root_fd:
         device = os.fstat(root_fd).st_dev
         while folders:
@@ -120,10 +122,11 @@ def list_card(card: Path) -> Listing:
                 continue
             files += in_folder
             left += not_taken
-            folders += deeper
+            found_folders += deeper
+            folders += deeper if deep else []
     by_name = sorted(files, key=lambda file: _natural(file.path))
     ordered = tuple(sorted(left, key=lambda each: each.name))
-    return Listing(root=root, files=tuple(by_name), left=ordered, device=device)
+    return Listing(root=root, files=tuple(by_name), left=ordered, device=device, folders=tuple(sorted(found_folders)))
 
 
 def _list_folder(root: Path, root_fd: int, folder: bytes) -> tuple[list[CardFile], list[Left], list[bytes]]:

@@ -65,7 +65,7 @@ def take_in_all(
 
     def read(places: Sequence[int]) -> None:
         for place in places:
-            done[place] = _one(orders[place], enter, meter.of(place), describe)
+            done[place] = take_in_one(orders[place], enter, meter.of(place), describe)
 
     with ThreadPoolExecutor(max_workers=min(MOST_AT_ONCE, len(devices)), thread_name_prefix="card") as pool:
         running = [pool.submit(read, places) for places in devices]
@@ -99,12 +99,14 @@ def raise_worst(done: Sequence[Done]) -> None:
         raise PartlyDone(message, "read their receipts; keep them and run the same command again", details=details)
 
 
-def _one(order: Order, enter: Enter, progress: Progress, describe: Describe) -> Done:
+def take_in_one(
+    order: Order, enter: Enter, progress: Progress, describe: Describe = describe_media, *, deep: bool = True
+) -> Done:
+    """Take in one card behind a door of its own; what fails is told, not raised."""
     try:
         with enter() as house:
-            return Done(
-                order=order, receipt=take_in(house, order.card, order.tags, progress=progress, describe=describe)
-            )
+            receipt = take_in(house, order.card, order.tags, progress=progress, describe=describe, deep=deep)
+            return Done(order=order, receipt=receipt)
     except BwcError as error:
         return Done(order=order, error=error)
 

@@ -42,8 +42,9 @@ def take_in(
     *,
     progress: Callable[[int, int | None], None] | None = None,
     describe: Describe = describe_media,
+    deep: bool = True,
 ) -> Receipt:
-    """Take in every file on `card`, a folder or one file. The card is only read.
+    """Take in every file on `card`, a folder or one file; without `deep` only what lies directly in it. It is only read.
 
     Returns a receipt whenever the card could be listed, even when the intake was stopped by a full disk, a broken
     vault or Ctrl-C: what was recorded until then is held and published, the receipt says the rest, and
@@ -51,7 +52,7 @@ def take_in(
     be listed.
     """
     began_at = datetime.now(UTC)
-    found = read_card(card)
+    found = read_card(card, deep=deep)
     total = sum(file.size_bytes for file in found.listing.files)
     intake = _Intake(house, found, tags, describe, Meter(total, progress))
     stopped_by = intake.run()
@@ -76,7 +77,7 @@ def take_in(
         checkpoint=checkpoint,
         copies_proven=house.proven_copies(items) if items else 0,
         copies_wanted=house.policy.copies,
-        changes=() if stopped_by else changes_since(card, found),  # 6
+        changes=() if stopped_by else changes_since(card, found, deep=deep),  # 6
         stopped_by=stopped_by,
         broken=tuple(intake.broken),
     )

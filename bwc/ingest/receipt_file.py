@@ -11,9 +11,7 @@ from bwc.ingest.receipt import Receipt
 def write_receipt(path: Path, receipt: Receipt) -> None:
     """Write `receipt` to one file, JSON if it is named so; an older receipt of that name is replaced as a whole."""
     text = json.dumps(receipt.to_json(), indent=2, ensure_ascii=False) if path.suffix == ".json" else receipt.text()
-    partial = path.with_name(f".{path.name}.partial")
-    _write(partial, text + "\n")
-    partial.replace(path)
+    write_text(path, text + "\n")
 
 
 def file_receipt(folder: Path, receipt: Receipt) -> Path:
@@ -33,8 +31,11 @@ def file_receipt(folder: Path, receipt: Receipt) -> Path:
     raise FileExistsError(f"{folder} holds a thousand receipts of {name}")
 
 
-def _write(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
+def write_text(path: Path, text: str) -> None:
+    """Put a small file in place as a whole; a crash leaves the old or the new one."""
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("w", encoding="utf-8") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
+    partial.replace(path)

@@ -101,9 +101,9 @@ class _Chapter(NamedTuple):
     number: int
 
 
-def read_card(card: Path) -> Card:
+def read_card(card: Path, *, deep: bool = True) -> Card:
     """List `card` and group its files. Raises as `list_card` does."""
-    listing = list_card(card)
+    listing = list_card(card, deep=deep)
     return Card(listing=listing, recordings=group(listing.files))
 
 
@@ -127,10 +127,10 @@ def group(files: Sequence[CardFile]) -> tuple[Recording, ...]:
     )
 
 
-def changes_since(card: Path, before: Card) -> tuple[str, ...]:
+def changes_since(card: Path, before: Card, *, deep: bool = True) -> tuple[str, ...]:
     """What a second listing shows that the first did not: then the card holds something we have not seen."""
     try:
-        after = list_card(card)
+        after = list_card(card, deep=deep)
     except BwcError as error:
         return (f"the card could not be listed again: {error.message}",)
     old = {file.path: file for file in before.listing.files}

@@ -1,8 +1,11 @@
 """The dock's bad days, with the real program: worn cards, pulled cards, two docks, odd names."""
 
+import json
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -122,3 +125,57 @@ def test_two_technicians_with_one_card_at_once_make_one_item(world: World, tmp_p
     assert all("SAFE TO WIPE THE CARD: YES" in text for text in told)
     assert len(world.items()) == 4
     world.run("verify")
+
+
+def watching(world: World, docks: Path, receipts: Path) -> "subprocess.Popen[str]":
+    words = ["ingest", "--watch", docks, "--layout", "{camera}_{officer}", "--receipt", receipts, "--settle", "0.5"]
+    return subprocess.Popen(
+        [sys.executable, "-m", "bwc.cli.main", *map(str, words), "--json", "--case", "26-7"],
+        env=world.environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def wait_for(what: str, seen: Any, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
+    while not seen():
+        assert time.monotonic() < until, what
+        time.sleep(0.1)
+
+
+def test_a_watched_folder_takes_in_what_appears_until_it_is_told_to_stop(world: World, tmp_path: Path) -> None:
+    docks, receipts = tmp_path / "docks", tmp_path / "receipts"
+    (docks / "X1_B1").mkdir(parents=True)
+    (docks / "X1_B1" / "A.MP4").write_bytes(b"one" * 1000)
+    running = watching(world, docks, receipts)
+    try:
+        wait_for("the first receipt", lambda: list(receipts.glob("*-X1.txt")))
+        (docks / "nobody").mkdir()
+        (docks / "nobody" / "B.MP4").write_bytes(b"two" * 1000)
+        wait_for("the call for a person", (receipts / "ATTENTION.txt").exists)
+        (docks / "nobody").rename(docks / "X2_B2")
+        wait_for("the second receipt", lambda: list(receipts.glob("*-X2.txt")))
+        running.send_signal(signal.SIGTERM)
+        out, err = running.communicate(timeout=60)
+    finally:
+        running.kill()
+    assert running.returncode == 0, err
+    told = [json.loads(line) for line in out.splitlines()]
+    assert [(one["card"], one["good"]) for one in told] == [("X1_B1", True), ("nobody", False), ("X2_B2", True)]
+    assert [(one["camera"], one["officer"], one["case_ids"]) for one in reversed(world.items())] == [
+        ("X1", "B1", ["26-7"]),
+        ("X2", "B2", ["26-7"]),
+    ]
+    assert not (receipts / "ATTENTION.txt").exists()
+    entries = len(world.json("log", world.items()[0]["item"])["events"])
+    running = watching(world, docks, receipts)  # a restart finds nothing new
+    time.sleep(4)
+    running.send_signal(signal.SIGTERM)
+    assert running.communicate(timeout=60)[0] == ""
+    assert running.returncode == 0
+    assert len(world.json("log", world.items()[0]["item"])["events"]) == entries
+    world.run("verify")
+    world.run("ingest", "--watch", docks, "--receipt", docks / "receipts", code=2)
