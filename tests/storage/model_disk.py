@@ -36,6 +36,7 @@ class ModelCalls:
 
     def __init__(self, fault: Fault | None = None) -> None:
         self.fault = fault
+        self.on_crash: Callable[[], None] = lambda: None
         self.log: list[str] = []
         self.names_now: dict[str, Inode] = {}
         self.names_durable: dict[str, Inode] = {}
@@ -69,6 +70,7 @@ class ModelCalls:
     def _fail(self, fault: Fault) -> None:
         if fault.error is None:
             self._dead = True
+            self.on_crash()
             raise Crash
         raise OSError(fault.error, os.strerror(fault.error))
 
@@ -92,7 +94,9 @@ class ModelCalls:
                 data = inode.durable
                 if bytes(inode.data) != inode.durable and choose():
                     cut = random.Random(len(inode.data)).randrange(len(inode.data) + 1)
-                    data = bytes(inode.data) if choose() else bytes(inode.data[:cut])
+                    # all of it, a part of it, or a part and then nothing where blocks were not written
+                    rest = bytes(len(inode.data) - cut) if choose() else b""
+                    data = bytes(inode.data) if choose() else bytes(inode.data[:cut]) + rest
                 contents[id(inode)] = Inode(bytearray(data), data)
             found.names_durable[name] = contents[id(inode)]
         found.names_now = dict(found.names_durable)
