@@ -1,6 +1,6 @@
 """`bwc ingest` under strace: each error at each n-th system call, on the real kernel with all threads.
 
-    python tests/faults/strace_sweep.py [--calls write fsync …] [--every 1] [--workers 2]
+    python tests/faults/strace_sweep.py [--calls write fsync …] [--faults lie …] [--every 1] [--workers 2]
 
 A first run under strace lists the calls that touch vault, home or card; each is then made to fail once. strace counts calls
 for each thread, so the n-th call of every thread fails; Python's own start-up is passed over by counting it too.
@@ -20,16 +20,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from bwc.errors import DigestMismatch
 from tests.faults.dock import Dock, Said, Trial, Violation
 
-# what the kernel may answer; a lie (`retval`) says "written" and writes nothing
+LIE, KILL = "lie", "signal=KILL"
+# what the kernel may answer; a lie says "written" and writes nothing; a kill comes at the call
 FAULTS: dict[str, tuple[str, ...]] = {
-    "write": ("error=ENOSPC", "error=EIO"),
-    "pwrite64": ("error=ENOSPC", "error=EIO"),
-    "fsync": ("error=EIO",),
-    "fdatasync": ("error=EIO",),
-    "link": ("error=EIO", "error=EROFS"),
-    "rename": ("error=EIO",),
+    "write": ("error=ENOSPC", "error=EIO", LIE, KILL),
+    "pwrite64": ("error=ENOSPC", "error=EIO", KILL),
+    "fsync": ("error=EIO", KILL),
+    "fdatasync": ("error=EIO", KILL),
+    "link": ("error=EIO", "error=EROFS", KILL),
+    "rename": ("error=EIO", KILL),
     "openat": ("error=EMFILE", "error=EACCES"),
     "mkdir": ("error=ENOSPC",),
     "ftruncate": ("error=EIO",),
@@ -38,6 +40,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "preadv": ("error=EIO",),
     "readv": ("error=EIO",),
 }
+ALL_FAULTS = tuple(dict.fromkeys(fault for faults in FAULTS.values() for fault in faults))
 # where a failure costs nothing that was promised: space is claimed ahead only for speed, a random name
 # that stays is collected later, SQLite's shared memory is made anew by whoever opens it next, and what SQLite copies
 # from its synced write-ahead log into the database when it closes is copied by the next one otherwise
@@ -60,18 +63,19 @@ def is_here() -> bool:
     return shutil.which("strace") is not None
 
 
-def strace(log: Path, *words: str) -> tuple[str, ...]:
-    return ("strace", "-f", "--seccomp-bpf", "-y", "-qq", "-o", str(log), *words)
+def strace(log: Path, *words: str, quick: bool = True) -> tuple[str, ...]:
+    """`quick` stops at the traced calls only; strace 6.1 then delivers no injected signal."""
+    return ("strace", "-f", *(("--seccomp-bpf",) if quick else ()), "-y", "-qq", "-o", str(log), *words)
 
 
-def points(dock: Dock, calls: list[str]) -> list[Point]:
-    """Every call of the main thread, and of threads with fewer, that touches what is ours."""
+def points(dock: Dock, calls: list[str], faults: list[str]) -> list[Point]:
+    """Every call that touches what is ours, by its number in its thread, with each of `faults` that suits it."""
     trial = dock.fresh("listing")
     log = trial.place / "strace"
     said = trial.run(*trial.ingest, before=strace(log, "-e", f"trace={','.join(calls)}"))
     if said.code:
         raise Violation(f"under strace, without a fault: exit {said.code}\n{said.err}")
-    found: dict[str, set[int]] = collections.defaultdict(set)
+    found: dict[str, dict[int, str]] = collections.defaultdict(dict)
     seen: collections.Counter[tuple[str, str]] = collections.Counter()
     for line in log.read_text().splitlines():
         match = re.match(r"(\d+) +(\w+)\(", line)
@@ -79,19 +83,31 @@ def points(dock: Dock, calls: list[str]) -> list[Point]:
             thread, call = match.groups()
             seen[thread, call] += 1
             if str(dock.folder) in _without_cwd(line):
-                found[call].add(seen[thread, call])
+                found[call][seen[thread, call]] = line
     trial.remove()
-    return [Point(call, nth, fault) for call in calls for nth in sorted(found[call]) for fault in FAULTS[call]]
+    return [
+        Point(call, nth, _lie(line) if fault == LIE else fault)
+        for call in calls
+        for nth, line in sorted(found[call].items())
+        for fault in FAULTS[call]
+        if fault in faults and (fault != LIE or f"{trial.vault}/" in line)
+    ]
+
+
+def _lie(line: str) -> str:
+    """The answer that a write would have had, without the write."""
+    return f"retval={line.rpartition(' = ')[2]}"
 
 
 def try_point(dock: Dock, point: Point, name: str) -> str:
     """Make one call fail. Returns what came of it, or raises `Violation`."""
     trial = dock.fresh(name)
     log = trial.place / "strace"
-    said = trial.run(*trial.ingest, before=strace(log, "-e", f"trace={point.call}", "-e", f"inject={point}"))
+    inject = ("-e", f"trace={point.call}", "-e", f"inject={point}")
+    said = trial.run(*trial.ingest, before=strace(log, *inject, quick=point.fault != KILL))
     hit = [line for line in log.read_text().splitlines() if "(INJECTED)" in line]
     try:
-        state = _judge(trial, said, hit)
+        state = _judge(trial, point, said, hit)
         trial.complete()
     except AssertionError as error:
         raise Violation(f"{point}: {error}\nexit {said.code}: {said.err}\n" + "\n".join(hit)) from error
@@ -99,9 +115,16 @@ def try_point(dock: Dock, point: Point, name: str) -> str:
     return state
 
 
-def _judge(trial: Trial, said: Said, hit: list[str]) -> str:
+def _judge(trial: Trial, point: Point, said: Said, hit: list[str]) -> str:
+    if point.fault == KILL:
+        return "killed: " + trial.check(said) if said.code in (-9, 137) else "not reached"
     if not hit:
         return "not reached"
+    if point.fault.startswith("retval"):
+        trial.check(said)
+        if said.code != DigestMismatch.exit_code or "gave back other bytes" not in said.err:
+            raise Violation("a lie of the disk was not caught")
+        return f"exit {said.code}: caught"
     if "internal error" in said.err or "Traceback" in said.err:
         raise Violation("not one of our errors")
     trial.check(said)
@@ -137,6 +160,7 @@ def main() -> None:
     """Sweep and say what came of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", nargs="+", choices=list(FAULTS), default=list(FAULTS))
+    parser.add_argument("--faults", nargs="+", default=list(ALL_FAULTS), help=", ".join(ALL_FAULTS))
     parser.add_argument("--every", type=int, default=1, help="of the points, take each so many")
     parser.add_argument("--workers", type=int, default=2)
     chosen = parser.parse_args()
@@ -144,7 +168,7 @@ def main() -> None:
         raise SystemExit("strace is not installed: apt-get install strace")
     with tempfile.TemporaryDirectory(prefix="bwc-strace-") as folder:
         dock = Dock(Path(folder), big=5 << 20)
-        todo = points(dock, chosen.calls)[:: chosen.every]
+        todo = points(dock, chosen.calls, chosen.faults)[:: chosen.every]
         print(f"{len(todo)} points", flush=True)
         table: collections.Counter[tuple[str, str, str]] = collections.Counter()
         bad = 0
@@ -153,7 +177,7 @@ def main() -> None:
                 bad += 1
                 print(f"VIOLATION {state}\n", flush=True)
                 state = "VIOLATION"
-            table[point.call, point.fault, state] += 1
+            table[point.call, LIE if point.fault.startswith("retval") else point.fault, state] += 1
             if at % 50 == 0:
                 print(f"{at} of {len(todo)}", flush=True)
     for (call, fault, state), count in sorted(table.items()):
