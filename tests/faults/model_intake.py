@@ -17,13 +17,14 @@ from bwc.custody.house import House
 from bwc.custody.shelf import LogShelf
 from bwc.errors import BwcError
 from bwc.ingest.facts import Described
-from bwc.ingest.intake import take_in
+from bwc.ingest.intake import Tags, take_in
 from bwc.ingest.receipt import Receipt
 from bwc.storage.fsops import Disk
 from bwc.storage.vault import Vault
 from tests.faults.dock import Dock, Said, Trial, Violation
 from tests.storage.model_disk import ROOT, Crash, Fault, Inode, ModelCalls
 
+TAGS = Tags(officer="B1234", camera="X81234")
 CATALOG = ("catalog.sqlite", "catalog.sqlite-wal")
 
 
@@ -46,7 +47,7 @@ class ModelTrial:
         self.calls.on_crash = self._keep_catalog
         try:
             with on_model(self.trial.vault, self.dock, self.calls) as house:
-                self.receipt = take_in(house, self.dock.card, officer="B1234", camera="X81234", describe=describe)
+                self.receipt = take_in(house, self.dock.card, TAGS, describe=describe)
         except BwcError as error:
             return error
         return None
