@@ -5,6 +5,7 @@ BwcError                         1   anything that failed and has no better name
 ├ ConfigError                    2   bwc.toml or an environment variable is wrong
 ├ PartlyDone                     3   some of it worked; what did not is listed
 ├ NotFound                       4   no such item, key, plan, file
+│   └ Disposed                       the item was destroyed by order
 ├ IntegrityError                 5   tampering, corruption or something missing; nothing else exits 5
 │   ├ DigestMismatch                 bytes are not what was recorded
 │   ├ SealBroken                     a sealed stream or envelope does not authenticate
@@ -13,7 +14,7 @@ BwcError                         1   anything that failed and has no better name
 │   └ CheckpointRolledBack           the log is shorter than one already seen
 ├ LeakFound                      6   the check has open suspects
 ├ PolicyRefuses                  7   policy or role says no, or not tied to a pinned agency
-│   ├ NotApproved · SecondPersonNeeded · NotAllowed · Undecided · PlanStale · HoldInForce · NotPinned
+│   ├ NotApproved · SecondPersonNeeded · NotAllowed · Undecided · PlanStale · HoldInForce · NotPinned · NotDue
 ├ InUse                          8   another process holds the lock
 ├ KeyUnavailable                 9   no key, or a wrong passphrase
 ├ NoVault                       10   no vault here
@@ -63,6 +64,10 @@ class PartlyDone(BwcError):
 
 class NotFound(BwcError):
     exit_code = 4
+
+
+class Disposed(NotFound):
+    """The item was destroyed by order; its entries are left."""
 
 
 class IntegrityError(BwcError):
@@ -121,6 +126,10 @@ class PlanStale(PolicyRefuses):
 
 class HoldInForce(PolicyRefuses):
     pass
+
+
+class NotDue(PolicyRefuses):
+    """The schedule keeps it."""
 
 
 class NotPinned(PolicyRefuses):

@@ -14,7 +14,7 @@ ItemId = NewType("ItemId", str)  # 2026-1122-K4J7QX: day of intake + 30 random b
 ObjectId = NewType("ObjectId", str)  # SHA-256 of the sealed bytes, 64 hex digits
 KeyId = NewType("KeyId", str)  # first 32 hex digits of SHA-256(algorithm, newline, raw public key)
 
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud without mistakes
+CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud without mistakes
 
 
 class ObjectRole(StrEnum):
@@ -165,7 +165,7 @@ class EventDraft:
 
 def new_item_id(now: datetime) -> ItemId:
     """A fresh pseudonymous item id; uniqueness is the catalog's promise."""
-    tail = "".join(secrets.choice(_CROCKFORD) for _ in range(6))
+    tail = "".join(secrets.choice(CROCKFORD) for _ in range(6))
     return ItemId(f"{now.astimezone(UTC):%Y-%m%d}-{tail}")
 
 

@@ -58,6 +58,9 @@ MAY: dict[EventKind, frozenset[Role]] = {
     EventKind.CATALOG_REBUILT: frozenset({_M, _A}),
 }
 
+# What may still be recorded of an item that was destroyed
+AFTER_DESTRUCTION = frozenset({EventKind.DISPOSITION_DONE, EventKind.ACT_REFUSED, EventKind.ACT_FAILED})
+
 FOOTAGE_READERS = frozenset({Role.RECORDS})  # envelopes of footage, plans, copies and reports are wrapped to these
 BODY_READERS = frozenset({Role.RECORDS, Role.AUDITOR, Role.ADMINISTRATOR})  # and to whoever acted
 

@@ -9,10 +9,9 @@ from typing import Any
 
 from bwc.audit.event import Entry
 from bwc.errors import IntegrityError
-from bwc.evidence import EventKind
+from bwc.roles import AFTER_DESTRUCTION
 
 ITEM, BODIES = "item", "bodies"  # what an order is about: a whole item, or private bodies of it
-_AFTERWARDS = frozenset({EventKind.DISPOSITION_DONE, EventKind.ACT_REFUSED, EventKind.ACT_FAILED})
 _OF_ORDERS = "disposition."
 
 
@@ -46,7 +45,7 @@ class Disposals:
     def may_act(self, entry: Entry) -> None:
         """Raise `IntegrityError` for an act on what was destroyed before it."""
         gone = self.items.get(entry.item or "")
-        if gone is not None and entry.kind not in _AFTERWARDS:
+        if gone is not None and entry.kind not in AFTER_DESTRUCTION:
             raise IntegrityError(f"{entry.kind} of an item that entry {gone.confirmed} destroyed")
 
     def may_miss_body(self, entry: Entry) -> int | None:

@@ -4,7 +4,7 @@ The order of a change (docs/architecture.md) is kept in `act` and `publish`: obj
 their event, the event is durable before the person is told.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -18,10 +18,10 @@ from bwc.custody.marks import Mark
 from bwc.custody.reading import Reading
 from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_signer, open_log_key
-from bwc.errors import BwcError, NotAllowed, PolicyRefuses, UsageError
+from bwc.errors import BwcError, Disposed, NotAllowed, PolicyRefuses, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId, Outcome, SealedObject
 from bwc.keys import Operator, Recipient
-from bwc.roles import BODY_READERS, MAY, Role, may
+from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Role, may
 from bwc.storage.body import seal_body
 
 
@@ -97,14 +97,16 @@ class Acting(Reading):
         draft = EventDraft(kind=kind, item=item, facts=facts, private=private, objects=tuple(objects), outcome=outcome)
         return self._record(draft, self._body_readers() if private else [])
 
-    def act_together(self, kind: EventKind, drafts: Sequence[EventDraft]) -> None:
-        """Record many acts of one `kind` without private parts in one transaction: all of them or none."""
+    def act_together(
+        self, kind: EventKind, drafts: Sequence[EventDraft], *, first: Callable[[], None] | None = None
+    ) -> list[Entry]:
+        """Record many acts of one `kind` in one transaction: all of them or none.
+
+        `first` is called inside it: what it finds is still so when the acts are recorded; what it raises undoes all.
+        """
         self._require(kind)
-        with self._catalog.transaction():
-            for draft in drafts:
-                entry = self._log.append(self._catalog, draft, [self.person], None, self._clock)
-                self._catalog.project(entry.event, draft.private)
-        self._unpublished |= bool(drafts)
+        readers = self._body_readers() if any(draft.private for draft in drafts) else []
+        return self._record_all(drafts, readers, first) if drafts else []
 
     def record_genesis(
         self, facts: Mapping[str, Json], private: Mapping[str, Json], readers: Sequence[Recipient]
@@ -115,18 +117,49 @@ class Acting(Reading):
         return self._record(EventDraft(kind=EventKind.VAULT_CREATED, facts=facts, private=private), readers)
 
     def _record(self, draft: EventDraft, readers: Sequence[Recipient]) -> Entry:
+        return self._record_all([draft], readers)[0]
+
+    def _record_all(
+        self, drafts: Sequence[EventDraft], readers: Sequence[Recipient], first: Callable[[], None] | None = None
+    ) -> list[Entry]:
         self._check_mark()
-        body: dict[str, Json] | None = None
-        if draft.private:
-            commit, data = seal_body(draft.private, readers, self.log_origin)
-            self._vault.put_body(data)
-            body = {"commit": commit, "file": sha256_hex(data)}
-        # If we die here the body is an orphan that no event names: harmless, `bwc verify` lists it
-        with self._catalog.transaction():
-            entry = self._log.append(self._catalog, draft, [self.person], body, self._clock)
-            self._catalog.project(entry.event, draft.private)
+        bodies = [self._put_body(draft, readers) for draft in drafts]
+        # If we die here the bodies are orphans that no event names: harmless, `bwc verify` lists them
+        entries: list[Entry] = []
+        try:
+            with self._catalog.transaction():
+                if first:
+                    first()
+                for draft, body in zip(drafts, bodies, strict=True):
+                    self._bar_destroyed(draft)
+                    entry = self._log.append(self._catalog, draft, [self.person], body, self._clock)
+                    self._catalog.project(entry.event, draft.private)
+                    entries.append(entry)
+        except Disposed:
+            self._leave_nothing(drafts, bodies)
+            raise
         self._unpublished = True
-        return entry
+        return entries
+
+    def _put_body(self, draft: EventDraft, readers: Sequence[Recipient]) -> dict[str, Json] | None:
+        if not draft.private:
+            return None
+        commit, data = seal_body(draft.private, readers, self.log_origin)
+        self._vault.put_body(data)
+        return {"commit": commit, "file": sha256_hex(data)}
+
+    def _bar_destroyed(self, draft: EventDraft) -> None:
+        """Raise `Disposed` for an act on what was destroyed, perhaps while the act was being prepared."""
+        if draft.item is not None and draft.kind not in AFTER_DESTRUCTION:
+            self._raise_if_destroyed(draft.item)
+
+    def _leave_nothing(self, drafts: Sequence[EventDraft], bodies: Sequence[Mapping[str, Json] | None]) -> None:
+        """What was sealed for acts that came too late: no key to it may stay."""
+        for body in bodies:
+            if body is not None:
+                self._vault.erase_body(str(body["file"]))
+        for one in (sealed for draft in drafts for sealed in draft.objects):
+            self._vault.erase_envelope(one.envelope_sha256)
 
     def _require(self, kind: EventKind, item: ItemId | None = None) -> None:
         """Check the role of the key that signs; a refused act is itself recorded."""
@@ -145,7 +178,7 @@ class Acting(Reading):
             )
         raise refusal
 
-    def record_refusal(self, item: ItemId, act: str, error: PolicyRefuses) -> None:
+    def record_refusal(self, item: ItemId | None, act: str, error: PolicyRefuses) -> None:
         """`act.refused`: policy said no."""
         facts: dict[str, Json] = {"act": act, "error": error.name}
         self.act(EventKind.ACT_REFUSED, item, facts, {"message": error.message}, outcome=Outcome.REFUSED)

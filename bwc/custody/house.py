@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from bwc.audit.event import Entry
 from bwc.canonical import Json
+from bwc.custody.disposing import Disposing
 from bwc.custody.keyring import Keyring
 from bwc.custody.receiving import Receiving
 from bwc.errors import BwcError
@@ -30,7 +31,7 @@ from bwc.storage.vault import Held, Sink
 _TRIES = 20  # item ids carry 30 random bits a day: a clash is rare, twenty in a row is a broken random source
 
 
-class House(Receiving, Keyring):
+class House(Receiving, Keyring, Disposing):
     """Every act on evidence, one method per event kind; every computation belongs to a room or a service."""
 
     # --- acts: intake -----------------------------------------------------------------------------------

@@ -12,13 +12,14 @@ from bwc.canonical import Json
 from bwc.config import Places
 from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_vkey
-from bwc.errors import IntegrityError, KeyUnavailable, NotFound, NoVault
-from bwc.evidence import Gap, ItemId, ObjectId, ObjectRole, SealedObject
+from bwc.errors import Disposed, IntegrityError, KeyUnavailable, NotFound, NoVault
+from bwc.evidence import Gap, ItemId, KeyId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Operator
 from bwc.roles import Policy, Role
 from bwc.storage.body import open_body
 from bwc.storage.catalog import Catalog, DocumentRow, ItemRow
 from bwc.storage.fsops import Disk
+from bwc.storage.retention_tables import DestroyedBody, DestroyedObject, OrderRow
 from bwc.storage.rows import ApprovalRow, ItemFilter, OperatorRow, SegmentRow
 from bwc.storage.store import Shelf
 from bwc.storage.vault import Vault
@@ -30,26 +31,33 @@ _ENOUGH = 4  # characters of an item id that a person has to type
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrailEvent:
-    """One event of an item's chain of custody; `private` is None where this reader has no key, or it was erased."""
+    """One event of an item's chain of custody; `private` is None where this reader has no key, or it was erased.
+
+    `actor` and `roles` are the name and the roles that the key had then.
+    """
 
     seq: int
     at: str
     kind: str
     actor: str
+    roles: tuple[str, ...]
     key: str
     outcome: str
     facts: Mapping[str, Any]
     private: Mapping[str, Any] | None
+    is_erased: bool = False  # its private part was destroyed by order
 
     def to_json(self) -> dict[str, Any]:
         return {
             "actor": self.actor,
             "at": self.at,
+            "erased": self.is_erased,
             "facts": dict(self.facts),
             "key": self.key,
             "kind": self.kind,
             "outcome": self.outcome,
             "private": None if self.private is None else dict(self.private),
+            "roles": list(self.roles),
             "seq": self.seq,
         }
 
@@ -104,12 +112,29 @@ class Reading:
         """The entries that enrolled somebody, the founding entry among them."""
         return [row.enrolled_seq for row in self.operators()]
 
+    def enrolments_of(self, key: str) -> list[int]:
+        """The entries that enrolled a key and those it replaces, the same person's."""
+        rows = {row.key_id: row for row in self.operators()}
+        found: list[int] = []
+        at: str | None = key
+        while at is not None and at in rows:
+            found += self._catalog.retention.enrolments_of(at)
+            at = rows[KeyId(at)].replaces
+        return found
+
     def roles(self) -> frozenset[Role]:
         """The roles of the key that acts; none when it is not enrolled or was revoked."""
         mine = self.person.key_id
         return frozenset(
             Role(role) for row in self.operators() if row.key_id == mine and row.is_active for role in row.roles
         )
+
+    def person_of(self, key: str) -> str:
+        """The first key of the same person: rules for several people count people."""
+        replaced = {row.key_id: row.replaces for row in self.operators() if row.replaces is not None}
+        while key in replaced:
+            key = replaced[KeyId(key)]
+        return key
 
     # --- items ------------------------------------------------------------------------------------------
 
@@ -131,6 +156,21 @@ class Reading:
             return matches[0]
         raise NotFound(f"no item {text} here" if not matches else f"{len(matches)} items match {text}", "bwc list")
 
+    def tombstone(self, item: ItemId) -> OrderRow | None:
+        """The order by which an item was destroyed; None while it is held."""
+        return self._catalog.retention.tombstone(item)
+
+    def destroyed(self, item: ItemId) -> tuple[list[DestroyedObject], list[DestroyedBody]]:
+        """What the log named of an item and an order destroyed."""
+        tables = self._catalog.retention
+        return tables.destroyed_objects(item), tables.destroyed_bodies(item)
+
+    def _raise_if_destroyed(self, item: ItemId) -> None:
+        gone = self.tombstone(item)
+        if gone is not None:
+            when = (gone.confirmed_at or "")[:10]
+            raise Disposed(f"{item} was destroyed on {when} by order {gone.order}", f"bwc log {item}")
+
     def objects(self, item: ItemId) -> list[SealedObject]:
         """Every sealed object of an item, oldest first."""
         return self._catalog.objects_of(item)
@@ -141,6 +181,7 @@ class Reading:
 
     def sidecar(self, item: ItemId, name: str) -> SegmentRow:
         """One sidecar of an item, by the end of its name. Raises `NotFound`."""
+        self._raise_if_destroyed(item)
         rows = self._catalog.segments(item, ObjectRole.SIDECAR)
         found = [row for row in rows if row.name and (row.name == name or row.name.endswith(f"/{name}"))]
         if len(found) != 1:
@@ -149,7 +190,8 @@ class Reading:
         return found[0]
 
     def segment(self, item: ItemId, segment: int) -> SegmentRow:
-        """One recording of an item. Raises `NotFound`."""
+        """One recording of an item. Raises `NotFound`, of a destroyed item `Disposed`."""
+        self._raise_if_destroyed(item)
         for row in self.segments(item):
             if row.segment == segment:
                 return row
@@ -158,6 +200,7 @@ class Reading:
     def video_segments(self, item: ItemId) -> list[int]:
         """Ordinals of the segments that can be read as video; one that was never indexed may be."""
         self.item(item)
+        self._raise_if_destroyed(item)
         return [
             row.segment for row in self.segments(item) if row.is_readable is not False and row.media.get("frames", 1)
         ]
@@ -210,6 +253,7 @@ class Reading:
 
     def latest(self, item: ItemId, segment: int, role: ObjectRole) -> DocumentRow | None:
         """The newest plan, copy or report of one segment."""
+        self._raise_if_destroyed(item)
         found = self._catalog.documents(item, role, segment)
         return found[0] if found else None
 
@@ -267,22 +311,24 @@ class Reading:
     def trail(self, item: ItemId) -> list[TrailEvent]:
         """The chain of custody of one item, oldest first; private parts where this reader's key opens them."""
         self.item(item)
-        names: dict[str, str | None] = {row.key_id: row.name for row in self.operators()}
+        erased = {one.commit for one in self.destroyed(item)[1]}
         events = []
         for row in self._catalog.rows_of_item(item):
             entry = parse_entry(row.entry)
-            actor = names.get(entry.actor) or entry.actor[:12]
+            name, roles = self._catalog.retention.enrolled_as(entry.actor, entry.seq)
             private = self._private(entry.body_commit)
             events.append(
                 TrailEvent(
                     seq=entry.seq,
                     at=entry.at,
                     kind=entry.kind,
-                    actor=actor,
+                    actor=name or entry.actor[:12],
+                    roles=roles,
                     key=entry.actor,
                     outcome=entry.outcome,
                     facts=entry.facts,
                     private=private,
+                    is_erased=entry.body_commit in erased,
                 )
             )
         return events

@@ -1,5 +1,7 @@
 """The catalog's tables: the log's entries (the durable act) and, all derived from them, what we hold."""
 
+import re
+
 VERSION = 2
 
 # Kept: an entry is never changed, and gone only with the whole table when the catalog is rebuilt from the log's files.
@@ -219,6 +221,16 @@ INSERT INTO claims SELECT seq, item, json_extract(CAST(entry AS TEXT), '$.event.
 }
 
 PROJECTION = _WHAT_WE_HOLD + RETENTION
+
+# Whose rows name people or digest footage, and lose that when an item is destroyed
+PERSONAL_TABLES = ("items", "cases", "segments", "approvals", "suspects", "releases", "claims", "holds")
+
+
+def statements_of(table: str) -> list[str]:
+    """What makes one table of the projection, and its indexes."""
+    made = re.compile(rf"CREATE (TABLE {table} |(UNIQUE )?INDEX \w+ ON {table} )")
+    return [one.strip() for one in PROJECTION.split(";") if made.match(one.strip())]
+
 
 PROJECTION_TABLES = (
     "vault",

@@ -58,6 +58,24 @@ class Database:
                 self.write(statement)
                 statement = ""
 
+    def rewrite(self, table: str, statements: Sequence[str]) -> None:
+        """Make a table again by `statements` and fill it with its own rows, in a transaction; the old pages are zeroed."""
+        indexes = self.read(
+            "SELECT name FROM sqlite_schema WHERE type = 'index' AND sql IS NOT NULL AND tbl_name = ?", (table,)
+        )
+        for row in indexes:
+            self.write(f"DROP INDEX {row['name']}")
+        self.write(f"ALTER TABLE {table} RENAME TO old_{table}")
+        for statement in statements:
+            self.write(statement)
+        self.write(f"INSERT INTO {table} SELECT * FROM old_{table}")  # noqa: S608
+        self.write(f"DROP TABLE old_{table}")
+
+    def truncate_journal(self) -> None:
+        """Bring all into the file and empty its journal. Raises `InUse` when another process reads or writes on."""
+        if self.read("PRAGMA wal_checkpoint(TRUNCATE)")[0][0]:
+            raise InUse(f"another process is reading {self.path}", "wait until it ends, then: bwc dispose --finish")
+
     def read(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
         with self._said():

@@ -155,7 +155,8 @@ def _forgotten(act: Act, one: Mapping[str, Any]) -> Iterator[Change]:
     if kind == EventKind.ITEM_INDEXED:
         yield Change("UPDATE segments SET media = '{}' WHERE item = ?", (act.item,))
         yield Change("UPDATE items SET recorded_at = NULL WHERE item = ?", (act.item,))
-    yield Change("UPDATE claims SET unread = 1, category = NULL, case_ids = NULL WHERE seq = ?", (seq,))
+    # said to be erased: nothing more can be learnt from it, so that it does not keep the item for ever
+    yield Change("UPDATE claims SET unread = 0, category = NULL, case_ids = NULL WHERE seq = ?", (seq,))
     yield Change("UPDATE approvals SET note = NULL WHERE seq = ?", (seq,))
     yield Change("UPDATE releases SET request = NULL, requester = NULL, to_folder = NULL WHERE seq = ?", (seq,))
     yield Change("UPDATE suspects SET note = NULL WHERE seq = ?", (seq,))

@@ -259,12 +259,17 @@ class RetentionTables:
         rows = self._db.read("SELECT * FROM destroyed_bodies WHERE item = ? ORDER BY seq", (item,))
         return [DestroyedBody(commit=row["body"], file=row["file"]) for row in rows]
 
-    def roles_at(self, key: str, seq: int) -> tuple[str, ...]:
-        """The roles that a key had at an entry."""
+    def enrolments_of(self, key: str) -> list[int]:
+        """The entries that enrolled a key, or gave it other roles."""
+        return [row["seq"] for row in self._db.read("SELECT seq FROM enrolments WHERE key = ? ORDER BY seq", (key,))]
+
+    def enrolled_as(self, key: str, seq: int) -> tuple[str | None, tuple[str, ...]]:
+        """The name and the roles that a key had at an entry."""
         rows = self._db.read(
-            "SELECT roles FROM enrolments WHERE key = ? AND seq <= ? ORDER BY seq DESC LIMIT 1", (key, seq)
+            "SELECT name, roles FROM enrolments WHERE key = ? AND seq <= ? ORDER BY seq DESC", (key, seq)
         )
-        return tuple(json.loads(rows[0]["roles"])) if rows else ()
+        name = next((row["name"] for row in rows if row["name"]), None)
+        return name, tuple(json.loads(rows[0]["roles"])) if rows else ()
 
 
 def _order(row: Row) -> OrderRow:

@@ -52,6 +52,7 @@ class Vault:
         """`log` is the origin of the vault's log; `disk` is where scratch space is taken."""
         self.log = log
         self.store = store
+        self.stores: Sequence[ObjectStore] = (store,)  # all that may hold a copy: destruction reaches each
         self._disk = disk
 
     @classmethod

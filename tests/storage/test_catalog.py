@@ -364,7 +364,7 @@ def test_a_catalog_of_the_first_version_is_brought_up(catalog: Catalog, told: Hi
         database.execute("PRAGMA user_version = 1")
     with Catalog(catalog.path, read_only=True) as again:
         assert again.items() == before
-        assert again.retention.roles_at("ab" * 16, 5) == ()
+        assert again.retention.enrolled_as("ab" * 16, 5) == (None, ())
         assert {one.item: one.unread for one in again.retention.kept()} == {A: False, B: True}
     with Catalog(catalog.path) as again:
         again.rebuild(told.body_of)

@@ -1,0 +1,270 @@
+"""Destruction: one person orders, another confirms, then it happens and is said. Resumable after every step.
+
+1 `disposition.ordered`; nothing is touched. 2 `disposition.confirmed` by another person, who is bound by the rules as
+they stand inside that transaction; published. 3 Keys and private bodies are destroyed, then sealed bytes, then what
+lies astray. 4 The catalog forgets. 5 `disposition.done`, published. Dying between 2 and 5 leaves an order that says
+"confirmed", which `finish` (any later `bwc dispose`) completes; nothing is called done before it is.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from bwc.audit.disposals import BODIES, ITEM
+from bwc.audit.event import parse_entry
+from bwc.canonical import Json, canonical, sha256_hex
+from bwc.custody.retaining import Retaining
+from bwc.errors import HoldInForce, NotDue, NotFound, PolicyRefuses, SecondPersonNeeded, UsageError
+from bwc.evidence import EventDraft, EventKind, ItemId
+from bwc.storage.retention import Verdict, Why
+from bwc.storage.retention_tables import DestroyedBody, OrderRow
+from bwc.storage.shredding import shred, sweep
+
+Progress = Callable[[int, int | None], None]
+# Bodies without which the rules would be blind, or that say who destroyed what
+_NOT_EXPUNGED = ("disposition.", "hold.", "case.", "key.", "vault.", "policy.", "retention.", "recipient.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destroyed:
+    """What became of one item. `left`: sealed objects that a store's lock keeps, unreadable."""
+
+    item: ItemId
+    order: str
+    scope: str
+    objects: int
+    bodies: int
+    left: int
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "bodies": self.bodies,
+            "item": self.item,
+            "left": self.left,
+            "objects": self.objects,
+            "order": self.order,
+            "scope": self.scope,
+        }
+
+
+class Disposing(Retaining):
+    """Two people and a proof."""
+
+    # --- 1: the order -----------------------------------------------------------------------------------
+
+    def order_destruction(self, items: Sequence[ItemId], *, reason: str, early: bool = False) -> str:
+        """`disposition.ordered` for each item, all or none; the order's name.
+
+        Raises `HoldInForce` when a hold or an open case forbids it, `NotDue` when the schedule does and `early` (a
+        court's order, an error at intake) is not claimed; a refusal is recorded.
+        """
+        items = list(dict.fromkeys(items))
+        self._require(EventKind.DISPOSITION_ORDERED)
+        self._refuse_recorded(EventKind.DISPOSITION_ORDERED, lambda: self._verify_may_go(items, early=early))
+        waiting = [row for row in self.orders() if row.state == "ordered" and row.scope == ITEM and row.item in items]
+        if waiting:
+            raise UsageError(
+                f"{waiting[0].item} is in order {waiting[0].order} already", f"bwc dispose --confirm {waiting[0].order}"
+            )
+        order = self._fresh("D", {row.order for row in self.orders()})
+        facts: dict[str, Json] = {"due": not early, "order": order, "scope": ITEM}
+        drafts = [
+            EventDraft(kind=EventKind.DISPOSITION_ORDERED, item=item, facts=facts, private={"reason": reason})
+            for item in items
+        ]
+        self.act_together(EventKind.DISPOSITION_ORDERED, drafts, first=lambda: self._verify_may_go(items, early=early))
+        return order
+
+    def order_erasure(self, entries: Sequence[int], *, reason: str) -> str:
+        """`disposition.ordered` of private bodies alone, by their entries, all of one item; the order's name."""
+        self._require(EventKind.DISPOSITION_ORDERED)
+        found = [parse_entry(self.entry(seq)) for seq in dict.fromkeys(entries)]
+        items = {one.item for one in found}
+        erase: list[Json] = []
+        for one in found:
+            if one.body_commit is None or self._catalog.body_file(one.body_commit) is None:
+                raise NotFound(f"entry {one.seq} has no private part here", "bwc log ITEM")
+            if one.item is None or one.kind.startswith(_NOT_EXPUNGED):
+                raise UsageError(f"the private part of {one.kind} cannot be erased", "bwc log ITEM: another entry")
+            erase.append({"commit": one.body_commit, "kind": one.kind, "seq": one.seq})
+        if len(items) != 1:
+            raise UsageError("these entries are of several items", "one order for each item")
+        item = ItemId(items.pop() or "")
+        self._refuse_recorded(EventKind.DISPOSITION_ORDERED, lambda: self._verify_no_hold([item]))
+        order = self._fresh("D", {row.order for row in self.orders()})
+        facts: dict[str, Json] = {"due": False, "erase": erase, "order": order, "scope": BODIES}
+        draft = EventDraft(kind=EventKind.DISPOSITION_ORDERED, item=item, facts=facts, private={"reason": reason})
+        self.act_together(EventKind.DISPOSITION_ORDERED, [draft], first=lambda: self._verify_no_hold([item]))
+        return order
+
+    def cancel_order(self, order: str, *, reason: str) -> int:
+        """`disposition.cancelled` for whatever of the order is not confirmed. How many items."""
+        rows = self._waiting(order)
+        drafts = [
+            EventDraft(
+                kind=EventKind.DISPOSITION_CANCELLED, item=row.item, facts={"order": order}, private={"reason": reason}
+            )
+            for row in rows
+        ]
+        self.act_together(EventKind.DISPOSITION_CANCELLED, drafts)
+        return len(rows)
+
+    # --- 2 to 5: another person confirms, and it happens ------------------------------------------------
+
+    def confirm_order(self, order: str, *, progress: Progress | None = None) -> list[Destroyed]:
+        """`disposition.confirmed` by another person than who ordered, then destruction.
+
+        Raises `SecondPersonNeeded`, `HoldInForce` or `NotDue`, judged now; nothing is then destroyed.
+        """
+        rows = self._waiting(order)
+        self._require(EventKind.DISPOSITION_CONFIRMED)
+        self._refuse_recorded(EventKind.DISPOSITION_CONFIRMED, lambda: self._verify_second_person(rows))
+        self._refuse_recorded(EventKind.DISPOSITION_CONFIRMED, lambda: self._verify_still(rows))
+        drafts = [
+            EventDraft(
+                kind=EventKind.DISPOSITION_CONFIRMED,
+                item=row.item,
+                facts={name: row.facts[name] for name in ("order", "scope", "erase") if name in row.facts},
+            )
+            for row in rows
+        ]
+
+        def still() -> None:
+            if {row.seq for row in self._waiting(order)} != {row.seq for row in rows}:
+                raise UsageError(f"order {order} was confirmed or cancelled meanwhile", "bwc dispose --orders")
+            self._verify_still(rows)
+
+        self.act_together(EventKind.DISPOSITION_CONFIRMED, drafts, first=still)
+        return self.finish_destruction(progress=progress)
+
+    def finish_destruction(self, *, again: bool = False, progress: Progress | None = None) -> list[Destroyed]:
+        """Complete every order that was confirmed; with `again`, destroy once more what was destroyed before.
+
+        The latter is for a vault restored from a backup, which brings back keys and private bodies.
+        """
+        tables = self._catalog.retention
+        rows = tables.unfinished()
+        old = [row for row in tables.orders() if row.state == "done"] if again else []
+        if not rows and not old:
+            if self.entries() > self.published():
+                self.publish()  # it was said, and we died before it was published
+            return []
+        self._require(EventKind.DISPOSITION_DONE)
+        self.publish()  # a verifier reads what is published, and must know what may be absent
+        done: list[Destroyed] = []
+        for count, row in enumerate([*old, *rows]):
+            if progress:
+                progress(count, len(old) + len(rows))
+            one = self._destroy(row)
+            done += [one] if row in rows else []
+        self._sweep([*old, *rows])
+        self._catalog.forget()
+        drafts = [
+            EventDraft(kind=EventKind.DISPOSITION_DONE, item=row.item, facts=self._done_facts(row, one))
+            for row, one in zip(rows, done, strict=True)
+        ]
+        self.act_together(EventKind.DISPOSITION_DONE, drafts)
+        if drafts:
+            self.publish()
+        return done
+
+    def _destroy(self, row: OrderRow) -> Destroyed:
+        objects = self._catalog.retention.destroyed_objects(row.item) if row.scope == ITEM else []
+        bodies = self._bodies_of(row)
+        left = shred(self._vault.stores, objects, bodies)
+        return Destroyed(
+            item=row.item, order=row.order, scope=row.scope, objects=len(objects), bodies=len(bodies), left=len(left)
+        )
+
+    def _sweep(self, rows: Sequence[OrderRow]) -> None:
+        commits = {one.commit for row in rows for one in self._bodies_of(row)}
+        sweep(
+            self._vault.stores,
+            objects=self._catalog.object_ids(),
+            envelopes=self._catalog.envelope_ids(),
+            bodies=self._catalog.body_ids(),
+            items={row.item for row in rows if row.scope == ITEM},
+            commits=commits,
+        )
+
+    def _bodies_of(self, row: OrderRow) -> list[DestroyedBody]:
+        found = self._catalog.retention.destroyed_bodies(row.item)
+        if row.scope == ITEM:
+            return found
+        named = {one["commit"] for one in row.facts["erase"]}
+        return [one for one in found if one.commit in named]
+
+    def destroyed_list(self, row: OrderRow) -> dict[str, Json]:
+        """What an order destroyed, as the log named it: the list that its proof shows and its entry digests."""
+        objects = self._catalog.retention.destroyed_objects(row.item) if row.scope == ITEM else []
+        return {
+            "bodies": [{"commit": one.commit, "file": one.file} for one in self._bodies_of(row)],
+            "objects": [
+                {
+                    "envelope": one.envelope_sha256,
+                    "manifest": one.manifest_sha256,
+                    "object": one.object_id,
+                    "role": one.role,
+                    "sealed_bytes": one.sealed_bytes,
+                    "segment": one.segment,
+                }
+                for one in objects
+            ],
+        }
+
+    def _done_facts(self, row: OrderRow, one: Destroyed) -> dict[str, Json]:
+        listed = sha256_hex(canonical(self.destroyed_list(row)))
+        facts: dict[str, Json] = {"bodies": one.bodies, "left": one.left, "objects": one.objects}
+        return facts | {"list_sha256": listed, "order": row.order, "scope": row.scope}
+
+    # --- the rules --------------------------------------------------------------------------------------
+
+    def _verify_may_go(self, items: Sequence[ItemId], *, early: bool) -> None:
+        for item in items:
+            self._raise_if_destroyed(item)
+        for one in self.verdicts(items):
+            _verify_verdict(one, early=early)
+
+    def _verify_no_hold(self, items: Sequence[ItemId]) -> None:
+        for one in self.verdicts(items):
+            if one.why is Why.HOLD:
+                raise HoldInForce(f"{one.item}: {one.text}", "bwc hold list")
+
+    def _verify_still(self, rows: Sequence[OrderRow]) -> None:
+        whole = [row for row in rows if row.scope == ITEM]
+        for early in (False, True):
+            self._verify_may_go([row.item for row in whole if bool(row.facts.get("due")) != early], early=early)
+        self._verify_no_hold([row.item for row in rows if row.scope != ITEM])
+
+    def _verify_second_person(self, rows: Sequence[OrderRow]) -> None:
+        me = self.person_of(self.person.key_id)
+        for row in rows:
+            if self.person_of(row.actor) == me:
+                raise SecondPersonNeeded(
+                    f"order {row.order} is yours: another person confirms it",
+                    f"bwc dispose --confirm {row.order}, from their own login",
+                )
+
+    def _waiting(self, order: str) -> list[OrderRow]:
+        rows = self.orders(order)
+        found = [row for row in rows if row.state == "ordered"]
+        if not found:
+            raise UsageError(f"order {order} is {rows[0].state}", "bwc dispose --orders")
+        return found
+
+    def _refuse_recorded(self, kind: EventKind, rule: Callable[[], None]) -> None:
+        try:
+            rule()
+        except PolicyRefuses as error:
+            named = error.details[0].get("item") if error.details else None
+            self.record_refusal(None if named is None else ItemId(str(named)), kind, error)
+            raise
+
+
+def _verify_verdict(one: Verdict, *, early: bool) -> None:
+    about: Mapping[str, object] = {"item": one.item, "why": one.why.value}
+    if one.is_barred:
+        hint = "bwc hold list" if one.why is Why.HOLD else "bwc case close NUMBER, when it is"
+        raise HoldInForce(f"{one.item}: {one.text}", hint, details=[about])
+    if one.why is Why.UNKNOWN or (not one.is_due and not early):
+        hint = "bwc catalog rebuild" if one.why is Why.UNKNOWN else "bwc retain due; --early for a court's order"
+        raise NotDue(f"{one.item} is not due: {one.text}", hint, details=[about])
