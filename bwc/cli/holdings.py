@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 @click.option("--camera", help="Only this camera.")
 @click.option("--category", help="Only this category.")
 @click.option(
-    "--state", help="Only items in this state: ingested, indexed, detected, redacted, checked, approved, released."
+    "--state",
+    help="Only items in this state: ingested, indexed, detected, redacted, checked, approved, released, disposed.",
 )
 @click.option("--text", help="Anywhere in id, officer, camera, category, cases or file names.")
 @click.option("--since", help="Taken in on or after this day (2026-11-22) or within so many days (30d).")
@@ -48,8 +49,8 @@ def list_items(
     since: str | None,
     limit: int | None,
 ) -> None:
-    """What we hold, newest first. Needs no key."""
-    from bwc.storage.rows import ItemFilter
+    """What we hold, newest first; what was destroyed only with --state disposed. Needs no key."""
+    from bwc.storage.rows import ItemFilter, ItemState
 
     wanted = ItemFilter(
         case=case,
@@ -64,6 +65,7 @@ def list_items(
     with entry.house(locked=True) as house:
         rows = house.items(wanted)
         held = len(rows) if rows else len(house.items())
+        gone = 0 if state else len(house.items(ItemFilter(state=ItemState.DISPOSED)))
     shown = [
         (
             row.item_id,
@@ -79,9 +81,11 @@ def list_items(
     ]
     found = table(("item", "recorded", "officer", "camera", "case", "category", "size", "state"), shown)
     entry.terminal.result(
-        {"items": [row.to_json() for row in rows]},
+        {"destroyed": gone, "items": [row.to_json() for row in rows]},
         found or (f"no item matches ({held} held)" if held else "nothing held"),
     )
+    if gone:
+        entry.terminal.say(f"{gone} more destroyed by order: bwc list --state disposed")
 
 
 @command(
@@ -97,13 +101,26 @@ def show(entry: Entry, item: str) -> None:
         row = house.item(house.find(item))
         objects = house.objects(row.item_id)
         segments = house.segments(row.item_id)
+        verdicts = house.verdicts([row.item_id])
+        gone = house.tombstone(row.item_id)
+        destroyed = house.destroyed(row.item_id)[0]
     data = row.to_json() | {
+        "destroyed": None if gone is None else gone.to_json(),
+        "kept": verdicts[0].text if verdicts else None,
         "objects": [one.to_json() for one in objects],
         "recordings": [one.to_json() for one in segments],
     }
     lines = [f"{key:<17}{value}" for key, value in _flat(row.to_json()).items() if value not in ("", None)]
-    lines += ["", table(("segment", "name", "state", "media"), [_segment_cells(one) for one in segments])]
-    cells = [(one.segment, one.role, size_text(one.sealed_bytes), one.object_id) for one in objects]
+    lines += [f"{'kept':<17}{one.text}" for one in verdicts]
+    if gone:
+        said = "destroyed" if gone.done_seq is not None else "being destroyed (bwc dispose --finish)"
+        lines += [
+            f"{said} on {(gone.confirmed_at or '')[:10]} by order {gone.order}; its entries: bwc log {row.item_id}"
+        ]
+    if segments:
+        lines += ["", table(("segment", "name", "state", "media"), [_segment_cells(one) for one in segments])]
+    cells = [(one.segment, str(one.role), size_text(one.sealed_bytes), one.object_id) for one in objects]
+    cells += [(one.segment, one.role, "destroyed", one.object_id) for one in destroyed]
     lines += ["", table(("segment", "what", "sealed", "object"), cells)]
     entry.terminal.result(data, "\n".join(lines))
 
@@ -116,16 +133,30 @@ def show(entry: Entry, item: str) -> None:
 )
 @click.argument("item")
 def log(entry: Entry, item: str) -> None:
-    """ITEM's chain of custody. With a key (agent or BWC_PASSPHRASE_FILE) the private parts are shown too."""
+    """ITEM's chain of custody: who acted, under which name and in which role then.
+
+    With a key (agent or BWC_PASSPHRASE_FILE) the private parts are shown too. [erased]: destroyed by order.
+    """
     with entry.reading_room() as house:
         trail = house.trail(house.find(item))
         locked = house.operator is None
     if locked:
         entry.terminal.say("public part only; bwc unlock shows names and reasons")
-    shown = [(one.seq, one.at, one.actor, one.kind, one.outcome, _facts_text(one.facts, one.private)) for one in trail]
+    shown = [
+        (
+            one.seq,
+            one.at,
+            one.actor,
+            ",".join(one.roles),
+            one.kind,
+            one.outcome,
+            ("[erased] " if one.is_erased else "") + _facts_text(one.facts, one.private),
+        )
+        for one in trail
+    ]
     entry.terminal.result(
         {"item": item, "events": [one.to_json() for one in trail]},
-        table(("entry", "at", "by", "what", "outcome", "facts"), shown),
+        table(("entry", "at", "by", "as", "what", "outcome", "facts"), shown),
     )
 
 

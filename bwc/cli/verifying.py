@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     bwc verify --quick --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
     bwc verify R-311 --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
     bwc verify R-311/2026-1122-K4J7QX.mp4
+    bwc verify destruction-D-4K7QXA-2026-1122-K4J7QX.json
     """
 )
 @click.argument("what", metavar="[DIR|FILE]", required=False, type=click.Path(path_type=Path))
@@ -38,6 +39,8 @@ def verify(entry: Entry, what: Path | None, *, vkey: str | None, quick: bool, re
     """
     if what is None or (what / "log" / "checkpoint").is_file():
         _verify_vault(entry, what, vkey, quick=quick, share=_share(read_data))
+    elif what.is_file() and (proof := _destruction(what)):
+        _verify_destruction(entry.terminal, proof, vkey)
     else:
         _verify_release(entry.terminal, what, vkey)
 
@@ -95,6 +98,37 @@ def _verify_release(terminal: Terminal, what: Path, vkey: str | None) -> None:
     if evidence:
         raise as_error(evidence[0])
     report.raise_unless_ours()
+
+
+def _destruction(file: Path) -> "dict[str, Any] | None":
+    if file.suffix != ".json":
+        return None
+    from bwc.oversight.destruction import read_proof
+
+    return read_proof(file.read_bytes())
+
+
+def _verify_destruction(terminal: Terminal, proof: "dict[str, Any]", vkey: str | None) -> None:
+    """A proof of destruction: to whom it is tied decides the exit code, as for a release."""
+    from bwc.audit.checkpoint import NoteKey
+    from bwc.audit.pins import fingerprint_text, pin_of, typed_key
+    from bwc.errors import NotPinned
+    from bwc.oversight.destruction import verify_destruction
+
+    named = NoteKey.parse(str(proof.get("vkey")))
+    pin = pin_of(_pins(), named.name)
+    known = typed_key(vkey) if vkey else pin.key if pin else None
+    verify_destruction(proof, known or named)
+    verdict = "ours" if known else "not-tied"
+    rows = [(name, one["at"], one["entry"], one["key"]) for name, one in sorted(proof["steps"].items(), key=lambda step: step[1]["entry"])]
+    count = f"{len(proof['list']['objects'])} objects and {len(proof['list']['bodies'])} private parts"
+    text = table(("step", "at", "entry", "key"), rows)
+    text += f"\n\n{proof['item']}: {count} destroyed by order {proof['order']}"
+    text += f"\nfingerprint  {fingerprint_text(known or named)}\nverdict      {verdict}"
+    data = {"fingerprint": fingerprint_text(known or named), "item": proof["item"], "order": proof["order"]}
+    terminal.result(data | {"steps": proof["steps"], "verdict": verdict}, text)
+    if known is None:
+        raise NotPinned("consistent with itself, NOT tied to any agency", "--key VKEY, or bwc pin VKEY")
 
 
 def _package_text(report: "PackageReport") -> str:
