@@ -120,7 +120,10 @@ def _verify_destruction(terminal: Terminal, proof: "dict[str, Any]", vkey: str |
     known = typed_key(vkey) if vkey else pin.key if pin else None
     verify_destruction(proof, known or named)
     verdict = "ours" if known else "not-tied"
-    rows = [(name, one["at"], one["entry"], one["key"]) for name, one in sorted(proof["steps"].items(), key=lambda step: step[1]["entry"])]
+    rows = [
+        (name, one["at"], one["entry"], one["key"])
+        for name, one in sorted(proof["steps"].items(), key=lambda step: step[1]["entry"])
+    ]
     count = f"{len(proof['list']['objects'])} objects and {len(proof['list']['bodies'])} private parts"
     text = table(("step", "at", "entry", "key"), rows)
     text += f"\n\n{proof['item']}: {count} destroyed by order {proof['order']}"
