@@ -15,6 +15,7 @@ BwcError                         1   anything that failed and has no better name
 ├ LeakFound                      6   the check has open suspects
 ├ PolicyRefuses                  7   policy or role says no, or not tied to a pinned agency
 │   ├ NotApproved · SecondPersonNeeded · NotAllowed · Undecided · PlanStale · HoldInForce · NotPinned · NotDue
+│   ├ AnchorTooOld                    the last outside anchor is older than policy allows
 ├ InUse                          8   another process holds the lock
 ├ KeyUnavailable                 9   no key, or a wrong passphrase
 ├ NoVault                       10   no vault here
@@ -134,6 +135,10 @@ class NotDue(PolicyRefuses):
 
 class NotPinned(PolicyRefuses):
     """Consistent with itself, but not tied to an agency key the verifier already has."""
+
+
+class AnchorTooOld(PolicyRefuses):
+    """Whole, but what outsiders hold of the log is older than policy allows."""
 
 
 class InUse(BwcError):

@@ -11,6 +11,7 @@ from typing import Any
 from bwc.canonical import Json
 from bwc.errors import IntegrityError, UsageError
 from bwc.evidence import EventKind
+from bwc.outsiders import MOST_OUTSIDERS, TimeAuthority, Witness, check_distinct
 
 
 class Role(StrEnum):
@@ -65,6 +66,13 @@ FOOTAGE_READERS = frozenset({Role.RECORDS})  # envelopes of footage, plans, copi
 BODY_READERS = frozenset({Role.RECORDS, Role.AUDITOR, Role.ADMINISTRATOR})  # and to whoever acted
 
 
+_RANGES = (
+    ("copies", 1, 9),
+    ("approvals", 1, 9),
+    ("margin_permille", 100, 2000),
+    ("witness_quorum", 0, MOST_OUTSIDERS),
+    ("anchor_minutes", 0, 525_600),
+)
 EFFECTS = ("solid", "mean", "pixelate", "blur")  # how covered regions may be drawn
 
 
@@ -78,24 +86,34 @@ class Policy:
     effect: str = "solid"
     margin_permille: int = 300
     default_exemption: str = "privacy"
+    witnesses: tuple[Witness, ...] = ()  # whose cosignatures count
+    witness_quorum: int = 0  # of how many witnesses a checkpoint needs cosignatures to be anchored; 0: any outsider
+    time_authorities: tuple[TimeAuthority, ...] = ()
+    anchor_minutes: int = 0  # how old the last outside anchor may be; 0: no limit
 
     def to_json(self) -> dict[str, Json]:
         return {
+            "anchor_minutes": self.anchor_minutes,
             "approvals": self.approvals,
             "copies": self.copies,
             "default_exemption": self.default_exemption,
             "effect": self.effect,
             "margin_permille": self.margin_permille,
             "separate_approver": self.separate_approver,
+            "time_authorities": [one.to_json() for one in self.time_authorities],
+            "witness_quorum": self.witness_quorum,
+            "witnesses": [one.to_json() for one in self.witnesses],
         }
 
     def __post_init__(self) -> None:
-        for name, least, most in (("copies", 1, 9), ("approvals", 1, 9), ("margin_permille", 100, 2000)):
+        for name, least, most in _RANGES:
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
                 raise UsageError(f"{name} is {value!r}", f"a whole number from {least} to {most}")
         if type(self.separate_approver) is not bool:
             raise UsageError(f"separate_approver is {self.separate_approver!r}", "true or false")
+        check_distinct("witnesses", [one.name for one in self.witnesses])
+        check_distinct("time_authorities", [one.name for one in self.time_authorities])
         if self.effect not in EFFECTS:
             raise UsageError(f"effect is {self.effect!r}", "one of " + ", ".join(EFFECTS))
         if not isinstance(self.default_exemption, str) or not 0 < len(self.default_exemption) <= 100:
@@ -110,9 +128,19 @@ class Policy:
         if not isinstance(value, dict):
             raise IntegrityError("a policy entry holds no policy")
         try:
-            return cls(**{name: value[name] for name in cls.__dataclass_fields__ if name in value})
+            given = {name: value[name] for name in cls.__dataclass_fields__ if name in value}
+            for name, read in (("witnesses", Witness.from_json), ("time_authorities", TimeAuthority.from_json)):
+                if name in given:
+                    given[name] = tuple(read(one) for one in _listed(name, given[name]))
+            return cls(**given)
         except UsageError as error:
             raise IntegrityError(f"the policy gives no usable {error.message.split()[0]}") from error
+
+
+def _listed(name: str, value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise UsageError(f"{name} are not a list")
+    return value
 
 
 def may(roles: Iterable[Role], kind: EventKind) -> bool:

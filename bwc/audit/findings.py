@@ -20,6 +20,7 @@ STEPS = {
     7: "every act was permitted by role and policy in force, releases carry enough approvals",
     8: "every sealed object, manifest, envelope and private body is what the log says",
     9: "the catalog holds the same entries as the log",
+    10: "what witnesses and time-stamping authorities signed holds",
 }
 
 

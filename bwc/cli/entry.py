@@ -16,6 +16,7 @@ from bwc.config import find_vault, seen_dir, user_config_dir
 from bwc.errors import KeyUnavailable, UsageError
 
 if TYPE_CHECKING:
+    from bwc.config import Places
     from bwc.custody.house import House
     from bwc.keys import Operator
 
@@ -37,8 +38,34 @@ class Entry:
         from bwc.custody.house import House
 
         places = find_vault(self.vault)
-        with House.enter(places, None if locked else self.person()) as house:
-            yield house
+        house = House.enter(places, None if locked else self.person())
+        try:
+            with house:
+                yield house
+        finally:
+            if house.has_published:
+                self._anchor_after(places)
+
+    def _anchor_after(self, places: "Places") -> None:
+        """Ask outsiders to sign what was published: after the result was said, for nobody waits for them."""
+        context = click.get_current_context(silent=True)
+        if context is not None:
+            context.call_on_close(lambda: self._anchor(places))
+
+    def _anchor(self, places: "Places") -> None:
+        from bwc.errors import BwcError
+        from bwc.oversight.anchor import State, anchor
+
+        try:
+            done = anchor(places, memory=seen_dir())
+        except (BwcError, OSError) as error:
+            self.terminal.say(f"note: no outsider was asked to sign: {error}")
+            return
+        for one in done:
+            if one.state is State.CONTRADICTS:  # never silent
+                click.echo(f"bwc: WARNING: {one.kind} {one.name}: {one.message}; run: bwc verify", err=True)
+            elif one.state in (State.REFUSED, State.UNREACHABLE):
+                self.terminal.say(f"note: {one.kind} {one.name} did not sign: {one.message}")
 
     def door(self) -> Callable[[], "House"]:
         """A way to enter the vault several times, each in a thread of its own; the passphrase is asked once, now."""

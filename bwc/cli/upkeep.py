@@ -1,8 +1,10 @@
 """bwc catalog, policy and models: what keeps the house running."""
 
 import json
-from dataclasses import asdict, fields
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -66,7 +68,7 @@ def policy_show(entry: Entry) -> None:
     """The policy in force."""
     with entry.house(locked=True) as house:
         data = house.policy.to_json()
-    entry.terminal.result(data, table(("setting", "value"), [(key, value) for key, value in data.items()]))
+    entry.terminal.result(data, _policy_text(data))
 
 
 @command(
@@ -85,10 +87,11 @@ def policy_set(entry: Entry, settings: tuple[str, ...]) -> None:
             name, found, value = setting.partition("=")
             if not found:
                 raise UsageError(f"{setting!r} is no setting", "NAME=VALUE, names: bwc policy show")
-            new = Policy(**(asdict(new) | {name: _policy_value(name, value)}))
+            changed: dict[str, Any] = {name: _policy_value(name, value)}
+            new = replace(new, **changed)
         house.set_policy(new)
     data = new.to_json()
-    entry.terminal.result(data, table(("setting", "value"), [(key, value) for key, value in data.items()]))
+    entry.terminal.result(data, _policy_text(data))
 
 
 @click.group(context_settings=_GROUP)
@@ -152,10 +155,21 @@ def models_list(entry: Entry) -> None:
     entry.terminal.result({"models": data}, table(("model", "state", "size", "licence", "package"), shown))
 
 
+def _policy_text(data: Mapping[str, Any]) -> str:
+    def shown(value: Any) -> str:
+        if not isinstance(value, list):
+            return str(value)
+        return ", ".join(one.get("name") or str(one.get("vkey")).partition("+")[0] for one in value) or "none"
+
+    return table(("setting", "value"), [(key, shown(value)) for key, value in data.items()])
+
+
 def _policy_value(name: str, text: str) -> bool | int | str:
     known = {field.name: field.type for field in fields(Policy)}
     if name not in known:
         raise UsageError(f"the policy has no setting {name!r}", "bwc policy show")
+    if name in ("witnesses", "time_authorities"):
+        raise UsageError(f"{name} are not set by hand", "bwc witness add, bwc witness tsa, bwc witness remove")
     default = getattr(Policy(), name)
     try:
         if isinstance(default, bool):

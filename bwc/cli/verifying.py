@@ -35,7 +35,8 @@ def verify(entry: Entry, what: Path | None, *, vkey: str | None, quick: bool, re
     """Check the vault (log, signatures, every sealed object), a release package DIR or a released FILE. Needs no operator key.
 
     0: intact, and the agency's. 5: tampering, corruption or something missing, and nothing else exits 5.
-    7: consistent with itself, but not tied to an agency whose key you gave or pinned.
+    7: consistent with itself, but not tied to an agency whose key you gave or pinned; or its last outside anchor is
+    older than policy allows.
     """
     if what is None or (what / "log" / "checkpoint").is_file():
         _verify_vault(entry, what, vkey, quick=quick, share=_share(read_data))
@@ -73,10 +74,20 @@ def pin(entry: Entry, vkey: str | None, *, agency: str, list_them: bool) -> None
 
 def _verify_vault(entry: Entry, folder: Path | None, vkey: str | None, *, quick: bool, share: float) -> None:
     from bwc.custody.inspection import inspect
+    from bwc.oversight.timestamp import check_stamp
 
     places = find_vault(str(folder) if folder else entry.vault)
     with entry.terminal.progress("verify") as progress:
-        report = inspect(places, vkey=vkey, pins=_pins(), seen=seen_dir(), quick=quick, share=share, progress=progress)
+        report = inspect(
+            places,
+            vkey=vkey,
+            pins=_pins(),
+            seen=seen_dir(),
+            quick=quick,
+            share=share,
+            check_stamp=check_stamp,
+            progress=progress,
+        )
     entry.terminal.result(report.to_json(), report.text())
     report.raise_unless_ours()
 

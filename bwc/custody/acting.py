@@ -35,6 +35,7 @@ class Acting(Reading):
         super().__init__(places, operator)
         self._clock = SystemClock()
         self._unpublished = False
+        self.has_published = False
         self._mark = Mark(marks_dir(), self.log_origin)
         self._marked = False  # compared with the mark already
 
@@ -72,6 +73,7 @@ class Acting(Reading):
             # If we die here the mark is behind: it then refuses less than it could, nothing honest
             self._mark.raise_to(self._log.checkpoint(), NoteKey.of(self.log_origin, signer))
         self._unpublished = False
+        self.has_published = True
         return size
 
     def _check_mark(self) -> None:

@@ -5,12 +5,14 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from bwc.audit import openssl_ts
+from bwc.audit.anchors import Anchor, AnchorKind, AnchorReport, CheckStamp, examine_anchors
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.disposals import Tombstone
 from bwc.audit.findings import STEPS, Grade
 from bwc.audit.log import CHECKPOINT, KEPT
 from bwc.audit.pins import Pin, fingerprint_text, pin_of, typed_key
-from bwc.audit.seen import Seen, as_error, look
+from bwc.audit.seen import Seen, SeenCheckpoint, as_error, look
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import LogReport, verify_log
 from bwc.audit.verify_objects import VaultFolder, verify_objects
@@ -31,6 +33,7 @@ class Inspection:
     agency: str
     saved_size: int
     data: str
+    anchors: AnchorReport | None  # None when the log could not be read
 
     @property
     def verdict(self) -> str:
@@ -42,6 +45,7 @@ class Inspection:
         found: list[Json] = [one.to_json() for one in self.log.findings]
         return {
             "agency": self.agency,
+            "anchors": self.anchors.to_json() if self.anchors else None,
             "data": self.data,
             "destroyed": [
                 {"entry": stone.confirmed, "finished": stone.done is not None, "item": item}
@@ -70,6 +74,8 @@ class Inspection:
         ]
         if self.log.key:
             lines.append(f"fingerprint {fingerprint_text(self.log.key)}")
+        if self.anchors:
+            lines.append(self.anchors.line())
         lines.append(f"verdict     {self.verdict} ({self.data})" + (f", {self.agency}" if self.agency else ""))
         return "\n".join(lines)
 
@@ -90,6 +96,8 @@ class Inspection:
                 "consistent with itself, NOT tied to any agency",
                 f"compare this fingerprint with the agency's: {mark}; then --key VKEY, or bwc pin VKEY",
             )
+        if self.anchors:
+            self.anchors.raise_if_too_old()
 
     def _result(self, step: int) -> str:
         findings = self.log.findings
@@ -107,9 +115,10 @@ def inspect(
     seen: Path,
     quick: bool,
     share: float,
+    check_stamp: CheckStamp = openssl_ts.check_stamp,
     progress: Progress | None = None,
 ) -> Inspection:
-    """Verify the vault at `places`: steps 1 to 9 of docs/auditor.md.
+    """Verify the vault at `places`: steps 1 to 10 of docs/auditor.md.
 
     The log's key is `vkey`, else the pin of the same log. What this auditor saw is in `seen`; a good verification saves
     what it saw there, and fork evidence is kept there. `quick` leaves out step 8; `share` of the sealed bytes is read
@@ -130,10 +139,31 @@ def inspect(
                 verify_objects(report, VaultFolder(places.vault), read_data=share, progress=progress)
             if not report.findings.count() or files.list(KEPT) == before:
                 break
+    anchors = _anchors(report, last, check_stamp, quick=quick)
     if memory:
         look(report, memory)
     data = "log only" if quick else f"{share:.0%} of the sealed bytes read"
-    return Inspection(log=report, agency=_agency(key, pins), saved_size=last.size if last else 0, data=data)
+    return Inspection(
+        log=report, agency=_agency(key, pins), saved_size=last.size if last else 0, data=data, anchors=anchors
+    )
+
+
+def _anchors(
+    report: LogReport, last: SeenCheckpoint | None, check_stamp: CheckStamp, *, quick: bool
+) -> AnchorReport | None:
+    """Step 10, and how old the last outside anchor is."""
+    if report.files is None or report.checkpoint is None:
+        return None
+    seen = Anchor(kind=AnchorKind.SEEN, by="you", at=last.seen_at, size=last.size) if last else None
+    return examine_anchors(
+        report.files,
+        size=report.checkpoint.size,
+        policy=report.standing.policy,
+        findings=report.findings,
+        check_stamp=check_stamp,
+        seen=seen,
+        quick=quick,
+    )
 
 
 def glance(places: Places, *, pins: Sequence[Pin], seen: Path) -> None:
