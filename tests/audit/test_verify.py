@@ -387,7 +387,7 @@ def test_a_p256_operator_signs_too() -> None:
 def test_kinds_of_newer_versions_are_noted_not_condemned() -> None:
     house = small_house()
     event = parse_entry(RAWS[11]).event | {"item": None, "item_prev": None, "item_seq": None, "objects": []}
-    event |= {"kind": "hold.placed", "seq": 12, "prev": leaf_hash(RAWS[11]).hex()}
+    event |= {"kind": "kind.of.tomorrow", "seq": 12, "prev": leaf_hash(RAWS[11]).hex()}
     report = verify_log(log_of([*RAWS, sign_event(event, [CLERK]).raw]), VKEY)
     assert not bad_steps(report)
     assert [one.where for one in report.findings if one.grade is Grade.NOTE] == ["entry 12"]
