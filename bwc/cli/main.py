@@ -42,6 +42,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "pin": ("verifying", "pin", "Remember an agency's key, so that its releases verify as theirs"),
     "audit": ("auditing", "audit", "Anchors with outsiders, fork evidence"),
     "witness": ("witnessing", "witness", "Be a witness of a log; name the witnesses of yours"),
+    "stores": ("stores", "stores", "Further copies in folders and on S3: list them, add one"),
+    "replicate": ("stores", "replicate", "Copy what the stores still lack, prove it there"),
     "catalog": ("upkeep", "catalog", "Rebuild the catalog from the log"),
     "policy": ("upkeep", "policy", "Show or set the agency's policy; a signed entry of the log"),
     "models": ("upkeep", "models", "Fetch and check the model files"),

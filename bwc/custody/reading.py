@@ -1,6 +1,6 @@
 """What is known of a vault: items, objects, documents, trails, keys, policy. Reading needs no door."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
@@ -244,10 +244,6 @@ class Reading:
         """Read every object of `item` back from the device and compare. Raises `IntegrityError`."""
         for one in self.objects(item):
             self._as_named_now(one.object_id, lambda sealed: self._vault.check(sealed, deep=True, item=item))
-
-    def proven_copies(self, items: Sequence[ItemId]) -> int:
-        """The fewest proven copies any of `items` has: one store, proven when it was sealed."""
-        return 1 if items else 0
 
     # --- documents --------------------------------------------------------------------------------------
 

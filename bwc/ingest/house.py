@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import BinaryIO, Protocol
 
 from bwc.canonical import Json
+from bwc.errors import IntegrityError
 from bwc.evidence import EvidenceItem, Gap, ItemId, ObjectRole, SealedObject
 from bwc.roles import Policy
 
@@ -30,6 +31,23 @@ class Damaged(Protocol):
     def name(self) -> str | None: ...
     @property
     def media(self) -> Mapping[str, Json]: ...
+
+
+class Copied(Protocol):
+    """What became of one further store."""
+
+    @property
+    def store(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def said(self) -> str:
+        """What is wrong with it; empty when nothing is."""
+        ...
+
+    @property
+    def damaged(self) -> Sequence[IntegrityError]: ...
 
 
 class House(Protocol):
@@ -110,6 +128,16 @@ class House(Protocol):
     ) -> None: ...
     def publish(self) -> int:
         """Publish tiles and checkpoint; the number of entries under it."""
+        ...
+
+    def replicate(
+        self,
+        items: Collection[ItemId],
+        *,
+        again: bool = False,
+        progress: Callable[[int, int | None], None] | None = None,
+    ) -> Sequence[Copied]:
+        """Copy `items` to the further stores and prove them there; one line for each store, whatever happens."""
         ...
 
     def proven_copies(self, items: Sequence[ItemId]) -> int:

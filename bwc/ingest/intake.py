@@ -5,7 +5,7 @@ The order, for each recording (numbers are repeated in the code):
 2. compare with what the camera's sidecars say;
 3. record its custody event — from here it is held;
 4. read media facts while the file keys are in memory; a failure here is a note, never an error.
-Then, once for the card: 5. publish the checkpoint; 6. list the card again; 7. the receipt with its verdict.
+Then, once for the card: 5. publish the checkpoint, make the further copies; 6. list the card again; 7. the receipt with its verdict.
 A recording whose every segment is held already is proven again where it rests and recorded as a second arrival.
 """
 
@@ -22,6 +22,7 @@ from bwc.canonical import Json, canonical
 from bwc.errors import BwcError, IntegrityError, Interrupted
 from bwc.evidence import EvidenceItem, Gap, ItemId, ObjectRole, Segment
 from bwc.ingest.card import CardFile, name_text
+from bwc.ingest.copies import Copies, publish_and_copy
 from bwc.ingest.damage import is_better
 from bwc.ingest.facts import Describe, describe_media
 from bwc.ingest.house import Held, House
@@ -56,13 +57,10 @@ def take_in(
     total = sum(file.size_bytes for file in found.listing.files)
     intake = _Intake(house, found, tags, describe, Meter(total, progress))
     stopped_by = intake.run()
-    checkpoint: int | None = None
-    try:
-        if intake.has_recorded:
-            checkpoint = house.publish()  # 5
-    except BwcError as error:
-        stopped_by = stopped_by or error
     items = sorted({line.item for line in intake.lines if line.item})
+    copies = Copies(stopped_by=stopped_by)
+    if intake.has_recorded:
+        copies = publish_and_copy(house, items, stopped_by=stopped_by, progress=progress)  # 5
     return Receipt(  # 7
         card=name_text(os.fsencode(found.listing.root)),
         officer=tags.officer,
@@ -74,12 +72,13 @@ def take_in(
         ended_at=datetime.now(UTC),
         lines=tuple(intake.lines),
         left=found.left,
-        checkpoint=checkpoint,
-        copies_proven=house.proven_copies(items) if items else 0,
+        checkpoint=copies.checkpoint,
+        copies_proven=copies.proven,
         copies_wanted=house.policy.copies,
-        changes=() if stopped_by else changes_since(card, found, deep=deep),  # 6
-        stopped_by=stopped_by,
-        broken=tuple(intake.broken),
+        stores=copies.stores,
+        changes=() if copies.stopped_by else changes_since(card, found, deep=deep),  # 6
+        stopped_by=copies.stopped_by,
+        broken=(*intake.broken, *copies.broken),
     )
 
 

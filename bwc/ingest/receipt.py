@@ -87,6 +87,7 @@ class Receipt:
     copies_proven: int
     copies_wanted: int
     clock_offset_ms: int | None = None
+    stores: tuple[tuple[str, str], ...] = ()  # further stores by name, and what is wrong with each
     changes: tuple[str, ...] = ()  # what differed when the card was listed again at the end
     stopped_by: BwcError | None = field(default=None, compare=False)
     broken: tuple[IntegrityError, ...] = field(default=(), compare=False)
@@ -113,6 +114,7 @@ class Receipt:
             found.append("the checkpoint that holds these events is not published")
         if self.copies_proven < self.copies_wanted:
             found.append(f"policy asks for {self.copies_wanted} proven copies, {self.copies_proven} proven")
+            found += [f"store {name}: {problem}" for name, problem in self.stores if problem]
         if not self.lines:
             found.append("there is no recording on this card")
         return tuple(found)
@@ -169,6 +171,7 @@ class Receipt:
             "objections": list(self.objections),
             "officer": self.officer,
             "safe_to_wipe": self.safe_to_wipe,
+            "stores": [{"problem": problem or None, "store": name} for name, problem in self.stores],
             "totals": {state.value: sum(line.state is state for line in self.lines) for state in State},
         }
 
@@ -217,7 +220,8 @@ class Receipt:
         size = sum(file.size_bytes for line in self.lines if line.state is not State.NOT_TAKEN for file in line.files)
         published = "not published" if self.checkpoint is None else f"published, {self.checkpoint} entries"
         held = f"{_files(files)}, {size:,} bytes held; {self.copies_proven} of {self.copies_wanted} copies proven"
-        out = [f"{held}; checkpoint {published}", ""]
+        out = [f"{held}; checkpoint {published}"]
+        out += [f"store {name}: {problem or 'proven'}" for name, problem in self.stores] + [""]
         if self.safe_to_wipe:
             out += ["SAFE TO WIPE THE CARD: YES", "Every file was read back from the vault and compared."]
             return [*out, *SIGNATURE]

@@ -42,6 +42,7 @@ from bwc.storage.rows import (
     SegmentRow,
     SuspectRow,
 )
+from bwc.storage.store_tables import StoreTables
 
 __all__ = [
     "ApprovalRow",
@@ -70,6 +71,7 @@ class Catalog:
         self.path = path
         self._db = Database(path, read_only=read_only, wait_s=wait_s)
         self.retention = RetentionTables(self._db)
+        self.copies = StoreTables(self._db)
         try:
             self._make_tables(read_only=read_only)
         except BaseException:

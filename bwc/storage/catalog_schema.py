@@ -2,7 +2,7 @@
 
 import re
 
-VERSION = 2
+VERSION = 3
 
 # Kept: an entry is never changed, and gone only with the whole table when the catalog is rebuilt from the log's files.
 EVENTS = """
@@ -209,6 +209,16 @@ CREATE TABLE destroyed_bodies (
 CREATE INDEX destroyed_bodies_of_item ON destroyed_bodies (item);
 """
 
+# Derived too: the further stores, and which objects were copied there under which envelope.
+STORES = """
+CREATE TABLE stores (
+    store TEXT PRIMARY KEY, kind TEXT NOT NULL, lock TEXT NOT NULL, seq INTEGER NOT NULL, at TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE stored (
+    store TEXT NOT NULL, object TEXT NOT NULL, envelope TEXT NOT NULL, seq INTEGER NOT NULL, PRIMARY KEY (store, object)
+) STRICT, WITHOUT ROWID;
+"""
+
 # To bring a catalog up from an earlier version without a key: what only private bodies tell stays unknown until
 # `bwc catalog rebuild`, and what is unknown keeps its item.
 UPGRADES = {
@@ -217,10 +227,11 @@ UPGRADES = {
 INSERT INTO enrolments SELECT seq, key, roles, name FROM operators;
 INSERT INTO claims SELECT seq, item, json_extract(CAST(entry AS TEXT), '$.event.at'), 1, NULL, NULL FROM events
     WHERE item IS NOT NULL AND instr(entry, CAST('"kind":"item.duplicate"' AS BLOB));
-"""
+""",
+    2: STORES,
 }
 
-PROJECTION = _WHAT_WE_HOLD + RETENTION
+PROJECTION = _WHAT_WE_HOLD + RETENTION + STORES
 
 # Whose rows name people or digest footage, and lose that when an item is destroyed
 PERSONAL_TABLES = ("items", "cases", "segments", "approvals", "suspects", "releases", "claims", "holds")
@@ -254,4 +265,6 @@ PROJECTION_TABLES = (
     "orders",
     "destroyed",
     "destroyed_bodies",
+    "stores",
+    "stored",
 )

@@ -11,6 +11,7 @@ from typing import Any
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind, ObjectRole, Outcome
 from bwc.storage import projection_retention as retention
+from bwc.storage import projection_stores as stores
 from bwc.storage.change import Act, Change, json_text
 from bwc.storage.rows import STATES, ItemState
 
@@ -341,6 +342,7 @@ _EFFECTS: dict[str, Callable[[Act], Iterator[Change]]] = {
     EventKind.COPY_APPROVED: _approved,
     EventKind.RELEASE_PUBLISHED: _released,
     **retention.EFFECTS,
+    **stores.EFFECTS,
 }
 
 

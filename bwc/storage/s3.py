@@ -94,10 +94,9 @@ class S3Store:
             if self.get(shelf, name) != data:
                 raise IntegrityError(error.message.replace("exists", "holds other bytes")) from None
 
-    def receive(self, source: BinaryIO, extent: Extent, *, progress: Progress | None = None) -> None:
+    def receive(self, source: BinaryIO, extent: Extent, *, progress: Progress | None = None) -> Proof:
         if self.size(Shelf.OBJECTS, extent.name) is not None:
-            self.prove(extent)
-            return
+            return self.prove(extent, progress=progress)
         try:
             if extent.size_bytes <= LEAF_BYTES:
                 data = source.read(extent.size_bytes + 1)
@@ -111,7 +110,7 @@ class S3Store:
         except (AlreadyThere, UploadIncomplete):
             if self.size(Shelf.OBJECTS, extent.name) is None:
                 raise
-        self.prove(extent)
+        return self.prove(extent)
 
     def _create(self, shelf: Shelf, name: str, data: bytes) -> None:
         key = self._key(shelf, name)

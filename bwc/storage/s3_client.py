@@ -77,7 +77,7 @@ def said(where: str) -> Iterator[None]:
         boto.SSOError,
     ) as error:
         raise StorageError(f"{where}: no usable credentials: {error}", CREDENTIALS) from error
-    except (boto.HTTPClientError, boto.IncompleteReadError) as error:
+    except (boto.ConnectionError, boto.HTTPClientError, boto.IncompleteReadError) as error:
         raise Unreachable(f"{where}: the store does not answer: {error}", "run the same again later") from error
     except boto.BotoCoreError as error:
         raise StorageError(f"{where}: {error}", "see [stores] in bwc.toml: docs/administrator.md") from error

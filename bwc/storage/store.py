@@ -107,10 +107,10 @@ class ObjectStore(Protocol):
 
     def names(self, shelf: Shelf) -> Iterator[str]: ...
 
-    def receive(self, source: BinaryIO, extent: Extent, *, progress: Progress | None = None) -> None:
-        """Take in a finished sealed stream from another store, `source` being at its start; the same again is no error.
+    def receive(self, source: BinaryIO, extent: Extent, *, progress: Progress | None = None) -> Proof:
+        """Take in a finished sealed stream from another store and prove it, `source` being at its start.
 
-        Raises `DigestMismatch` when `source` holds other bytes than `extent` says: nothing is then named.
+        The same again is no error. Raises `DigestMismatch` when `source` holds other bytes than `extent` says: nothing is then named.
         """
         ...
 
@@ -205,10 +205,9 @@ class LocalStore:
     def discard_unnamed(self, shelf: Shelf, name: str) -> None:
         self.disk.remove(path_of(shelf, name))
 
-    def receive(self, source: BinaryIO, extent: Extent, *, progress: Progress | None = None) -> None:
+    def receive(self, source: BinaryIO, extent: Extent, *, progress: Progress | None = None) -> Proof:
         if self.size(Shelf.OBJECTS, extent.name) is not None:
-            self.prove(extent)
-            return
+            return self.prove(extent, progress=progress)
         digest = hashlib.sha256()
         with self.stage() as staged:
             while data := source.read(BLOCK):
@@ -223,7 +222,8 @@ class LocalStore:
             try:
                 self.publish([(staged, Shelf.OBJECTS, extent.name)])
             except AlreadyThere:  # another process was faster
-                self.prove(extent)
+                return self.prove(extent)
+        return Proof.READ
 
     def prove(self, extent: Extent, *, progress: Progress | None = None) -> Proof:
         if self.size(Shelf.OBJECTS, extent.name) is None:
@@ -231,6 +231,14 @@ class LocalStore:
         what = f"object {extent.name} in {self.disk.root}"
         _compare(self.blocks(Shelf.OBJECTS, extent.name), extent.name, what, progress)
         return Proof.READ
+
+    def read_mark(self, path: str) -> bytes | None:
+        """A small file of the store itself, outside its shelves."""
+        return self.disk.read(path)
+
+    def write_mark(self, path: str, data: bytes) -> None:
+        """Write one; never over another. Raises `AlreadyThere`."""
+        self.disk.write_new(path, data)
 
     def isolate(self, shelf: Shelf, name: str) -> str | None:
         return self.disk.move_aside(path_of(shelf, name), f"{QUARANTINE}/{shelf.value}")

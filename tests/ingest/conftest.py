@@ -126,6 +126,9 @@ class MemoryHouse:
         self.published = len(self.events) + 1
         return self.published
 
+    def replicate(self, items: Sequence[ItemId], **_: object) -> Sequence[Any]:
+        return ()
+
     def proven_copies(self, items: Sequence[ItemId]) -> int:
         return 1
 

@@ -129,7 +129,22 @@ def whole_day(first: LocalOperator, second: LocalOperator) -> History:
     new = sealed("facts", 0, "A0") | {"envelope": digest("envelope without Grace")}
     told.tell("item.rewrapped", {"envelopes": 1}, item="2026-1122-AAAAAA", objects=(new,))
     kept_and_destroyed(told)
+    copied(told, new)
     return told
+
+
+def copied(told: History, one: dict[str, Any], item: str = "2026-1122-AAAAAA") -> None:
+    """A store is added, gets copies, one is damaged and made anew."""
+    store = "5" * 32
+    told.tell("store.added", {"kind": "s3", "lock": "compliance", "store": store})
+    copies = {one["object"]: one["envelope"], digest("gone"): digest("gone too")}
+    told.tell("item.copied", {"copied": copies, "store": store}, item=item)
+    parts = [f"objects/{one['object']}"]
+    told.tell("item.damaged", {"error": "DigestMismatch", "parts": parts, "store": store}, item=item)
+    told.tell("item.copied", {"copied": {one["object"]: one["envelope"]}, "store": store}, item=item)
+    told.tell("item.repaired", {"from": "vault", "parts": parts, "store": store}, item=item)
+    cleared = {"bodies": 0, "envelopes": 1, "locked": 0, "objects": [digest("gone")], "store": store}
+    told.tell("store.cleared", cleared)
 
 
 def kept_and_destroyed(told: History, item: str = "2026-1122-EEEEEE") -> None:

@@ -353,9 +353,9 @@ def test_a_rebuild_without_a_key_knows_no_reason_to_destroy(catalog: Catalog) ->
 
 
 def test_a_catalog_of_the_first_version_is_brought_up(catalog: Catalog, told: History) -> None:
-    from bwc.storage.catalog_schema import RETENTION
+    from bwc.storage.catalog_schema import RETENTION, STORES
 
-    old = [line.split()[2] for line in RETENTION.splitlines() if line.startswith("CREATE TABLE")]
+    old = [line.split()[2] for line in (RETENTION + STORES).splitlines() if line.startswith("CREATE TABLE")]
     before = catalog.items()
     catalog.close()
     with sqlite3.connect(catalog.path) as database:
