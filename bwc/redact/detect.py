@@ -33,7 +33,17 @@ from bwc.redact.detectors.plates_net import PlateNetFinder
 from bwc.redact.detectors.plates_net import open_network as open_own_plates
 from bwc.redact.flow import Still
 from bwc.redact.motion import field_of
-from bwc.redact.plan import DetectorInfo, Doubt, Effect, EffectKind, PlanMedia, PtsTable, RedactionPlan, plan_id_of
+from bwc.redact.plan import (
+    DECODING,
+    DetectorInfo,
+    Doubt,
+    Effect,
+    EffectKind,
+    PlanMedia,
+    PtsTable,
+    RedactionPlan,
+    plan_id_of,
+)
 from bwc.redact.profiles import DEFAULT, Profile, habits_for, profile_named
 from bwc.redact.track import Sighting, Tracker
 from bwc.redact.verdict import tracks_of
@@ -135,6 +145,7 @@ def analyse(
             for loss in reader.lost
             if run.pts
         ),
+        extensions={DECODING: {"damaged": [[first, stop] for first, stop in run.damaged]}},
     )
 
 
@@ -172,6 +183,7 @@ class _Run:
     lookout: Lookout
     pool: ThreadPoolExecutor
     pts: list[int] = field(default_factory=list)
+    damaged: list[tuple[int, int]] = field(default_factory=list)  # runs of ordinals, half open
     cuts: CutFinder = field(default_factory=CutFinder)
     pending: deque[_Stretch] = field(default_factory=deque)
     stretch: list[tuple[int, Still]] = field(default_factory=list)
@@ -189,6 +201,10 @@ class _Run:
             self.small = (max(16, round(picture.width * scale)), max(16, round(picture.height * scale)))
             rate = self.video.rate if self.video.rate > 0 else Fraction(30)
             self.tracker = Tracker(habits_for(rate), width=self.small[0], height=self.small[1])
+        if picture.damaged:
+            joins = bool(self.damaged) and self.damaged[-1][1] == picture.ordinal
+            first = self.damaged.pop()[0] if joins else picture.ordinal
+            self.damaged.append((first, picture.ordinal + 1))
         self.pts.append(picture.pts)
         grey = np.asarray(cv2.resize(picture.y, self.small, interpolation=cv2.INTER_AREA), np.uint8)
         new_scene = self.cuts.is_cut(grey) or picture.ordinal == 0

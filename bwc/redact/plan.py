@@ -19,6 +19,8 @@ from bwc.evidence import Choice, utc_text
 from bwc.redact.plan_boxes import Boxes
 from bwc.redact.plan_effect import Box, Effect, EffectKind, grow
 
+DECODING = "decoding"  # an extension: where the analysis saw damaged frames, {"damaged": [[first, stop]…]}
+
 __all__ = ["Box", "Boxes", "Effect", "EffectKind"]
 
 

@@ -20,11 +20,10 @@ from bwc.media.mp4 import SampleTable
 from bwc.media.parameter_sets import ParameterSets
 from bwc.redact.cover import fill_of
 from bwc.redact.gop_job import Encoding, GopDone, GopTask, render_gop
-from bwc.redact.plan import Coverage, FrameCover, RedactionPlan
+from bwc.redact.plan import DECODING, Coverage, FrameCover, RedactionPlan
 from bwc.redact.rendering import CRF, KEY_INTERVAL, PRESET, Account, CopiedRun, Pieces, Progress, Scratch
 
 MOST_GROUP_BYTES = 64 << 20  # of one group in memory: over a minute at 8 Mbit/s
-DECODING = "decoding"  # the plan's extension that says where the analysis found damage: {"damaged": [[first, stop]…]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

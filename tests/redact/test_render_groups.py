@@ -15,9 +15,8 @@ from bwc.media.gops import CodedPictures
 from bwc.media.mp4_check import check_boxes
 from bwc.media.parameter_sets import ParameterSets, read_sps
 from bwc.redact import plan_edit
-from bwc.redact.plan import Effect, RedactionPlan
+from bwc.redact.plan import DECODING, Effect, RedactionPlan
 from bwc.redact.render import Way, render
-from bwc.redact.render_groups import DECODING
 from bwc.redact.rendering import RenderResult
 from tests.media import clips
 from tests.redact.clips import NOON, Memory, Pipe, make_clip, plan_for
