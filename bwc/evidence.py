@@ -27,6 +27,7 @@ class ObjectRole(StrEnum):
     SHEET = "sheet"  # a contact sheet (JPEG) of a plan or a copy
     COPY = "copy"  # a redacted copy
     REPORT = "report"  # a check report of a copy
+    GROUPS = "groups"  # which pictures of a copy are the recording's own, and what proves it
 
 
 class EventKind(StrEnum):

@@ -20,13 +20,25 @@ from pathlib import Path
 from typing import TypeVar
 
 from bwc.audit.checkpoint import NoteKey, open_checkpoint
+from bwc.audit.copied import CopiedGroups, check_copied, check_root, joined
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.merkle import root_of
 from bwc.audit.package_report import Finding, PackageReport, Result, Step, Verdict, time_text
 from bwc.audit.pins import Pin, fingerprint_text, pin_of, same_agency
 from bwc.audit.proof import LogProof
-from bwc.audit.released import ENTRY, LEAF_BYTES, PAPER, PAPERS, PROOF, CopyFacts, FileFacts, Release, measure
-from bwc.audit.signers import Checkpoints, check_signature_only, check_signers, read_proof, read_proven
+from bwc.audit.released import (
+    ENTRY,
+    LEAF_BYTES,
+    PAPER,
+    PAPERS,
+    PROOF,
+    CopyFacts,
+    FileFacts,
+    GroupsFacts,
+    Release,
+    measure,
+)
+from bwc.audit.signers import Checkpoints, check_indexed, check_signature_only, check_signers, read_proof, read_proven
 from bwc.canonical import sha256_hex
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, NotFound, ProofInvalid, StorageError
 from bwc.evidence import EventKind, Outcome
@@ -106,6 +118,7 @@ class _Check:
     seen: Checkpoints = field(default_factory=Checkpoints)
     release: Release | None = None
     log_key: NoteKey | None = None
+    proven: list[Entry] = field(default_factory=list)
     tied_to: str = ""
 
     def run(self) -> PackageReport:
@@ -157,7 +170,7 @@ class _Check:
             self._say(5, "signature checked; enrolment not checked: the folder proofs is not beside the file")
             return
         self.done.add(5)
-        proven = read_proven(release, self._small, self._complain(5), key=key, seen=self.seen)
+        proven = self.proven = read_proven(release, self._small, self._complain(5), key=key, seen=self.seen)
         if not self._found(5):  # else every act whose enrolment is damaged would be complained of too
             for line in check_signers(release, published, proven, self._complain(5)):
                 self._say(5, line)
@@ -169,6 +182,9 @@ class _Check:
             return
         for facts in release.files:
             self._one_file(release, facts, self.folder / facts.name)
+        for copy in release.copies:
+            if copy.groups is not None:
+                self._copied(release, copy, copy.groups)
         self._say(6, f"{len(release.files)} files, {sum(facts.size_bytes for facts in release.files):,} bytes")
 
     def _only_file(self, release: Release, name: str) -> None:
@@ -201,6 +217,33 @@ class _Check:
         error = DigestMismatch(_damage_text(facts, size, damaged, times))
         thing = facts.name if self.only is None else path.name
         self.findings.append(Finding(step=6, thing=thing, error=error, times_ms=times))
+
+    def _copied(self, release: Release, copy: CopyFacts, said: GroupsFacts) -> None:
+        """Pictures that are said to be the recording's own are the ones the log knows."""
+        assert self.log_key is not None  # step 2
+        try:
+            paper = CopiedGroups.parse(self._small(said.paper))
+            indexed, _ = read_proof(self._small(said.entry), self._small(said.proof), key=self.log_key, seen=self.seen)
+            check_root(indexed, paper, item=release.item, segment=copy.segment)
+            if not self._found(5):
+                check_indexed(release, indexed, self.proven)
+            path = self.folder / copy.file
+            if not _is_plain(path, follow=False):
+                return  # said already
+            with path.open("rb") as source:
+                times = joined(check_copied(source, paper))
+            if times or paper.frames != said.frames:
+                where = ", ".join(f"{time_text(first)}–{time_text(last)}" for first, last in times)
+                error = DigestMismatch(f"holds other pictures than the camera recorded, at {where or 'unknown times'}")
+                self.findings.append(Finding(step=6, thing=copy.file, error=error, times_ms=times))
+                return
+            self._say(
+                6,
+                f"{copy.file}: {paper.frames} of {copy.frames} frames are the camera's own, bit for bit "
+                f"(recorded in entry {indexed.seq})",
+            )
+        except IntegrityError as error:
+            self._complain(6)(f"{said.paper} with {copy.file}", error)
 
     def _strangers(self, release: Release) -> None:
         if self.only is not None:

@@ -66,6 +66,19 @@ class CheckFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupsFacts:
+    """Where it is shown which pictures of a copy are the recording's own: the paper, and the log entry with its proof."""
+
+    paper: str
+    entry: str
+    proof: str
+    frames: int  # of the copy that are copied
+
+    def to_json(self) -> dict[str, Json]:
+        return {"entry": self.entry, "frames": self.frames, "paper": self.paper, "proof": self.proof}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CopyFacts:
     """One redacted copy and the documents behind it. `leaf_times`: milliseconds of video that need each leaf."""
 
@@ -79,9 +92,11 @@ class CopyFacts:
     duration_ms: int
     leaf_times: tuple[tuple[int, int], ...]
     check: CheckFacts
+    groups: GroupsFacts | None = None
 
     def to_json(self) -> dict[str, Json]:
-        return {
+        groups: dict[str, Json] = {} if self.groups is None else {"groups": self.groups.to_json()}
+        return groups | {
             "check": self.check.to_json(),
             "copy_sha256": self.copy_sha256,
             "duration_ms": self.duration_ms,
@@ -287,6 +302,16 @@ def _copy(value: _Reader) -> CopyFacts:
             suspects=check.count("suspects"),
             suspects_open=check.count("suspects_open"),
         ),
+        groups=_groups(_Reader(value.value["groups"])) if "groups" in value.value else None,
+    )
+
+
+def _groups(value: _Reader) -> GroupsFacts:
+    return GroupsFacts(
+        paper=value.text("paper", is_file_name),
+        entry=value.text("entry", is_file_name),
+        proof=value.text("proof", is_file_name),
+        frames=value.count("frames"),
     )
 
 
@@ -317,5 +342,6 @@ def _check_names(found: Release) -> None:
         if len(file.leaves) != -(-file.size_bytes // LEAF_BYTES):
             raise IntegrityError(f"{PAPER}: {file.name} has another number of leaves than its size needs")
     pointed = [copy.file for copy in found.copies] + [name for e in found.entries for name in (e.entry, e.proof)]
+    pointed += [name for copy in found.copies if (g := copy.groups) for name in (g.paper, g.entry, g.proof)]
     if missing := [name for name in pointed if name not in names]:
         raise IntegrityError(f"{PAPER}: {missing[0]} is spoken of but not listed")

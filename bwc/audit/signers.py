@@ -86,6 +86,17 @@ def check_signers(release: Release, published: Entry, proven: Sequence[Entry], c
     return shown
 
 
+def check_indexed(release: Release, indexed: Entry, proven: Sequence[Entry]) -> None:
+    """Raise `ProofInvalid` unless whoever indexed the recording signed, and was enrolled for it earlier."""
+    _check_signatures(indexed, {str(key.key_id): key for key in release.keys})
+    roles: dict[str, frozenset[Role]] = {}
+    for entry in proven:
+        if entry.kind in _KINDS["enrolment"] and entry.seq < indexed.seq:
+            key, held = _enrolled(entry)
+            roles[key.key_id] = held
+    _require_role(indexed, roles)
+
+
 def check_signature_only(release: Release, published: Entry) -> None:
     """Raise `ProofInvalid` unless the published entry's signatures are by keys that release.json lists."""
     _check_signatures(published, {str(key.key_id): key for key in release.keys})

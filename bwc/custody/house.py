@@ -124,9 +124,12 @@ class House(Receiving, Keyring, Disposing, Replicating):
         """A working file sealed under a throw-away key."""
         return self._vault.scratch()
 
-    def record_copy(self, item: ItemId, held: Held, facts: Mapping[str, Json]) -> None:
-        """`copy.rendered`."""
-        self.act(EventKind.COPY_RENDERED, item, facts, {}, [held.sealed])
+    def record_copy(
+        self, item: ItemId, held: Held, facts: Mapping[str, Json], *, segment: int, proof: bytes | None = None
+    ) -> None:
+        """`copy.rendered`; with it what proves which of its pictures are the recording's own."""
+        kept = [held] if proof is None else [held, self._seal_bytes(proof, item, ObjectRole.GROUPS, segment)]
+        self.act(EventKind.COPY_RENDERED, item, facts, {}, [one.sealed for one in kept])
 
     def record_report(self, item: ItemId, segment: int, data: bytes, facts: Mapping[str, Json]) -> None:
         """`copy.checked`, with the report sealed."""

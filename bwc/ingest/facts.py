@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeAlias
 
+from bwc.audit.merkle import root_of
 from bwc.canonical import Json
 from bwc.errors import MediaError
 from bwc.evidence import utc_text
@@ -25,14 +26,19 @@ Describe: TypeAlias = Callable[[BinaryIO, str], Described]
 
 def describe_media(content: BinaryIO, name: str) -> Described:
     """The facts of `content`, read in a process with limits. Unreadable media is described as such, not an error."""
-    from bwc.media.sandbox import probe_safely
+    from bwc.media.sandbox import index_safely
 
     try:
-        facts = probe_safely(content, name)
+        facts, groups = index_safely(content, name)
     except MediaError as error:
         why = error.message.removeprefix(f"{name} cannot be read: ")
         return Described(document=None, public={"readable": False}, notes=(f"cannot be played: {why}",))
-    return Described(document=facts.to_json(), public=_public(facts), private=_private(facts), notes=_notes(facts))
+    document, public = facts.to_json(), _public(facts)
+    if groups is not None:
+        document["groups"] = groups.to_json()
+        # the leaves are salted: the root tells nothing, and binds every group of pictures
+        public["groups"] = {"count": len(groups.leaves), "root": root_of(groups.leaves).hex()}
+    return Described(document=document, public=public, private=_private(facts), notes=_notes(facts))
 
 
 def _public(facts: MediaFacts) -> dict[str, Json]:

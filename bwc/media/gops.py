@@ -73,6 +73,8 @@ class CodedPictures:
                 raise Uncopyable("an edit list hides pictures")
             if packet.is_corrupt:
                 raise Uncopyable("a picture is marked as damaged")
+            if packet.pts < 0:
+                raise Uncopyable("it begins before the zero of its clock")
             if last is not None and packet.pts <= last:
                 raise Uncopyable("its pictures are not stored in the order of showing (B-frames)")
             sample = self._sample(bytes(packet), packet.pts)

@@ -1,7 +1,7 @@
 """Parse untrusted media in a child process with limits; the child sees the bytes only through a socket.
 
 The child holds no path to the recording and can write no file: it asks the parent for spans of the plaintext
-(which so never rests on disk) and answers with media facts as JSON. Memory, CPU time and wall time are bounded;
+(which so never rests on disk) and answers with media facts (and digests of groups of pictures) as JSON. Memory, CPU time and wall time are bounded;
 a child that dies, hangs or answers nonsense means `UnreadableMedia`, never a crash of the caller.
 
 Protocol on the socket pair, little-endian. Child to parent: `R` offset:u64 length:u32 → length:u32 bytes;
@@ -19,12 +19,16 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import bwc
-from bwc.errors import MediaError, UnreadableMedia
+from bwc.canonical import Json
+from bwc.errors import IntegrityError, MediaError, UnreadableMedia
 from bwc.media.facts import MediaFacts
+from bwc.media.group_index import GroupIndex
 
 MEMORY_BYTES = 2 << 30
 CPU_SECONDS = 300
@@ -32,6 +36,7 @@ WALL_SECONDS = 900
 _MAX_READ = 4 << 20
 _MAX_ANSWER = 64 << 20
 _READ_AHEAD = 256 << 10
+_GROUPS_SECONDS = 5.0
 
 
 def probe_safely(
@@ -47,11 +52,24 @@ def probe_safely(
     Raises `UnreadableMedia` when nothing decodes, or when the child crashed or went beyond a limit. Errors of `file`
     itself (a broken seal) pass through unchanged.
     """
+    limits = _Limits(decode_frames=decode_frames, cpu_seconds=cpu_seconds, wall_seconds=wall_seconds)
+    return _probe(file, name, limits)[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Limits:
+    decode_frames: int | None = 300
+    cpu_seconds: int = CPU_SECONDS
+    wall_seconds: float = WALL_SECONDS
+    groups: bool = False
+
+
+def _probe(file: BinaryIO, name: str, limits: _Limits) -> tuple[MediaFacts, Mapping[str, Any]]:
     ours, theirs = socket.socketpair()
     with ours:
-        child = _start(theirs, decode_frames, cpu_seconds)
+        child = _start(theirs, limits)
         try:
-            kind, answer = _serve(ours, file, time.monotonic() + wall_seconds)
+            kind, answer = _serve(ours, file, time.monotonic() + limits.wall_seconds)
         except (TimeoutError, EOFError, ConnectionError) as error:
             raise UnreadableMedia(f"{name or 'recording'} cannot be read: {_end_of(child, error)}") from error
         finally:
@@ -63,14 +81,29 @@ def probe_safely(
         # The child never learns the name: it would stand in the list of processes.
         raise UnreadableMedia(text.replace("recording", name, 1) if name else text)
     try:
-        return MediaFacts.from_json(json.loads(answer))
+        found = json.loads(answer)
+        return MediaFacts.from_json(found), found
     except (ValueError, RecursionError, MediaError) as error:
         raise UnreadableMedia(f"{name or 'recording'} cannot be read: the parser answered nonsense") from error
 
 
-def _start(theirs: socket.socket, decode_frames: int | None, cpu_seconds: int) -> "subprocess.Popen[bytes]":
+def index_safely(file: BinaryIO, name: str = "") -> tuple[MediaFacts, GroupIndex | None]:
+    """`probe_safely`, and the digests of the recording's groups of pictures where it has any and time allows.
+
+    The digests get as long as the probe took, twice over, and five seconds: None then, and for what cannot be copied.
+    """
+    found, answer = _probe(file, name, _Limits(groups=True))
+    try:
+        return found, GroupIndex.from_json(answer.get("groups"))
+    except IntegrityError:
+        return found, None
+
+
+def _start(theirs: socket.socket, limits: _Limits) -> "subprocess.Popen[bytes]":
     with theirs:
-        arguments = [str(theirs.fileno()), str(-1 if decode_frames is None else decode_frames), str(cpu_seconds)]
+        frames = -1 if limits.decode_frames is None else limits.decode_frames
+        numbers = (theirs.fileno(), frames, limits.cpu_seconds, int(limits.groups))
+        arguments = [str(number) for number in numbers]
         return subprocess.Popen(
             [sys.executable, "-m", "bwc.media.sandbox", *arguments],
             stdin=subprocess.DEVNULL,
@@ -194,7 +227,7 @@ def _limit(cpu_seconds: int) -> None:
 
 
 def _child(arguments: list[str]) -> None:
-    descriptor, decode_frames, cpu_seconds = arguments
+    descriptor, decode_frames, cpu_seconds, groups = arguments
     _limit(int(cpu_seconds))
     from bwc.media.probe import probe
 
@@ -202,11 +235,24 @@ def _child(arguments: list[str]) -> None:
     file = io.BufferedReader(_AskingFile(channel), _READ_AHEAD)
     wanted = int(decode_frames)
     try:
-        facts = probe(cast(BinaryIO, file), decode_frames=None if wanted < 0 else wanted)
-        kind, answer = b"J", json.dumps(facts.to_json()).encode()
+        began = time.monotonic()
+        found = probe(cast(BinaryIO, file), decode_frames=None if wanted < 0 else wanted).to_json()
+        if int(groups):
+            found["groups"] = _groups(cast(BinaryIO, file), 2 * (time.monotonic() - began) + _GROUPS_SECONDS)
+        kind, answer = b"J", json.dumps(found).encode()
     except (MediaError, MemoryError) as error:
         kind, answer = b"E", (str(error) or "recording cannot be read: it needs too much memory").encode()
     channel.sendall(kind + struct.pack("<I", len(answer)) + answer)
+
+
+def _groups(file: BinaryIO, seconds: float) -> Json:
+    from bwc.media.group_index import index_groups
+
+    file.seek(0)
+    try:
+        return index_groups(file, seconds=seconds).to_json()
+    except (MediaError, MemoryError):
+        return None
 
 
 if __name__ == "__main__":

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from bwc.canonical import Json
+from bwc.canonical import Json, canonical, parse_canonical, sha256_hex
 from bwc.custody.house import House
 from bwc.evidence import ItemId, ObjectRole
 from bwc.jobs import Jobs
+from bwc.media.group_index import GroupIndex, index_of
 from bwc.redact import session
 from bwc.redact.render import render as render_plan
 from bwc.redact.rendering import way_json, way_text
@@ -53,7 +54,15 @@ def render(house: House, item: ItemId, *, progress: Progress | None = None, jobs
             house.open_original(item, state.segment, purpose="render") as original,
             house.sink(item, ObjectRole.COPY, state.segment) as sink,
         ):
-            result = render_plan(original, state.plan, sink, house.scratch, progress, jobs=jobs)
+            result = render_plan(
+                original,
+                state.plan,
+                sink,
+                house.scratch,
+                progress,
+                jobs=jobs,
+                index=group_index(house, item, state.segment),
+            )
         held = sink.held
         one = Rendered(
             item=item,
@@ -67,7 +76,19 @@ def render(house: House, item: ItemId, *, progress: Progress | None = None, jobs
             way_text=way_text(result),
         )
         facts = one.facts() | {"encoder": dict(result.encoder)}
-        house.record_copy(item, held, facts)
+        proof = canonical(dict(result.proof)) if result.proof else None
+        if proof is not None:
+            facts["groups_sha256"] = sha256_hex(proof)
+        house.record_copy(item, held, facts, segment=state.segment, proof=proof)
         held.forget()
         done.append(one)
     return done
+
+
+def group_index(house: House, item: ItemId, segment: int) -> GroupIndex | None:
+    """The digests of groups of pictures taken when the recording came in; None where there are none."""
+    row = house.latest(item, segment, ObjectRole.FACTS)
+    if row is None:
+        return None
+    document = parse_canonical(house.read(row.object_id))
+    return index_of(document) if isinstance(document, dict) else None

@@ -22,6 +22,7 @@ from bwc.media.audio import Sound, write_sound
 from bwc.media.decode import VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.media.gops import Uncopyable
+from bwc.media.group_index import GroupIndex
 from bwc.media.mp4 import Mp4, SampleTable, Track, video_track
 from bwc.media.source import LostFrames
 from bwc.redact.plan import RedactionPlan
@@ -44,6 +45,7 @@ def render(
     *,
     jobs: Jobs | None = None,
     pieces: Pieces | None = None,
+    index: GroupIndex | None = None,
 ) -> RenderResult:
     """Write the redacted copy of `original` to `out`, which need not seek. Same inputs, same bytes, however many `jobs`.
 
@@ -58,7 +60,15 @@ def render(
     tracks_data: list[Scratch] = []
     try:
         made = _pictures(
-            original, reader, facts.video, plan, scratch, progress=progress, jobs=jobs or Jobs(1), pieces=pieces
+            original,
+            reader,
+            facts.video,
+            plan,
+            scratch,
+            progress=progress,
+            jobs=jobs or Jobs(1),
+            pieces=pieces,
+            index=index,
         )
         tracks_data.append(made.data)
         sounds: list[Sound] = []
@@ -96,6 +106,7 @@ def render(
         why=made.why,
         groups=account.groups,
         copied=tuple(account.copied),
+        proof=account.proof,
     )
 
 
@@ -148,11 +159,12 @@ def _pictures(
     progress: Progress | None,
     jobs: Jobs,
     pieces: Pieces | None,
+    index: GroupIndex | None,
 ) -> _Pictures:
     """Step 2: by groups where the recording allows it."""
     data = scratch()
     try:
-        groups = Groups(original, video, plan)
+        groups = Groups(original, video, plan, index)
         table, account = groups.render(data, jobs=jobs, pieces=pieces, progress=progress)
     except Uncopyable as error:
         data.close()

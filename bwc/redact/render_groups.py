@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from bwc.canonical import Json
-from bwc.errors import IntegrityError
+from bwc.errors import DigestMismatch, IntegrityError
+from bwc.groupleaf import SEED_BYTES
 from bwc.jobs import Jobs
 from bwc.media.facts import VideoFacts
 from bwc.media.gops import CodedPictures, Sample, Uncopyable
+from bwc.media.group_index import GroupIndex, GroupLeaves
 from bwc.media.mp4 import SampleTable
 from bwc.media.parameter_sets import ParameterSets
 from bwc.redact.cover import fill_of
@@ -43,14 +45,18 @@ class _Group:
 class Groups:
     """A recording seen as groups. Making one reads its packets once. Raises `Uncopyable`."""
 
-    def __init__(self, original: BinaryIO, video: VideoFacts, plan: RedactionPlan) -> None:
-        self._original, self._plan = original, plan
+    def __init__(
+        self, original: BinaryIO, video: VideoFacts, plan: RedactionPlan, index: GroupIndex | None = None
+    ) -> None:
+        """With `index`, taken when the recording was taken in, every group is compared with it, and copies are proven."""
+        self._original, self._plan, self._index = original, plan, index
         self._is_proven = _is_proven_clean(plan)
         self._fill = fill_of(plan.effect, video)
         with CodedPictures(original) as coded:
             if coded.time_base != plan.media.time_base:
                 raise Uncopyable("its clock is not the plan's")
             self._sets = coded.sets
+            self._leaves = GroupLeaves(coded, index.seed if index else bytes(SEED_BYTES))
             self._survey(coded)
         self._encoding = Encoding(
             width=plan.media.width,
@@ -106,6 +112,9 @@ class Groups:
             self._enter(account, group)
             if progress:
                 progress(account.frames, self._plan.media.frames or None)
+        if self._index is not None and account.groups != len(self._index.leaves):
+            raise IntegrityError("the recording has another number of groups than was recorded")
+        account.proof = self._proof(account)
         return table, account
 
     def _check(self, done: GopDone | None) -> None:
@@ -116,10 +125,40 @@ class Groups:
         account.groups += 1
         account.frames += len(group.pts)
         account.covered += sum(not cover.is_clear for cover in group.covers)
+        rest = self._compared(group)
         if group.head:
             account.copied.append(
-                CopiedRun(group=group.number, first=group.first, frames=group.head, whole=group.is_clean)
+                CopiedRun(
+                    group=group.number,
+                    first=group.first,
+                    frames=group.head,
+                    of=len(group.pts),
+                    start=self._leaves.start(group.pts[0]),
+                    rest=rest,
+                )
             )
+
+    def _compared(self, group: _Group) -> bytes:
+        """The chain behind the copied pictures of a group that is the one recorded. Raises `IntegrityError` if it is not."""
+        if self._index is None:
+            return b""
+        digests = self._leaves.digests(group.pts, group.samples)
+        leaf = self._leaves.leaf(group.number, group.pts, digests)
+        if self._index.leaves[group.number : group.number + 1] != (leaf,):
+            raise DigestMismatch(f"group {group.number} of the recording is not the one recorded when it was taken in")
+        return self._leaves.rest(group.number, digests, group.head)
+
+    def _proof(self, account: Account) -> dict[str, Json] | None:
+        """docs/formats/picture-groups.md: what an outsider needs to see that copied pictures are the recorded ones."""
+        if self._index is None or not account.copied:
+            return None
+        return {
+            "copied": [[run.group, run.first, run.frames, run.of, run.start, run.rest.hex()] for run in account.copied],
+            "format": "bwc.copied-groups/1",
+            "leaves": [leaf.hex() for leaf in self._index.leaves],
+            "sets_sha256": self._leaves.sets.hex(),
+            "timescale": self._leaves.timescale,
+        }
 
     def _steps(self, pieces: Pieces | None) -> Iterator[tuple[tuple[_Group, str, GopDone | None], GopTask | None]]:
         """Each group with its task; without one where there is nothing to do, or where a piece has the answer."""

@@ -55,7 +55,13 @@ class CopiedRun:
     group: int
     first: int  # ordinal
     frames: int
-    whole: bool
+    of: int  # frames in the group
+    start: int = 0  # of the group, in units of the time scale its digests use
+    rest: bytes = b""  # the chain of digests behind the copied pictures; empty without an index
+
+    @property
+    def whole(self) -> bool:
+        return self.frames == self.of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +83,7 @@ class RenderResult:
     why: str  # why pictures could not be copied; empty for a smart render
     groups: int  # groups of pictures (IDR to IDR); 0 for a full render
     copied: tuple[CopiedRun, ...]  # pictures that are the recording's own, bit for bit
+    proof: Mapping[str, Json] | None  # that they are (`render_groups`); None without an index or anything copied
 
 
 @dataclass(slots=True)
@@ -86,6 +93,7 @@ class Account:
     unknown: list[int] = field(default_factory=list)
     damaged: list[int] = field(default_factory=list)
     groups: int = 0
+    proof: Mapping[str, Json] | None = None
     copied: list[CopiedRun] = field(default_factory=list)
 
 

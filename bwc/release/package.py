@@ -28,6 +28,7 @@ from bwc.audit.released import (
     CheckFacts,
     CopyFacts,
     FileFacts,
+    GroupsFacts,
     ProvenFacts,
     Release,
     is_file_name,
@@ -60,8 +61,19 @@ class Copy:
     frames_lost: int
     duration_ms: int
     check: CheckFacts
+    groups: "CopiedPaper | None" = None
     lost: Sequence[tuple[int, int]] = ()  # (ordinal of the frame before, packets that could not be decoded)
     name: str | None = None  # in the package; by default made from the item
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CopiedPaper:
+    """Which pictures of a copy are the recording's own (`bwc.copied-groups/1`), and the entry that indexed it."""
+
+    paper: bytes
+    frames: int
+    entry: bytes
+    proof: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +165,15 @@ def abandon(prepared: Prepared) -> None:
 def _write_all(folder: Path, target: Path, facts: ReleaseFacts, copies: Sequence[Copy]) -> Prepared:
     files: list[FileFacts] = []
     listed: list[CopyFacts] = []
+    (folder / "proofs").mkdir()
     for copy in copies:
         file = _add(folder, _copy_name(facts.item, copy, len(copies)), "copy", copy.stream)
         if file.sha256 != copy.copy_sha256:
             raise DigestMismatch(f"{file.name} is not the copy that was approved: {file.sha256}")
         files.append(file)
-        listed.append(_copy_facts(folder, file, copy))
+        groups, papers = _add_groups(folder, copy, files)
+        files += papers
+        listed.append(replace(_copy_facts(folder, file, copy), groups=groups))
     rows = rows_of(
         [
             Covered(file=file.name, plan=copy.plan, frames_lost=copy.frames_lost, lost=copy.lost)
@@ -221,9 +236,23 @@ def _copy_facts(folder: Path, file: FileFacts, copy: Copy) -> CopyFacts:
     )
 
 
+def _add_groups(folder: Path, copy: Copy, files: Sequence[FileFacts]) -> tuple[GroupsFacts | None, list[FileFacts]]:
+    if copy.groups is None:
+        return None, []
+    seq = parse_entry(copy.groups.entry).seq
+    facts = GroupsFacts(
+        paper=f"proofs/copied-{copy.segment}.json",
+        entry=f"proofs/{seq}.entry.json",
+        proof=f"proofs/{seq}.tlog-proof",
+        frames=copy.groups.frames,
+    )
+    parts = ((facts.paper, copy.groups.paper), (facts.entry, copy.groups.entry), (facts.proof, copy.groups.proof))
+    known = {file.name for file in files}
+    return facts, [_add(folder, name, "proof", BytesIO(data)) for name, data in parts if name not in known]
+
+
 def _add_proven(folder: Path, proven: Sequence[Proven]) -> tuple[tuple[ProvenFacts, ...], tuple[FileFacts, ...]]:
     entries, files = [], []
-    (folder / "proofs").mkdir()
     for one in proven:
         seq = parse_entry(one.entry).seq
         names = (f"proofs/{seq}.entry.json", f"proofs/{seq}.tlog-proof")

@@ -7,14 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bwc.audit.checkpoint import NoteKey
+from bwc.audit.copied import CopiedGroups, check_root
 from bwc.audit.event import parse_entry
 from bwc.audit.released import CheckFacts
 from bwc.canonical import Json
 from bwc.custody.house import House
 from bwc.errors import BwcError, PolicyRefuses
-from bwc.evidence import EventKind, ItemId
+from bwc.evidence import EventKind, ItemId, KeyId, ObjectRole
 from bwc.redact.copies import Releasable, releasable
 from bwc.release.package import (
+    CopiedPaper,
     Copy,
     ReleaseFacts,
     abandon,
@@ -77,8 +79,10 @@ def publish(
     house.publish()  # approvals of this very command's session are proven under a checkpoint that holds them
     key = NoteKey.parse(house.vkey)
     release = new_release_id()
+    papers = {one.segment: _copied(house, item, one) for one in copies}
+    indexers = [parse_entry(paper.entry).actor for paper in papers.values() if paper]
     provenance = gather(
-        publishers=[house.person.key_id],
+        publishers=[house.person.key_id, *map(KeyId, indexers)],
         approvals=[parse_entry(house.entry(seq)) for one in copies for seq in one.approvals],
         enrolments=[parse_entry(house.entry(seq)) for seq in house.enrolments()],
         proof=house.proof,
@@ -96,7 +100,9 @@ def publish(
         default_exemption=house.policy.default_exemption,
     )
     with ExitStack() as open_streams:
-        prepared = prepare(folder, facts=facts, copies=[_copy(house, one, open_streams) for one in copies])
+        prepared = prepare(
+            folder, facts=facts, copies=[_copy(house, one, open_streams, papers[one.segment]) for one in copies]
+        )
     try:
         entry = house.record_release(
             item,
@@ -130,10 +136,24 @@ def publish(
     )
 
 
-def _copy(house: House, one: Releasable, streams: ExitStack) -> Copy:
+def _copied(house: House, item: ItemId, one: Releasable) -> CopiedPaper | None:
+    """What proves which pictures of a copy are the recording's own; None where nothing was copied or indexed."""
+    found = house.latest(item, one.segment, ObjectRole.GROUPS)
+    index = house.latest(item, one.segment, ObjectRole.FACTS)
+    if found is None or index is None or found.facts.get("copy_sha256") != one.copy_sha256:
+        return None
+    data = house.read(found.sealed.object_id)
+    paper = CopiedGroups.parse(data)
+    entry = house.entry(index.seq)
+    check_root(parse_entry(entry), paper, item=item, segment=one.segment)
+    return CopiedPaper(paper=data, frames=paper.frames, entry=entry, proof=house.proof(index.seq))
+
+
+def _copy(house: House, one: Releasable, streams: ExitStack, groups: CopiedPaper | None) -> Copy:
     return Copy(
         stream=streams.enter_context(house.open_object(one.copy)),
         segment=one.segment,
+        groups=groups,
         plan=one.plan,
         plan_sha256=one.plan_sha256,
         copy_sha256=one.copy_sha256,

@@ -37,6 +37,7 @@ def _always(act: Act) -> Iterator[Change]:
         ObjectRole.PLAN: act.facts.get("plan_sha256"),
         ObjectRole.COPY: act.facts.get("copy_sha256"),
         ObjectRole.REPORT: act.facts.get("report_sha256"),
+        ObjectRole.GROUPS: act.facts.get("groups_sha256"),
     }
     for place, one in enumerate(act.event["objects"]):
         # an object that is named again has a new envelope (rewrapped); what brought it stays
