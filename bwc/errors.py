@@ -15,6 +15,7 @@ BwcError                         1   anything that failed and has no better name
 ├ LeakFound                      6   the check has open suspects
 ├ PolicyRefuses                  7   policy or role says no, or not tied to a pinned agency
 │   ├ NotApproved · SecondPersonNeeded · NotAllowed · Undecided · PlanStale · HoldInForce · NotPinned · NotDue
+│   ├ OtherBuild                      a copy was made by another build of the codecs
 │   ├ AnchorTooOld                    the last outside anchor is older than policy allows
 ├ InUse                          8   another process holds the lock
 ├ KeyUnavailable                 9   no key, or a wrong passphrase
@@ -139,6 +140,10 @@ class NotPinned(PolicyRefuses):
 
 class AnchorTooOld(PolicyRefuses):
     """Whole, but what outsiders hold of the log is older than policy allows."""
+
+
+class OtherBuild(PolicyRefuses):
+    """Made by another build of the codecs: comparing bytes here would say nothing."""
 
 
 class InUse(BwcError):

@@ -115,6 +115,7 @@ def plan(
 @command(
     """
     bwc redact 2026-1122-K4J7QX
+    bwc redact 2026-1122-K4J7QX --reproduce
     bwc redact clip.mp4 -o out.mp4
     """
 )
@@ -127,6 +128,9 @@ def plan(
 @click.option("--file", "is_file", is_flag=True, help="WHAT is a file even if it looks like an item.")
 @click.option("--profile", type=PROFILES, default="balanced", show_default=True, help="For a loose file: as in detect.")
 @click.option("--no-check", is_flag=True, help="For a loose file: skip the second opinion.")
+@click.option(
+    "--reproduce", is_flag=True, help="Of an item: render again, keep nothing, compare with the recorded copy."
+)
 @click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes that encode at once.  [default: processors]")
 @click.option("--scheduler", default="", help="Encode on the Dask cluster whose scheduler is here: tcp://HOST:8786.")
 def redact(
@@ -139,6 +143,7 @@ def redact(
     is_file: bool,
     profile: str,
     no_check: bool,
+    reproduce: bool,
     jobs: int | None,
     scheduler: str,
 ) -> None:
@@ -149,7 +154,7 @@ def redact(
     from bwc.jobs import Jobs
 
     workers = Jobs(jobs, scheduler=scheduler)
-    if is_file or Path(what).exists():
+    if is_file or (Path(what).exists() and not reproduce):
         with workers:
             _redact_file(
                 entry, Path(what), out, plan_file, save_plan, profile=profile, check_it=not no_check, jobs=workers
@@ -157,6 +162,9 @@ def redact(
         return
     if out and ("." in what or "/" in what):
         raise NotFound(f"{what} does not exist", "check the path")
+    if reproduce:
+        _reproduce(entry, what, workers)
+        return
     if out or plan_file or save_plan or no_check:
         raise UsageError(f"{what} is not a file", "-o, --plan, --save-plan and --no-check are for loose files")
     from bwc.redact import making
@@ -200,6 +208,15 @@ def check(entry: Entry, item: str, *, stride: int, report: Path | None, sheet: P
     entry.terminal.result({"checks": [one.to_json() for one in done]}, "\n".join(_check_text(one) for one in done))
     for one in done:
         one.raise_if_open()
+
+
+def _reproduce(entry: Entry, what: str, jobs: "Jobs") -> None:
+    from bwc.redact import making
+
+    with jobs, entry.house() as house, entry.terminal.progress("reproduce") as progress:
+        done = making.reproduce(house, house.find(what), progress=progress, jobs=jobs)
+    lines = [f"{one.item} segment {one.segment}: the same bytes, sha256 {one.copy_sha256}" for one in done]
+    entry.terminal.result({"reproduced": [one.to_json() for one in done]}, "\n".join(lines))
 
 
 def _redact_file(

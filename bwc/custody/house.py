@@ -26,6 +26,7 @@ from bwc.evidence import (
     new_item_id,
 )
 from bwc.roles import FOOTAGE_READERS
+from bwc.storage.pieces import Pieces
 from bwc.storage.scratch import Scratch
 from bwc.storage.vault import Held, Sink
 
@@ -123,6 +124,11 @@ class House(Receiving, Keyring, Disposing, Replicating):
     def scratch(self) -> Scratch:
         """A working file sealed under a throw-away key."""
         return self._vault.scratch()
+
+    def pieces(self, item: ItemId, segment: int) -> Pieces:
+        """Finished parts of work on one recording, sealed so that only its readers can open them."""
+        object_id = self.segment(item, segment).object_id
+        return self._as_named_now(object_id, lambda sealed: self._vault.pieces(sealed, self.person))
 
     def record_copy(
         self, item: ItemId, held: Held, facts: Mapping[str, Json], *, segment: int, proof: bytes | None = None

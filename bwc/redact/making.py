@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from bwc.canonical import Json, canonical, parse_canonical, sha256_hex
 from bwc.custody.house import House
+from bwc.errors import DigestMismatch, NotFound, OtherBuild, PlanStale
 from bwc.evidence import ItemId, ObjectRole
 from bwc.jobs import Jobs
+from bwc.media.build import build
 from bwc.media.group_index import GroupIndex, index_of
 from bwc.redact import session
 from bwc.redact.render import render as render_plan
@@ -50,6 +52,7 @@ def render(house: House, item: ItemId, *, progress: Progress | None = None, jobs
     """Render the redacted copy of every recording of `item` from its current plan, straight into the vault."""
     done = []
     for state in session.plans(house, item):
+        pieces = house.pieces(item, state.segment)
         with (
             house.open_original(item, state.segment, purpose="render") as original,
             house.sink(item, ObjectRole.COPY, state.segment) as sink,
@@ -61,6 +64,7 @@ def render(house: House, item: ItemId, *, progress: Progress | None = None, jobs
                 house.scratch,
                 progress,
                 jobs=jobs,
+                pieces=pieces,
                 index=group_index(house, item, state.segment),
             )
         held = sink.held
@@ -75,14 +79,82 @@ def render(house: House, item: ItemId, *, progress: Progress | None = None, jobs
             way=way_json(result),
             way_text=way_text(result),
         )
-        facts = one.facts() | {"encoder": dict(result.encoder)}
+        facts = one.facts() | {"build": build(), "encoder": dict(result.encoder)}
         proof = canonical(dict(result.proof)) if result.proof else None
         if proof is not None:
             facts["groups_sha256"] = sha256_hex(proof)
         house.record_copy(item, held, facts, segment=state.segment, proof=proof)
         held.forget()
+        pieces.clear()  # only now: whoever is killed before goes on from here
         done.append(one)
     return done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reproduced:
+    """A copy rendered once more, with the very same bytes."""
+
+    item: ItemId
+    segment: int
+    copy_sha256: str
+    frames: int
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "copy_sha256": self.copy_sha256,
+            "frames": self.frames,
+            "item": self.item,
+            "same": True,
+            "segment": self.segment,
+        }
+
+
+class _Nowhere:
+    def write(self, data: bytes, /) -> None:
+        """Only the digest counts."""
+
+
+def reproduce(
+    house: House, item: ItemId, *, progress: Progress | None = None, jobs: Jobs | None = None
+) -> list[Reproduced]:
+    """Render every copy of `item` again from its plan and compare; nothing is kept.
+
+    Raises `PlanStale` when the plan is newer than the copy, `OtherBuild` when this build of the codecs, or this class of
+    processor, did not make it (its bytes would tell nothing), and `DigestMismatch` when the same build gives other bytes.
+    """
+    states = session.plans(house, item)
+    rows = [house.latest(item, state.segment, ObjectRole.COPY) for state in states]
+    made: list[tuple[session.PlanState, str]] = []
+    for state, row in zip(states, rows, strict=True):
+        if row is None:
+            raise NotFound(f"{item} has no redacted copy", f"bwc redact {item}")
+        if row.facts.get("plan_sha256") != state.sha256:
+            raise PlanStale(f"the copy of {item} is older than its plan", f"bwc redact {item}")
+        _check_build(item, row.facts.get("build"))
+        made.append((state, str(row.facts["copy_sha256"])))
+    done = []
+    for state, copy_sha256 in made:
+        with house.open_original(item, state.segment, purpose="reproduce") as original:
+            result = render_plan(original, state.plan, _Nowhere(), house.scratch, progress, jobs=jobs)
+        if result.copy_sha256 != copy_sha256:
+            raise DigestMismatch(
+                f"{item} segment {state.segment}: rendering it again gives {result.copy_sha256}, recorded is {copy_sha256}"
+            )
+        done.append(Reproduced(item=item, segment=state.segment, copy_sha256=copy_sha256, frames=result.frames))
+    return done
+
+
+def _check_build(item: ItemId, recorded: Json | None) -> None:
+    if not isinstance(recorded, dict):
+        raise OtherBuild(f"the copy of {item} does not say what build made it", f"bwc redact {item}")
+    here = build()
+    other = sorted(name for name in recorded.keys() | here.keys() if recorded.get(name) != here.get(name))
+    if other:
+        raise OtherBuild(
+            f"the copy of {item} was made by another build ({', '.join(other)}): its bytes cannot be compared here",
+            "use the machine and version that made it: bwc log ITEM --json names them",
+            details=[{"name": name, "recorded": recorded.get(name), "here": here.get(name)} for name in other],
+        )
 
 
 def group_index(house: House, item: ItemId, segment: int) -> GroupIndex | None:

@@ -24,6 +24,7 @@ from bwc.storage.fsops import Disk
 from bwc.storage.inspection import findings, read_named
 from bwc.storage.manifest import Manifest, aad_of, content_commit, key_commit, parse_manifest
 from bwc.storage.passes import ProvenBytes, SealedBytes, SealingPass, prove
+from bwc.storage.pieces import Pieces
 from bwc.storage.scratch import Scratch
 from bwc.storage.store import LocalStore, ObjectStore, Shelf
 from bwc.storage.stream import KEY_BYTES, OpenedStream
@@ -144,6 +145,14 @@ class Vault:
     def scratch(self) -> Scratch:
         """Sealed working space that is gone when closed: write, then `reader()`."""
         return Scratch(self._disk.anonymous())
+
+    def pieces(self, sealed: SealedObject, unwrapper: Unwrapper) -> Pieces:
+        """Where work on the object the log names so keeps its finished parts."""
+        dek = self._key_of(sealed, self._manifest_of_log(sealed), unwrapper)
+        try:
+            return Pieces(self._disk, sealed.object_id, dek)
+        finally:
+            dek[:] = bytes(KEY_BYTES)
 
     # --- out ---
 

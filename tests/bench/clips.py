@@ -34,7 +34,7 @@ import scene  # noqa: E402
 SIZE = (1920, 1080)
 RATE = 30
 SHARES = {"all": 100, "60": 60, "10": 10}
-VERSION = 1  # another picture or encoder setting: count up, and clips are made again
+VERSION = 2  # another picture or encoder setting: count up, and clips are made again
 _MARGIN = 160  # pixels of world around the frame: shake and pan stay inside
 X264 = {
     "preset": "veryfast",
@@ -77,8 +77,8 @@ def make_all(folder: Path, seconds: int) -> None:
 
 
 def is_dirty(second: int, percent: int) -> bool:
-    """Spread evenly: of any stretch about `percent` per cent are dirty."""
-    return (second + 1) * percent // 100 > second * percent // 100
+    """Of every ten seconds the first ones: people come, stay, and are gone for a while."""
+    return second % 10 < percent // 10
 
 
 def second(number: int, dirty: bool) -> tuple[bytes, list[list[dict[str, Any]]]]:

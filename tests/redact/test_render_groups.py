@@ -14,7 +14,7 @@ from bwc.jobs import Jobs
 from bwc.media.gops import CodedPictures
 from bwc.media.mp4_check import check_boxes
 from bwc.media.parameter_sets import ParameterSets, read_sps
-from bwc.redact import plan_edit
+from bwc.redact import plan_edit, render_groups
 from bwc.redact.plan import DECODING, Effect, RedactionPlan
 from bwc.redact.render import Way, render
 from bwc.redact.rendering import RenderResult
@@ -220,3 +220,55 @@ def _dies_once(task: tuple[int, int]) -> int:
         else:
             os._exit(9)
     return number * number
+
+
+class Kept:
+    """Pieces in memory."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, bytes] = {}
+
+    def get(self, name: str) -> bytes | None:
+        return self.held.get(name)
+
+    def put(self, name: str, data: bytes) -> None:
+        self.held[name] = data
+
+
+class Stopped(Exception):
+    pass
+
+
+@pytest.mark.parametrize("after", [1, 3, 5])
+def test_an_interrupted_render_goes_on_from_its_finished_groups_to_the_same_bytes(
+    after: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = closed()
+    wanted = plan(source, [(3, 57)])
+    whole, _ = rendered(source, wanted)
+    kept, groups = Kept(), []
+
+    def stop(done: int, _: int | None) -> None:
+        groups.append(done)
+        if len(groups) == after:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        render(io.BytesIO(source), wanted, Pipe(), Memory, stop, pieces=kept)
+    assert len(kept.held) == after
+    done = []
+    real = render_groups.render_gop
+    monkeypatch.setattr(render_groups, "render_gop", lambda task: (done.append(1), real(task))[1])
+    out = Pipe()
+    render(io.BytesIO(source), wanted, out, Memory, pieces=kept)
+    assert out.data == whole
+    assert len(done) == 6 - after
+
+
+def test_a_piece_of_another_plan_is_not_used() -> None:
+    source, kept = closed(), Kept()
+    for spans in ([(3, 5)], [(3, 6)]):
+        out = Pipe()
+        render(io.BytesIO(source), plan(source, spans), out, Memory, pieces=kept)
+        assert out.data == rendered(source, plan(source, spans))[0]
+    assert len(kept.held) == 2
