@@ -179,7 +179,7 @@ def new_item_id(now: datetime) -> ItemId:
 
 def utc_text(moment: datetime) -> str:
     """RFC 3339 UTC with microseconds, the only form of time of day in our documents."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_utc(text: str) -> datetime:

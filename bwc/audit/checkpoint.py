@@ -21,6 +21,7 @@ MAX_SIZE = 2**63 - 1
 
 # An origin is a key name and a JSON string, so: printable ASCII without space, plus, quote, backslash
 _ORIGIN = re.compile(r"[!#-*,-\[\]-~]{1,200}\Z")
+_CONTROL = re.compile("[\x00-\x09\x0b-\x1f]")
 _NUMBER = re.compile(r"(0|[1-9][0-9]{0,18})\Z")
 _SIGNATURE_LINE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})\Z")
 
@@ -80,7 +81,7 @@ class Note:
             whole = data.decode("utf-8")
         except UnicodeDecodeError:
             raise IntegrityError("a signed note is UTF-8") from None
-        if any(ord(char) < 0x20 and char != "\n" for char in whole):
+        if _CONTROL.search(whole):
             raise IntegrityError("a signed note holds no control characters")
         text, gap, lines = whole.rpartition("\n\n")
         if not gap or not text or not lines.endswith("\n"):

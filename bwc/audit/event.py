@@ -67,6 +67,13 @@ _ENTRY = (
 )
 _WHOLE = re.compile(_ENTRY)
 _LINES = re.compile(f"^{_ENTRY}\n", re.MULTILINE)
+_MEMBERS = tuple(
+    re.findall(
+        "[a-z_]+", "actor at body boot facts format item item_prev item_seq kind log mono_us objects outcome prev seq"
+    )
+)
+_NO_TRAIL = 'null,"item_prev":null,"item_seq":null'
+_WORDS = re.compile(r"[!#-\[\]-~]*")  # needs no escape
 _EVENT_AT = len('{"event":')
 
 
@@ -212,7 +219,7 @@ def sign_event(event: Mapping[str, Json], signers: Sequence[Signer]) -> Entry:
     the same key twice.
     """
     try:
-        signed = canonical(event)
+        signed = _event_text(event)
         message = _message(signed)
         signatures = [EntrySignature(one.alg, one.key_id, one.sign(message)) for one in signers]
         return parse_entry(_entry(signed, signatures))
@@ -303,6 +310,27 @@ def signatures_of(columns: Columns) -> tuple[EntrySignature, ...]:
 
 def _message(event: bytes) -> bytes:
     return FORMAT.encode() + b"\n" + event
+
+
+def _event_text(event: Mapping[str, Json]) -> bytes:
+    """The canonical form of an event as `build_event` makes it: 8 us where `canonical` takes 25."""
+    if set(event) != set(_MEMBERS):
+        return canonical(event)
+    actor, at, body, boot, facts, form, item, item_prev, item_seq, kind, log, mono_us, objects, outcome, prev, seq = (
+        event[name] for name in _MEMBERS
+    )
+    words = (actor, at, boot, form, item or "", item_prev or "", kind, log, outcome, prev)
+    numbers = (0 if item_seq is None else item_seq, mono_us, seq)
+    plain = all(type(one) is str for one in words) and all(type(one) is int for one in numbers)
+    if not plain or not _WORDS.fullmatch("".join(words)) or (item is None) != (item_seq is None):  # type: ignore[arg-type]
+        return canonical(event)
+    trail = f'"{item}","item_prev":"{item_prev}","item_seq":{item_seq}'
+    return (
+        f'{{"actor":"{actor}","at":"{at}","body":{canonical(body).decode()},"boot":"{boot}",'
+        f'"facts":{canonical(facts).decode()},"format":"{form}",'
+        f'"item":{trail if item is not None else _NO_TRAIL},"kind":"{kind}","log":"{log}","mono_us":{mono_us},'
+        f'"objects":{canonical(objects).decode()},"outcome":"{outcome}","prev":"{prev}","seq":{seq}}}'
+    ).encode()
 
 
 def _entry(event: bytes, signatures: Sequence[EntrySignature]) -> bytes:

@@ -93,6 +93,7 @@ class Log:
         self.origin = check_origin(origin)
         self._files = files
         self._rows = rows
+        self._signed: tuple[bytes, Checkpoint] | None = None  # the note published last, verified
 
     def append(
         self,
@@ -102,50 +103,64 @@ class Log:
         body: Mapping[str, Json] | None,
         clock: Clock,
     ) -> Entry:
-        """Give `draft` its place, sign it with all `signers` (the first is the actor) and add the row.
+        """`append_all` for one."""
+        return self.append_all(rows, [(draft, body)], signers, clock)[0]
 
-        `rows` belongs to an open transaction that excludes other writers (BEGIN IMMEDIATE): what it reads is still
-        the end when the row is added. Nothing is durable before the caller commits. The time is recorded as the
-        clock gives it, even when it went back: evidence first, the verifier flags it.
-        Raises `UsageError` for an event that has no entry, `IntegrityError` when the last row is not one.
+    def append_all(
+        self,
+        rows: LogRows,
+        drafts: Iterable[tuple[EventDraft, Mapping[str, Json] | None]],
+        signers: Sequence[Signer],
+        clock: Clock,
+    ) -> list[Entry]:
+        """Give each draft (with its body's `commit` and `file`) its place, sign it with all `signers`, add the rows.
+
+        The first signer is the actor. `rows` belongs to an open transaction that excludes other writers (BEGIN
+        IMMEDIATE): what it reads is still the end when the rows are added. Nothing is durable before the caller
+        commits. The time is recorded as the clock gives it, even when it went back: evidence first, the verifier
+        flags it. Raises `UsageError` for an event that has no entry, `IntegrityError` when the last row is not one.
         """
         if not signers:
             raise UsageError("an event is signed by whoever does it")
         last = rows.last_row()
-        last_of_item = None if draft.item is None else rows.last_of_item(draft.item)
-        item_seq, item_prev = (None, None) if draft.item is None else (0, NO_HASH)
-        if last_of_item is not None:
-            previous = parse_entry(last_of_item.entry)
-            if previous.item != draft.item or previous.item_seq is None:
-                raise IntegrityError(f"row {last_of_item.seq} is not of item {draft.item}")
-            item_seq, item_prev = previous.item_seq + 1, previous.leaf_hash.hex()
-        event = build_event(
-            draft,
-            log=self.origin,
-            seq=0 if last is None else last.seq + 1,
-            prev=NO_HASH if last is None else leaf_hash(last.entry).hex(),
-            item_seq=item_seq,
-            item_prev=item_prev,
-            at=clock.now(),
-            actor=signers[0].key_id,
-            boot=clock.boot,
-            mono_us=clock.monotonic_us(),
-            body=body,
-        )
-        entry = sign_event(event, signers)
-        rows.append_row(entry.seq, entry.leaf_hash, entry.raw, entry.item, entry.item_seq)
-        return entry
+        seq, prev = (0, NO_HASH) if last is None else (last.seq + 1, leaf_hash(last.entry).hex())
+        trails: dict[str, tuple[int, str]] = {}
+        entries = []
+        for draft, body in drafts:
+            if draft.item is not None and draft.item not in trails:
+                trails[draft.item] = _end_of_trail(rows, draft.item)
+            item_seq, item_prev = (None, None) if draft.item is None else trails[draft.item]
+            event = build_event(
+                draft,
+                log=self.origin,
+                seq=seq,
+                prev=prev,
+                item_seq=item_seq,
+                item_prev=item_prev,
+                at=clock.now(),
+                actor=signers[0].key_id,
+                boot=clock.boot,
+                mono_us=clock.monotonic_us(),
+                body=body,
+            )
+            entry = sign_event(event, signers)
+            rows.append_row(seq, entry.leaf_hash, entry.raw, entry.item, item_seq)
+            entries.append(entry)
+            seq, prev = seq + 1, entry.leaf_hash.hex()
+            if draft.item is not None and item_seq is not None:
+                trails[draft.item] = item_seq + 1, prev
+        return entries
 
-    def publish(self, signer: Signer) -> Checkpoint:
-        """Bring tiles and checkpoint up to the last row and return the checkpoint in force.
+    def publish(self, signer: Signer, *, upto: int | None = None) -> Checkpoint:
+        """Bring tiles and checkpoint up to the last row, or `upto` rows, and return the checkpoint in force.
 
         When this returns, tiles and checkpoint are durable. Callers hold the vault's lock. Doing it again changes
         nothing. Raises `CheckpointRolledBack` when rows that were signed are gone, `LogForked` when they or the
         tiles are not what was signed, `ProofInvalid` when the checkpoint is not by `signer`; nothing is then signed.
         """
         signed = self._last_signed(NoteKey.of(self.origin, signer))
-        last = self._rows.last_row()
-        size = 0 if last is None else last.seq + 1
+        last = self._rows.last_row() if upto is None else None
+        size = upto or (0 if last is None else last.seq + 1)
         done = 0 if signed is None else signed.size
         if size < done:
             raise CheckpointRolledBack(f"the catalog has {size} events, a checkpoint for {done} was signed")
@@ -176,15 +191,17 @@ class Log:
             note = self._files.read(f"{KEPT}/{max(sizes)}") if sizes else None
             if note is None:
                 return None
-            self._files.replace(CHECKPOINT, note)
-        signed = open_checkpoint(note, key)
-        self._keep(signed, note)
-        return signed
+            self._files.replace(CHECKPOINT, note, f"{KEPT}/{max(sizes)}")
+        if self._signed is None or self._signed[0] != note:
+            signed = open_checkpoint(note, key)
+            self._keep(signed, note)
+            self._signed = note, signed
+        return self._signed[1]
 
     def _keep(self, checkpoint: Checkpoint, note: bytes) -> None:
         path = f"{KEPT}/{checkpoint.size}"
         if self._files.read(path) is None:
-            self._files.write_new(path, note)
+            self._files.write_new({path: note})
 
     def _extend(self, old: Checkpoint | None, size: int, signer: Signer) -> Checkpoint:
         """Write the tiles that `size` has beyond `old`, then sign."""
@@ -193,8 +210,7 @@ class Log:
         tree = TileTree(_Overlay(self._files, fresh), size)
         if old is not None and root_at(done, tree.node) != old.root:
             raise LogForked(f"the first {done} events are not those that were signed")
-        for path, data in fresh.items():
-            self._write_once(path, data)
+        self._write_once(fresh)
         # If we die here the tiles are ahead of the checkpoint: the next publish finds them as they must be
         new = Checkpoint(self.origin, size, root_at(size, tree.node))
         note = sign_checkpoint(new, signer)
@@ -203,9 +219,8 @@ class Log:
             if parse_checkpoint(kept)[0] != new:
                 raise LogForked(f"another log of {size} events was signed")
             note = add_signatures(note, Note.parse(kept).signatures)
-        self._files.replace(CHECKPOINT, note)
-        # If we die here the checkpoint is published and not kept yet: `_last_signed` keeps it first
-        self._keep(new, note)
+        # Dying in the middle, the checkpoint is published and not kept yet: `_last_signed` keeps it first
+        self._files.replace(CHECKPOINT, note, f"{KEPT}/{size}")
         for level in range(levels_of(done)):
             self._drop_partial(level, (done >> (8 * level)) // TILE, size)
         return new
@@ -249,12 +264,15 @@ class Log:
             if (entry.log, entry.seq, entry.prev) != (self.origin, first + at, before):
                 raise IntegrityError(f"row {first + at} does not continue the log")
 
-    def _write_once(self, path: str, data: bytes) -> None:
-        there = self._files.read(path)
-        if there is None:
-            self._files.write_new(path, data)
-        elif there != data:
-            raise LogForked(f"{path} is already there and differs")
+    def _write_once(self, fresh: Mapping[str, bytes]) -> None:
+        missing = dict(fresh)
+        for path, data in fresh.items():
+            there = self._files.read(path)
+            if there == data:
+                del missing[path]
+            elif there is not None:
+                raise LogForked(f"{path} is already there and differs")
+        self._files.write_new(missing)
 
     def _drop_partials(self, size: int) -> None:
         for level in range(levels_of(size)):
@@ -267,6 +285,17 @@ class Log:
         for full in (tile_path(level, number), *([bundle_path(number)] if level == 0 else [])):
             for name in self._files.list(f"{full}.p"):
                 self._files.remove(f"{full}.p/{name}")
+
+
+def _end_of_trail(rows: LogRows, item: str) -> tuple[int, str]:
+    """The `item_seq` and `item_prev` that the next entry of `item` has."""
+    last = rows.last_of_item(item)
+    if last is None:
+        return 0, NO_HASH
+    previous = parse_entry(last.entry)
+    if previous.item != item or previous.item_seq is None:
+        raise IntegrityError(f"row {last.seq} is not of item {item}")
+    return previous.item_seq + 1, previous.leaf_hash.hex()
 
 
 class _Overlay:

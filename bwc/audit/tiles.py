@@ -7,7 +7,7 @@ are not full are named with their width and kept for each size that was ever sig
 import re
 import stat
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -32,13 +32,13 @@ class LogReader(Protocol):
 
 
 class LogFiles(LogReader, Protocol):
-    """Where the log keeps its files. Each change is durable when it returns, and all or nothing before."""
+    """Where the log keeps its files. Each change is durable when it returns."""
 
-    def write_new(self, path: str, data: bytes) -> None:
-        """Make a file that is not there yet."""
+    def write_new(self, files: Mapping[str, bytes]) -> None:
+        """Make files that are not there yet: each whole or not there; all durable when it returns."""
 
-    def replace(self, path: str, data: bytes) -> None:
-        """Make a file, or replace all of it at once."""
+    def replace(self, path: str, data: bytes, keep: str) -> None:
+        """Make a file, or replace all of it at once; then keep the same bytes under a name that is not there yet."""
 
     def remove(self, path: str) -> None:
         """Delete a file that is not needed any more; one that is already gone is no error."""

@@ -20,9 +20,10 @@ from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_signer, open_log_key
 from bwc.errors import BwcError, Disposed, NotAllowed, PolicyRefuses, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId, Outcome, SealedObject
-from bwc.keys import Operator, Recipient
+from bwc.keys import Operator, Recipient, SeedSigner
 from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Role, may
 from bwc.storage.body import seal_body
+from bwc.storage.projection import has_effect
 
 
 class Acting(Reading):
@@ -37,6 +38,7 @@ class Acting(Reading):
         self._unpublished = False
         self.has_published = False
         self._mark = Mark(marks_dir(), self.log_origin)
+        self._signer: tuple[bytes, SeedSigner] | None = None  # of this key file
         self._marked = False  # compared with the mark already
 
     # --- coming and going -------------------------------------------------------------------------------
@@ -66,15 +68,28 @@ class Acting(Reading):
 
     def publish(self) -> int:
         """Steps 3 and 4: tiles, then a signed checkpoint that holds every event so far. The number of entries."""
-        signer = log_signer(open_log_key(self.log_key_file(), self.person))
+        signer = self._log_signer()
         with self._disk.lock("lock"):
             self._check_mark()
-            size = self._log.publish(signer).size
+            size = self._catalog.count
+            # Read after `size`: whatever that many events name is on its shelf before they are published
+            waiting = self._catalog.waiting_bodies()
+            for _, data in waiting:
+                self._vault.put_body(data)
+            size = self._log.publish(signer, upto=size).size
+            if waiting:
+                self._catalog.drop_waiting_bodies(file for file, _ in waiting)
             # If we die here the mark is behind: it then refuses less than it could, nothing honest
             self._mark.raise_to(self._log.checkpoint(), NoteKey.of(self.log_origin, signer))
         self._unpublished = False
         self.has_published = True
         return size
+
+    def _log_signer(self) -> SeedSigner:
+        file = self.log_key_file()
+        if self._signer is None or self._signer[0] != file:
+            self._signer = file, log_signer(open_log_key(file, self.person))
+        return self._signer[1]
 
     def _check_mark(self) -> None:
         """Refuse to go on from a vault that is older than, or not, what this computer signed; looked at once."""
@@ -94,10 +109,16 @@ class Acting(Reading):
         *,
         outcome: Outcome = Outcome.OK,
     ) -> Entry:
-        """Record one act: role, body, then event and catalog in one transaction. Durable when it returns."""
-        self._require(kind, item)
+        """Record one act: role, body, then event and catalog in one transaction. Durable when it returns.
+
+        A refused act is itself recorded.
+        """
         draft = EventDraft(kind=kind, item=item, facts=facts, private=private, objects=tuple(objects), outcome=outcome)
-        return self._record(draft, self._body_readers() if private else [])
+        try:
+            return self._record([draft])[0]
+        except NotAllowed as refusal:
+            self._record_not_allowed(kind, item, refusal)
+            raise
 
     def act_together(
         self, kind: EventKind, drafts: Sequence[EventDraft], *, first: Callable[[], None] | None = None
@@ -106,9 +127,11 @@ class Acting(Reading):
 
         `first` is called inside it: what it finds is still so when the acts are recorded; what it raises undoes all.
         """
-        self._require(kind)
-        readers = self._body_readers() if any(draft.private for draft in drafts) else []
-        return self._record_all(drafts, readers, first) if drafts else []
+        try:
+            return self._record(drafts, first=first)
+        except NotAllowed as refusal:
+            self._record_not_allowed(kind, None, refusal)
+            raise
 
     def record_genesis(
         self, facts: Mapping[str, Json], private: Mapping[str, Json], readers: Sequence[Recipient]
@@ -116,69 +139,75 @@ class Acting(Reading):
         """`vault.created`: the one act that no enrolled role permits, for it enrols the first operator."""
         if self.entries():
             raise UsageError("this vault is founded already")
-        return self._record(EventDraft(kind=EventKind.VAULT_CREATED, facts=facts, private=private), readers)
+        draft = EventDraft(kind=EventKind.VAULT_CREATED, facts=facts, private=private)
+        return self._record([draft], founding=readers)[0]
 
-    def _record(self, draft: EventDraft, readers: Sequence[Recipient]) -> Entry:
-        return self._record_all([draft], readers)[0]
-
-    def _record_all(
-        self, drafts: Sequence[EventDraft], readers: Sequence[Recipient], first: Callable[[], None] | None = None
+    def _record(
+        self,
+        drafts: Sequence[EventDraft],
+        *,
+        founding: Sequence[Recipient] = (),
+        first: Callable[[], None] | None = None,
     ) -> list[Entry]:
         self._check_mark()
-        bodies = [self._put_body(draft, readers) for draft in drafts]
-        # If we die here the bodies are orphans that no event names: harmless, `bwc verify` lists them
-        entries: list[Entry] = []
+        readers = founding or (self._body_readers() if any(draft.private for draft in drafts) else ())
+        bodies = [
+            seal_body(draft.private, readers, self.log_origin) if draft.private else ("", b"") for draft in drafts
+        ]
+        placed = [
+            (draft, {"commit": commit, "file": sha256_hex(data)} if data else None)
+            for draft, (commit, data) in zip(drafts, bodies, strict=True)
+        ]
         try:
             with self._catalog.transaction():
+                # Here, since another process may have revoked this key or destroyed the item until this began
+                for kind in {draft.kind for draft in drafts} if not founding else ():
+                    self._check_role(kind)
                 if first:
                     first()
-                for draft, body in zip(drafts, bodies, strict=True):
+                for draft in drafts:
                     self._bar_destroyed(draft)
-                    entry = self._log.append(self._catalog, draft, [self.person], body, self._clock)
-                    self._catalog.project(entry.event, draft.private)
-                    entries.append(entry)
+                for _, data in bodies:
+                    if data:  # one sync for event and body, which goes to its shelf when the event is published
+                        self._catalog.add_waiting_body(sha256_hex(data), data)
+                entries = self._log.append_all(self._catalog, placed, [self.person], self._clock)
+                for draft, entry in zip(drafts, entries, strict=True):
+                    if has_effect(draft):
+                        self._catalog.project(entry.event, draft.private)
         except Disposed:
-            self._leave_nothing(drafts, bodies)
+            for one in (sealed for draft in drafts for sealed in draft.objects):
+                self._vault.erase_envelope(one.envelope_sha256)  # no key to what came too late may stay
             raise
-        self._unpublished = True
+        self._unpublished |= bool(drafts)
         return entries
-
-    def _put_body(self, draft: EventDraft, readers: Sequence[Recipient]) -> dict[str, Json] | None:
-        if not draft.private:
-            return None
-        commit, data = seal_body(draft.private, readers, self.log_origin)
-        self._vault.put_body(data)
-        return {"commit": commit, "file": sha256_hex(data)}
 
     def _bar_destroyed(self, draft: EventDraft) -> None:
         """Raise `Disposed` for an act on what was destroyed, perhaps while the act was being prepared."""
         if draft.item is not None and draft.kind not in AFTER_DESTRUCTION:
             self._raise_if_destroyed(draft.item)
 
-    def _leave_nothing(self, drafts: Sequence[EventDraft], bodies: Sequence[Mapping[str, Json] | None]) -> None:
-        """What was sealed for acts that came too late: no key to it may stay."""
-        for body in bodies:
-            if body is not None:
-                self._vault.erase_body(str(body["file"]))
-        for one in (sealed for draft in drafts for sealed in draft.objects):
-            self._vault.erase_envelope(one.envelope_sha256)
+    def _require(self, kind: EventKind) -> None:
+        """Check the role of the key that signs before a longer act; a refused one is itself recorded."""
+        try:
+            self._check_role(kind)
+        except NotAllowed as refusal:
+            self._record_not_allowed(kind, None, refusal)
+            raise
 
-    def _require(self, kind: EventKind, item: ItemId | None = None) -> None:
-        """Check the role of the key that signs; a refused act is itself recorded."""
+    def _check_role(self, kind: EventKind) -> None:
         roles = self.roles()
-        if may(roles, kind):
-            return
-        needed = " or ".join(sorted(MAY[kind]))
-        mine = ", ".join(sorted(roles)) or "no role here (not enrolled, or revoked)"
-        refusal = NotAllowed(
-            f"not allowed: {kind.value} needs the role {needed}; {self.person.name} has {mine}",
-            "ask an administrator: bwc key enrol FILE --role ROLE",
-        )
-        if roles:
-            self.act(
-                EventKind.ACT_REFUSED, item, {"act": kind.value, "error": refusal.name}, {}, outcome=Outcome.REFUSED
+        if not may(roles, kind):
+            needed = " or ".join(sorted(MAY[kind]))
+            mine = ", ".join(sorted(roles)) or "no role here (not enrolled, or revoked)"
+            raise NotAllowed(
+                f"not allowed: {kind.value} needs the role {needed}; {self.person.name} has {mine}",
+                "ask an administrator: bwc key enrol FILE --role ROLE",
             )
-        raise refusal
+
+    def _record_not_allowed(self, kind: EventKind, item: ItemId | None, refusal: NotAllowed) -> None:
+        if self.roles():
+            facts: dict[str, Json] = {"act": kind.value, "error": refusal.name}
+            self.act(EventKind.ACT_REFUSED, item, facts, {}, outcome=Outcome.REFUSED)
 
     def record_refusal(self, item: ItemId | None, act: str, error: PolicyRefuses) -> None:
         """`act.refused`: policy said no."""

@@ -124,10 +124,8 @@ class Reading:
 
     def roles(self) -> frozenset[Role]:
         """The roles of the key that acts; none when it is not enrolled or was revoked."""
-        mine = self.person.key_id
-        return frozenset(
-            Role(role) for row in self.operators() if row.key_id == mine and row.is_active for role in row.roles
-        )
+        row = self._catalog.find_operator(self.person.key_id)
+        return frozenset(map(Role, row.roles)) if row is not None and row.is_active else frozenset()
 
     def person_of(self, key: str) -> str:
         """The first key of the same person: rules for several people count people."""
@@ -333,7 +331,7 @@ class Reading:
         file = None if commit is None else self._catalog.body_file(commit)
         if file is None or self.operator is None:
             return None
-        data = self._vault.store.get(Shelf.BODIES, file)
+        data = self._vault.store.get(Shelf.BODIES, file) or self._catalog.waiting_body(file)
         if data is None:  # erased by court order; whether it may be missing is for `bwc verify` to say
             return None
         with suppress(KeyUnavailable):

@@ -43,7 +43,7 @@ def rebuild_catalog(places: Places, operator: Operator) -> Rebuilt:
         lost = published.entries > catalog.count
         if lost:
             published.findings.raise_if_bad()
-        bodies = _Bodies(files.disk, operator, done, _rewrapped(_rows(published) if lost else catalog.rows()))
+        bodies = _Bodies(files.disk, catalog, operator, done, _rewrapped(_rows(published) if lost else catalog.rows()))
         done.entries = catalog.rebuild(bodies.read, _rows(published) if lost else None)
     with House.enter(places, operator) as house:
         house.act(EventKind.CATALOG_REBUILT, None, {"bodies_closed": done.closed, "entries": done.entries}, {})
@@ -72,8 +72,11 @@ def _rewrapped(rows: Iterable[EventRow]) -> dict[str, str]:
 class _Bodies:
     """Opens the private body of an event where the operator's key does."""
 
-    def __init__(self, disk: Disk, operator: Operator, done: Rebuilt, rewrapped: Mapping[str, str]) -> None:
+    def __init__(
+        self, disk: Disk, catalog: Catalog, operator: Operator, done: Rebuilt, rewrapped: Mapping[str, str]
+    ) -> None:
         self._disk = disk
+        self._catalog = catalog
         self._operator = operator
         self._done = done
         self._rewrapped = rewrapped
@@ -83,7 +86,7 @@ class _Bodies:
             return None
         commit = event["body"]["commit"]
         file = self._rewrapped.get(commit, event["body"]["file"])
-        data = self._disk.read(path_of(Shelf.BODIES, file))
+        data = self._disk.read(path_of(Shelf.BODIES, file)) or self._catalog.waiting_body(file)
         if data is not None:
             with suppress(KeyUnavailable):
                 body = open_body(data, self._operator, commit=commit, log=event["log"])

@@ -1,6 +1,6 @@
 """The log's folder inside the vault, written through the vault's own file operations."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from bwc.storage.fsops import Disk
 
@@ -17,11 +17,11 @@ class LogShelf:
     def list(self, folder: str) -> Sequence[str]:
         return self.disk.names(f"log/{folder}")
 
-    def write_new(self, path: str, data: bytes) -> None:
-        self.disk.write_new(f"log/{path}", data)
+    def write_new(self, files: Mapping[str, bytes]) -> None:
+        self.disk.write_together({f"log/{path}": data for path, data in files.items()})
 
-    def replace(self, path: str, data: bytes) -> None:
-        self.disk.replace(f"log/{path}", data)
+    def replace(self, path: str, data: bytes, keep: str) -> None:
+        self.disk.replace(f"log/{path}", data, keep=f"log/{keep}")
 
     def remove(self, path: str) -> None:
         self.disk.remove(f"log/{path}")

@@ -102,6 +102,25 @@ class Catalog:
         """Add an entry of the log, in a transaction. Raises `IntegrityError` if its place is taken."""
         self._db.write("INSERT INTO events VALUES (?, ?, ?, ?, ?)", (seq, leaf_hash, entry, item, item_seq))
 
+    def add_waiting_body(self, file: str, data: bytes) -> None:
+        """Keep a sealed body, named by its digest, in the transaction of its event, until it is on its shelf."""
+        self._db.write("INSERT OR IGNORE INTO waiting_bodies VALUES (?, ?)", (file, data))
+
+    def waiting_bodies(self) -> list[tuple[str, bytes]]:
+        """The sealed bodies that are not on their shelf yet: name and bytes."""
+        return [(row["file"], row["data"]) for row in self._db.read("SELECT file, data FROM waiting_bodies")]
+
+    def waiting_body(self, file: str) -> bytes | None:
+        """One of them."""
+        found = self._db.read("SELECT data FROM waiting_bodies WHERE file = ?", (file,))
+        return found[0]["data"] if found else None
+
+    def drop_waiting_bodies(self, files: Iterable[str]) -> None:
+        """Forget bodies that are on their shelf now. Losing this in a crash costs nothing: it is not synced."""
+        with self._db.transaction(synced=False):
+            for file in files:
+                self._db.write("DELETE FROM waiting_bodies WHERE file = ?", (file,))
+
     def project(self, event: Mapping[str, Any], body: Mapping[str, Any] | None) -> None:
         """Bring the tables up to `event`, in the transaction that appends it."""
         for change in changes(event, body):
@@ -297,9 +316,15 @@ class Catalog:
 
     def operator(self, key_id: str) -> OperatorRow:
         """One enrolled key. Raises `NotFound`."""
-        for row in self._db.read("SELECT * FROM operators WHERE key = ?", (key_id,)):
-            return operator_row(row)
+        found = self.find_operator(key_id)
+        if found is not None:
+            return found
         raise NotFound(f"key {key_id} is not enrolled", "bwc key list")
+
+    def find_operator(self, key_id: str) -> OperatorRow | None:
+        """One enrolled key, if it is."""
+        found = self._db.read("SELECT * FROM operators WHERE key = ?", (key_id,))
+        return operator_row(found[0]) if found else None
 
     def recipients(self) -> list[RecipientRow]:
         """Recipients that are no operators, in order."""
@@ -328,7 +353,7 @@ class Catalog:
         with self._db.transaction():
             version = self._version()  # somebody may have been faster
             if version == 0:
-                self._db.script(catalog_schema.EVENTS + catalog_schema.PROJECTION)
+                self._db.script(catalog_schema.EVENTS + catalog_schema.WAITING + catalog_schema.PROJECTION)
             while 0 < version < catalog_schema.VERSION:
                 self._db.script(catalog_schema.UPGRADES[version])
                 version += 1

@@ -2,7 +2,7 @@
 
 import re
 
-VERSION = 3
+VERSION = 4
 
 # Kept: an entry is never changed, and gone only with the whole table when the catalog is rebuilt from the log's files.
 EVENTS = """
@@ -16,6 +16,11 @@ CREATE TABLE events (
 CREATE UNIQUE INDEX events_of_item ON events (item, item_seq) WHERE item IS NOT NULL;
 CREATE TRIGGER events_unchanged BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'entries are written once'); END;
 CREATE TRIGGER events_undeleted BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'entries are never deleted'); END;
+"""
+
+# Kept: sealed private bodies of events that are not published yet; on their shelf before the checkpoint is signed.
+WAITING = """
+CREATE TABLE IF NOT EXISTS waiting_bodies (file TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT, WITHOUT ROWID;
 """
 
 # Derived. Personal columns (officer … names, request, note, name) come from private bodies and are NULL without them.
@@ -229,6 +234,7 @@ INSERT INTO claims SELECT seq, item, json_extract(CAST(entry AS TEXT), '$.event.
     WHERE item IS NOT NULL AND instr(entry, CAST('"kind":"item.duplicate"' AS BLOB));
 """,
     2: STORES,
+    3: WAITING,
 }
 
 PROJECTION = _WHAT_WE_HOLD + RETENTION + STORES

@@ -28,8 +28,19 @@ class Database:
         self._connection.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """All or nothing, alone among writers, durable on leaving. Raises `InUse` after waiting for another writer."""
+    def transaction(self, *, synced: bool = True) -> Iterator[None]:
+        """All or nothing, alone among writers, durable on leaving. Raises `InUse` after waiting for another writer.
+
+        Without `synced` a power cut may undo it, whole, until the next one that is.
+        """
+        if not synced:
+            self._connection.execute("PRAGMA synchronous = NORMAL")
+            try:
+                with self.transaction():
+                    yield
+            finally:
+                self._connection.execute("PRAGMA synchronous = FULL")
+            return
         with self._said():
             self._connection.execute("BEGIN IMMEDIATE")
         try:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from bwc.errors import IntegrityError
-from bwc.evidence import EventKind, ObjectRole, Outcome
+from bwc.evidence import EventDraft, EventKind, ObjectRole, Outcome
 from bwc.storage import projection_retention as retention
 from bwc.storage import projection_stores as stores
 from bwc.storage.change import Act, Change, json_text
@@ -27,6 +27,11 @@ def changes(event: Mapping[str, Any], body: Mapping[str, Any] | None) -> list[Ch
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise IntegrityError(f"entry {event.get('seq')} has facts that do not fit {event.get('kind')}") from error
     return found
+
+
+def has_effect(draft: EventDraft) -> bool:
+    """Whether the event of `draft` changes any row."""
+    return bool(draft.private or draft.objects or (draft.kind in _EFFECTS and draft.outcome == Outcome.OK))
 
 
 def _always(act: Act) -> Iterator[Change]:

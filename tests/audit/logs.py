@@ -1,7 +1,7 @@
 """An honest small log for tests: operators, a clock, rows and files in memory, and a vault's first events."""
 
 import base64
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -58,11 +58,17 @@ class MemoryFiles:
         inside = folder + "/"
         return sorted({path[len(inside) :].split("/")[0] for path in self.held if path.startswith(inside)})
 
-    def write_new(self, path: str, data: bytes) -> None:
-        assert path not in self.held, path
-        self.replace(path, data)
+    def write_new(self, files: Mapping[str, bytes]) -> None:
+        for path, data in files.items():
+            assert path not in self.held, path
+            self.put(path, data)
 
-    def replace(self, path: str, data: bytes) -> None:
+    def replace(self, path: str, data: bytes, keep: str) -> None:
+        self.put(path, data)
+        if keep not in self.held:
+            self.put(keep, data)
+
+    def put(self, path: str, data: bytes) -> None:
         self.writes += 1
         self.held[path] = data
 

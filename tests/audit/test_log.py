@@ -130,8 +130,8 @@ class Dying(MemoryFiles):
         self._last = last
         self._after = after
 
-    def replace(self, path: str, data: bytes) -> None:
-        self._act(lambda: super(Dying, self).replace(path, data))
+    def put(self, path: str, data: bytes) -> None:
+        self._act(lambda: super(Dying, self).put(path, data))
 
     def remove(self, path: str) -> None:
         self._act(lambda: super(Dying, self).remove(path))
