@@ -89,7 +89,7 @@ class Anchoring:
         path = f"{STAMPS}/{self.checkpoint.size}/{authority}-{int(at.timestamp())}"
         with self._disk.lock("lock"):
             if self._files.read(path) is None:
-                self._files.write_new(path, token)
+                self._files.write_new({path: token})
 
 
 def _is_by(one: NoteSignature, key: NoteKey) -> bool:

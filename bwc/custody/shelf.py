@@ -20,8 +20,8 @@ class LogShelf:
     def write_new(self, files: Mapping[str, bytes]) -> None:
         self.disk.write_together({f"log/{path}": data for path, data in files.items()})
 
-    def replace(self, path: str, data: bytes, keep: str) -> None:
-        self.disk.replace(f"log/{path}", data, keep=f"log/{keep}")
+    def replace(self, path: str, data: bytes, keep: str | None = None) -> None:
+        self.disk.replace(f"log/{path}", data, keep=f"log/{keep}" if keep else None)
 
     def remove(self, path: str) -> None:
         self.disk.remove(f"log/{path}")
