@@ -3,14 +3,23 @@
 The real `take_in` and the real house work on `tests.storage.model_disk`; only the catalog is a real SQLite file, whose
 commit is atomic and durable by itself: what it holds at the crash is what was committed. What is left is written
 to a real folder and judged as `bwc verify` judges it; then the same intake must finish on what is left.
+
+    python tests/faults/model_intake.py [--every 1] [--crashes] [--errors]     # neither: both
 """
 
+import argparse
+import collections
+import errno
 import os
+import random
 import shutil
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bwc.audit.log import Log
 from bwc.config import Places
 from bwc.custody.house import House
@@ -25,6 +34,7 @@ from tests.faults.dock import Dock, Said, Trial, Violation
 from tests.storage.model_disk import ROOT, Crash, Fault, Inode, ModelCalls
 
 TAGS = Tags(officer="B1234", camera="X81234")
+SURVIVES = ("nothing unsynced", "everything", "a random part")
 CATALOG = ("catalog.sqlite", "catalog.sqlite-wal")
 
 
@@ -165,3 +175,59 @@ def fail_at(dock: Dock, call: str, at: int, error: int, *, took_effect: bool) ->
     trial.finish()
     trial.trial.remove()
     return said
+
+
+def survives(how: str, seed: int) -> Callable[[], bool]:
+    """Which of the changes that were not synced are there after a power cut."""
+    coin = random.Random(seed)
+    return {
+        "nothing unsynced": lambda: False,
+        "everything": lambda: True,
+        "a random part": lambda: coin.random() < 0.5,
+    }[how]
+
+
+def main() -> None:
+    """Go through all operations and say what came of it."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--every", type=int, default=1, help="of the operations, take each so many")
+    parser.add_argument("--crashes", action="store_true")
+    parser.add_argument("--errors", action="store_true")
+    chosen = parser.parse_args()
+    bad = 0
+    table: collections.Counter[str] = collections.Counter()
+
+    def one(what: str, trial: Callable[[], str]) -> None:
+        nonlocal bad
+        try:
+            table[f"{what}: {trial()}"] += 1
+        except Exception as error:
+            bad += 1
+            print(f"VIOLATION {what}: {error!r}", flush=True)
+
+    with tempfile.TemporaryDirectory(prefix="bwc-model-") as folder:
+        dock = Dock(Path(folder), big=3000)
+        every = operations(dock)
+        if chosen.crashes or not chosen.errors:
+            for how in SURVIVES:
+                for at in range(0, len(every), chosen.every):
+                    one(f"crash, {how}", lambda at=at, how=how: crash_at(dock, at, survives(how, at)))
+                print(f"crashed at {len(every)} operations, surviving: {how}", flush=True)
+        if chosen.errors or not chosen.crashes:
+            for call in sorted(set(every)):
+                for error in (errno.EIO, errno.ENOSPC):
+                    for at in range(0, every.count(call), chosen.every):
+                        for effect in (False, True):
+                            one(
+                                f"{errno.errorcode[error]} of {call}{' that took effect' if effect else ''}",
+                                lambda c=call, a=at, e=error, t=effect: fail_at(dock, c, a, e, took_effect=t),
+                            )
+                print(f"failed every {call}", flush=True)
+    for what, count in sorted(table.items()):
+        print(f"{count:5}  {what}")
+    print(f"{sum(table.values()) + bad} trials: {bad} violations")
+    raise SystemExit(bool(bad))
+
+
+if __name__ == "__main__":
+    main()

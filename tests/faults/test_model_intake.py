@@ -1,25 +1,13 @@
 """A crash at every file operation of a whole intake, an error at every one: nothing lost, nothing false said."""
 
 import errno
-import random
-from collections.abc import Callable
 
 import pytest
 
 from tests.faults.dock import Dock
-from tests.faults.model_intake import crash_at, fail_at, operations
+from tests.faults.model_intake import SURVIVES, crash_at, fail_at, operations, survives
 
-SURVIVES = ("nothing unsynced", "everything", "a random part")
 CHANGING = ("fsync", "link", "mkdir", "rename", "unlink", "write", "open", "read")
-
-
-def survives(how: str, at: int) -> Callable[[], bool]:
-    coin = random.Random(at)
-    return {
-        "nothing unsynced": lambda: False,
-        "everything": lambda: True,
-        "a random part": lambda: coin.random() < 0.5,
-    }[how]
 
 
 @pytest.fixture(scope="module")
