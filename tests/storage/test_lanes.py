@@ -6,16 +6,22 @@ import random
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from bwc.canonical import sha256_hex
 from bwc.errors import SealBroken, StorageError, StoreFull
+from bwc.evidence import ItemId, ObjectRole, SealedObject
+from bwc.keys import LocalOperator
 from bwc.storage.diskfile import BLOCK
 from bwc.storage.fsops import Disk
 from bwc.storage.lanes import AHEAD, run_lanes
 from bwc.storage.passes import SealingPass, plain_blocks, prove
 from bwc.storage.syscalls import OsCalls
+from bwc.storage.vault import Vault
 
 KEY, AAD = bytes(range(32)), b"lanes"
 
@@ -144,3 +150,30 @@ def stage_sealed(disk: Disk, data: bytes) -> None:
         sealing = SealingPass(staged, KEY, AAD)
         sealing.read(io.BytesIO(data))
         sealing.finish()
+
+
+def test_eight_threads_seal_into_one_vault(tmp_path: Path) -> None:
+    vault = Vault.at(tmp_path, log="log.example/lanes", disk=Disk(tmp_path, SlowDisk()))
+    person = LocalOperator.generate("dock")
+    cards = [noise(BLOCK + 1000 * number)[number:] for number in range(8)]
+
+    def seal(number: int) -> SealedObject:
+        held = vault.seal(
+            io.BytesIO(cards[number]),
+            item=ItemId("2026-1128-K4J7QX"),
+            role=ObjectRole.SEGMENT,
+            segment=number,
+            signer=person,
+            recipients=[person.recipient],
+            now=datetime(2026, 11, 28, tzinfo=UTC),
+        )
+        held.forget()
+        return held.sealed
+
+    with ThreadPoolExecutor(8) as pool:
+        sealed = list(pool.map(seal, range(8)))
+    for one, card in zip(sealed, cards, strict=True):
+        vault.check(one)
+        with vault.open(one, person) as opened:
+            assert sha256_hex(opened.read()) == sha256_hex(card)
+    assert vault._disk.names("staging") == []
