@@ -5,6 +5,7 @@ import json
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -127,7 +128,8 @@ def _report(error: BwcError, words: Sequence[str], *, exit_code: int | None = No
     if "--json" in words:
         document: dict[str, Any] = {"name": name or error.name, "message": error.message, "exit_code": code}
         document |= {"hint": error.hint, "details": list(error.details)}
-        click.echo(json.dumps({"error": document}, indent=2, ensure_ascii=False, sort_keys=True))
+        with suppress(OSError):  # a full disk behind standard output must not hide what went wrong
+            click.echo(json.dumps({"error": document}, indent=2, ensure_ascii=False, sort_keys=True))
     click.echo(f"bwc: error: {error.message}", err=True)
     # what verify and check found stands in their table already; the list is for --json then
     for detail in error.details if isinstance(error, PartlyDone) else ():

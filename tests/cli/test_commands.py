@@ -85,3 +85,12 @@ def test_errors_are_json_with_json(capsys: pytest.CaptureFixture[str], tmp_path:
     assert document["exit_code"] == 10
     assert document["name"] == "NoVault"
     assert "bwc: hint: " in captured.err
+
+
+def test_a_full_disk_behind_standard_output_does_not_hide_the_error(tmp_path: Path) -> None:
+    words = [sys.executable, "-m", "bwc.cli.main", "list", "--json", "--vault", str(tmp_path)]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 10
+    assert "is not a vault" in done.stderr
+    assert "Traceback" not in done.stderr
