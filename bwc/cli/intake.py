@@ -12,7 +12,9 @@ from bwc.errors import UsageError
 
 if TYPE_CHECKING:
     from bwc.ingest.docks import Done, Order
-    from bwc.ingest.intake import Tags
+    from bwc.ingest.sidecar_map import NOTHING, load_map
+    from bwc.ingest.sources import find_sources
+    from bwc.ingest.tags import Rules, Tags
 
 
 @command(
@@ -30,6 +32,10 @@ if TYPE_CHECKING:
 @click.option("--category", default="uncategorised", show_default=True, help="Decides how long it is kept.")
 @click.option("--clock-offset", metavar="TIME", help="How far the camera's clock is ahead: +90, -1.5s, +00:01:30.")
 @click.option("--clock-shows", metavar="TIME", help="What the camera's clock shows at this moment, instead.")
+@click.option("--map", "map_file", type=click.Path(path_type=Path), help="What sidecars call things (docs/sources.md).")
+@click.option(
+    "--source", "named", multiple=True, metavar="NAME", help="Whose names and folders these are; else all are tried."
+)
 @click.option(
     "--watch",
     type=click.Path(path_type=Path),
@@ -57,6 +63,8 @@ def ingest(
     category: str,
     clock_offset: str | None,
     clock_shows: str | None,
+    map_file: Path | None,
+    named: tuple[str, ...],
     watch: Path | None,
     layout: str | None,
     settle: float,
@@ -70,13 +78,14 @@ def ingest(
     """
     from bwc.ingest.clock import offset_now, parse_offset
     from bwc.ingest.docks import Order, raise_worst, take_in_all
-    from bwc.ingest.intake import Tags
+    from bwc.ingest.tags import Rules, Tags
 
     if clock_offset and clock_shows:
         raise UsageError("the clock's offset is given twice", "--clock-offset or --clock-shows")
     offset = parse_offset(clock_offset) if clock_offset else None
     if clock_shows:
         offset = offset_now(clock_shows, datetime.now(UTC))
+    rules = Rules(sources=find_sources(named), known=load_map(map_file) if map_file else NOTHING)
     if watch:
         tags = Tags(officer="", camera="", case_ids=cases, category=category, clock_offset_ms=offset)
         _watch(
@@ -89,6 +98,7 @@ def ingest(
             settle=settle,
             receipt=receipt,
             tags=tags,
+            rules=rules,
         )
         return
     if not cards:
@@ -98,6 +108,7 @@ def ingest(
         Order(
             card=card,
             tags=Tags(officer=officer, camera=camera, case_ids=cases, category=category, clock_offset_ms=offset),
+            rules=rules,
         )
         for card, officer, camera in zip(cards, each_officer, each_camera, strict=True)
     ]
@@ -119,6 +130,7 @@ def _watch(
     settle: float,
     receipt: str | None,
     tags: "Tags",
+    rules: "Rules",
 ) -> None:
     from bwc.cli.watching import watch_folder
     from bwc.ingest.watch import tags_by_layout
@@ -128,7 +140,9 @@ def _watch(
     if not receipt:
         raise UsageError("a watch needs a folder for its receipts", "--receipt DIR")
     given = {name: values[0] for name, values in (("officer", officers), ("camera", cameras)) if values}
-    watch_folder(entry, folder, Path(receipt), tags_by_layout(layout, given, tags), settle)
+    watch_folder(
+        entry, folder, Path(receipt), tags_for=tags_by_layout(layout, given, tags), rules=rules, settle_s=settle
+    )
 
 
 def _each(name: str, given: Sequence[str], cards: Sequence[Path]) -> Sequence[str]:

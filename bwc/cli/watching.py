@@ -15,12 +15,15 @@ from bwc.cli.entry import Entry
 from bwc.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
+    from bwc.ingest.tags import Rules
     from bwc.ingest.watch import News, TagsFor
 
 _BURST_S = 0.3  # events come in bursts; one look serves them all
 
 
-def watch_folder(entry: Entry, folder: Path, receipts: Path, tags_for: "TagsFor", settle_s: float) -> None:
+def watch_folder(
+    entry: Entry, folder: Path, receipts: Path, *, tags_for: "TagsFor", rules: "Rules", settle_s: float
+) -> None:
     """Take in every card that appears in `folder`, until SIGTERM or Ctrl-C; then the cards being read are ended cleanly."""
     from bwc.ingest.wake import woken_by_changes
     from bwc.ingest.watch import Watch
@@ -47,6 +50,7 @@ def watch_folder(entry: Entry, folder: Path, receipts: Path, tags_for: "TagsFor"
             enter=entry.door(),
             tags_for=tags_for,
             book=book,
+            rules=rules,
             tell=lambda news: _tell(entry, news),
             settle_s=settle_s,
         )

@@ -32,13 +32,16 @@ class Receiving(Acting):
         source: str,
         damage: Sequence[Mapping[str, Json]] = (),
         rereads: ItemId | None = None,
+        said: Sequence[Mapping[str, Json]] = (),
+        map_sha256: str | None = None,
         apart_from: Collection[ItemId] = (),
     ) -> ItemId | None:
         """`item.ingested`: the item is held from here on. Returns None.
 
         When somebody else took in the same bytes meanwhile nothing is recorded and their item is returned, unless it is
         one of `apart_from`. `damage` is what of which file could not be read; `rereads` the damaged item that this one
-        reads better, which gets an `item.reread`.
+        reads better, which gets an `item.reread`. `said` is what sidecars and names said of the recording, read with the
+        map of this digest.
         """
         everything = [*held, *(one for _, one in sidecars)]
         private: dict[str, Json] = {
@@ -66,6 +69,10 @@ class Receiving(Acting):
         if damage:
             private["damage"] = [dict(one) for one in damage]
             facts["gap_bytes"] = sum(gaps)
+        if said:
+            private["said"] = [dict(one) for one in said]
+        if map_sha256:
+            private["map"] = map_sha256
         if rereads:
             facts["rereads"] = rereads
         # between the look and the record nobody else may record the same bytes: two docks, one card

@@ -15,8 +15,9 @@ from pathlib import Path
 from bwc.errors import BwcError, IntegrityError, Interrupted, NotFound, PartlyDone, UsageError
 from bwc.ingest.facts import Describe, describe_media
 from bwc.ingest.house import House
-from bwc.ingest.intake import Tags, take_in
+from bwc.ingest.intake import take_in
 from bwc.ingest.receipt import Receipt
+from bwc.ingest.tags import ANY_CARD, Rules, Tags
 
 MOST_AT_ONCE = 16  # readers; each holds some 70 MB
 
@@ -30,6 +31,7 @@ class Order:
 
     card: Path
     tags: Tags
+    rules: Rules = ANY_CARD
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +107,9 @@ def take_in_one(
     """Take in one card behind a door of its own; what fails is told, not raised."""
     try:
         with enter() as house:
-            receipt = take_in(house, order.card, order.tags, progress=progress, describe=describe, deep=deep)
+            receipt = take_in(
+                house, order.card, order.tags, rules=order.rules, progress=progress, describe=describe, deep=deep
+            )
             return Done(order=order, receipt=receipt)
     except BwcError as error:
         return Done(order=order, error=error)

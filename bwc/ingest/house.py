@@ -97,6 +97,8 @@ class House(Protocol):
         source: str,
         damage: Sequence[Mapping[str, Json]] = (),
         rereads: ItemId | None = None,
+        said: Sequence[Mapping[str, Json]] = (),
+        map_sha256: str | None = None,
         apart_from: Collection[ItemId] = (),
     ) -> ItemId | None:
         """Record a new item; returns the item, none of `apart_from`, that came to hold the same bytes meanwhile."""

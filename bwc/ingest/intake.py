@@ -13,7 +13,8 @@ import hashlib
 import io
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -26,10 +27,12 @@ from bwc.ingest.copies import Copies, publish_and_copy
 from bwc.ingest.damage import is_better
 from bwc.ingest.facts import Describe, describe_media
 from bwc.ingest.house import Held, House
-from bwc.ingest.manifest import Claim, Finding
+from bwc.ingest.manifest import Claim, Finding, claim_of_names, merged
 from bwc.ingest.reader import SourceChanged, SourceReader, SourceUnreadable, open_source
 from bwc.ingest.receipt import Line, Receipt, State
-from bwc.ingest.sources import Card, Recording, changes_since, read_card
+from bwc.ingest.recording import Recording
+from bwc.ingest.sources import Card, changes_since, read_card
+from bwc.ingest.tags import ANY_CARD, Rules, Tags
 from bwc.ingest.taken import Meter, Taken, compare_sidecars, damage_problems, file_line, not_taken, position
 
 BLOCK = 4 * 2**20  # bytes read at once when only a digest is wanted
@@ -39,8 +42,9 @@ NotRead = (SourceChanged, SourceUnreadable)
 def take_in(
     house: House,
     card: Path,
-    tags: "Tags",
+    tags: Tags,
     *,
+    rules: Rules = ANY_CARD,
     progress: Callable[[int, int | None], None] | None = None,
     describe: Describe = describe_media,
     deep: bool = True,
@@ -53,9 +57,9 @@ def take_in(
     be listed.
     """
     began_at = datetime.now(UTC)
-    found = read_card(card, deep=deep)
+    found = read_card(card, deep=deep, sources=rules.sources)
     total = sum(file.size_bytes for file in found.listing.files)
-    intake = _Intake(house, found, tags, describe, Meter(total, progress))
+    intake = _Intake(house, found, tags, rules=rules, describe=describe, meter=Meter(total, progress))
     stopped_by = intake.run()
     items = sorted({line.item for line in intake.lines if line.item})
     copies = Copies(stopped_by=stopped_by)
@@ -79,28 +83,19 @@ def take_in(
         changes=() if copies.stopped_by else changes_since(card, found, deep=deep),  # 6
         stopped_by=copies.stopped_by,
         broken=(*intake.broken, *copies.broken),
+        source_notes=found.notes,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tags:
-    """What the technician says of a whole card."""
-
-    officer: str
-    camera: str
-    case_ids: tuple[str, ...] = ()
-    category: str = ""
-    clock_offset_ms: int | None = None  # the camera's clock less the true time
 
 
 class _Intake:
     """One run over one card."""
 
-    def __init__(self, house: House, card: Card, tags: "Tags", describe: Describe, meter: Meter) -> None:
+    def __init__(self, house: House, card: Card, tags: Tags, *, rules: Rules, describe: Describe, meter: Meter) -> None:
         self._house = house
         self._card = card
         self._source = name_text(os.fsencode(card.listing.root))
         self._tags = tags
+        self._rules = rules
         self._describe = describe
         self._meter = meter
         self.lines: list[Line] = []
@@ -176,7 +171,9 @@ class _Intake:
         # Somebody else may have taken in the same card while we read it; then our objects are orphans.
         existing = self._item_of(digests) if has_content else None
         if existing is None:
-            said, findings = compare_sidecars(segments, sidecars)  # 2
+            claims, findings = compare_sidecars(segments, sidecars, self._rules.known)  # 2
+            claims = (*claims, *self._said_by_names(recording))
+            said = merged(claims)
             rereads = self._read_better(segments)
             existing = self._house.record_ingest(  # 3
                 self._evidence(item, segments, said),
@@ -187,6 +184,8 @@ class _Intake:
                 damage=[one.damage(ObjectRole.SEGMENT) for one in segments if one.gaps]
                 + [one.damage(ObjectRole.SIDECAR) for one in sidecars if one.gaps],
                 rereads=rereads,
+                said=[told for claim in claims if (told := claim.said())],
+                map_sha256=self._rules.known.sha256,
                 apart_from=self._unfit,
             )
         if existing is not None:
@@ -217,7 +216,7 @@ class _Intake:
             camera_id=self._tags.camera,
             officer_id=self._tags.officer,
             recorded_at=said.recorded_at if said else None,
-            clock_offset_ms=self._tags.clock_offset_ms,
+            clock_offset_ms=self._tags.clock_offset(said),
             category=self._tags.category,
             case_ids=self._tags.case_ids,
             segments=tuple(
@@ -271,11 +270,16 @@ class _Intake:
             self._again_sidecar(recording.vendor, side.file, existing)
 
     def _held_otherwise(self, existing: ItemId) -> list[str]:
-        """What was said at the first arrival and differs from what is said now; the first stays in force."""
-        said = {"officer": self._tags.officer, "case": ", ".join(self._tags.case_ids), "category": self._tags.category}
-        held = self._house.tags_of(existing)
-        differ = [f"{name} {held[name] or '-'}" for name, now in said.items() if held[name] != now]
+        differ = self._tags.differ_from_held(self._house.tags_of(existing))
         return [f"held under {', '.join(differ)}; to correct: bwc tag {existing}"] if differ else []
+
+    def _said_by_names(self, recording: Recording) -> list[Claim]:
+        """What the names of the files say, as the source that knows them reads it."""
+        for source in self._rules.sources:
+            if source.name == recording.vendor:
+                with suppress(Exception):  # somebody else's code; what a name says is never needed
+                    return [claim_of_names(recording.segments[0].base, source.says(recording))]
+        return []
 
     def _again_sidecar(self, vendor: str, file: CardFile, existing: ItemId) -> None:
         """A sidecar of a recording held already: held with it, or new and then an item of its own."""
@@ -327,10 +331,7 @@ class _Intake:
     def _findings(self, said: Claim | None, findings: Sequence[Finding]) -> tuple[tuple[str, ...], tuple[str, ...]]:
         notes = [finding.text for finding in findings if not finding.blocks_wipe]
         problems = [finding.text for finding in findings if finding.blocks_wipe]
-        if said and said.camera and said.camera.casefold() != self._tags.camera.casefold():
-            notes.append(f"{said.said_by} names camera {said.camera}, not {self._tags.camera}")
-        if said and said.officer and said.officer.casefold() != self._tags.officer.casefold():
-            notes.append(f"{said.said_by} names officer {said.officer}, not {self._tags.officer}")
+        notes += self._tags.differ_from(said)
         return tuple(notes), tuple(problems)
 
     def _index(self, item: ItemId, segments: Sequence[Taken]) -> tuple[str, ...]:

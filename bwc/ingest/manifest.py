@@ -5,22 +5,20 @@ name a file, a size or a digest, and any `DIGEST  NAME` list. What it finds is a
 what is taken, it only adds findings to the receipt.
 """
 
-import csv
 import hashlib
-import io
-import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import BinaryIO
-from xml.etree import ElementTree
 
+from bwc.canonical import Json
+from bwc.evidence import utc_text
 from bwc.ingest.card import name_text
+from bwc.ingest.sidecar_map import NOTHING, Reading, SidecarMap, plain_key
+from bwc.ingest.tables import Table, read_tables
 
-MAX_BYTES = 4 * 2**20  # a list of what was recorded; larger "sidecars" are telemetry, kept but not read here
 MAX_CLAIMS = 10_000
-READABLE = frozenset({"json", "xml", "csv", "tsv", "txt", "md5", "sha1", "sha256"})
 
 _NAME = frozenset({"filename", "file", "name", "path", "originalname", "originalfilename", "filepath", "mediafile"})
 _SIZE = frozenset({"size", "filesize", "length"})
@@ -33,8 +31,9 @@ _ANY_DIGEST = frozenset({"hash", "checksum", "digest", "filehash", "hashvalue"})
 _RECORDED = frozenset({"recordedat", "recordingstart", "starttime", "recordstart", "startedat", "creationtime"})
 _CAMERA = frozenset({"camera", "cameraid", "cameraserial", "deviceid", "deviceserial", "serialnumber", "serial"})
 _OFFICER = frozenset({"officer", "officerid", "badge", "badgenumber", "badgeid"})
+_CASE = frozenset({"caseid", "casenumber"})
+_OF_RECORDING = ("recorded_at", "camera", "officer", "case", "category", "clock_offset_ms")
 _HEX_KIND = {32: "md5", 40: "sha1", 64: "sha256"}
-_LISTED = re.compile(r"(?:\\?)([0-9A-Fa-f]{32}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64}) [ *](\S.*)\Z")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +48,22 @@ class Claim:
     recorded_at: datetime | None = None
     camera: str | None = None
     officer: str | None = None
+    case: str | None = None
+    category: str | None = None
+    clock_offset_ms: int | None = None
+
+    def said(self) -> dict[str, Json]:
+        """What it says of the recording, for the private body of the event; empty when nothing."""
+        found: dict[str, Json] = {
+            "camera": self.camera,
+            "case": self.case,
+            "category": self.category,
+            "clock_offset_ms": self.clock_offset_ms,
+            "officer": self.officer,
+            "recorded_at": utc_text(self.recorded_at) if self.recorded_at else None,
+        }
+        told = {name: value for name, value in found.items() if value is not None}
+        return {"by": self.said_by, **told} if told else {}
 
     @property
     def is_about_a_file(self) -> bool:
@@ -73,20 +88,25 @@ class Finding:
     blocks_wipe: bool
 
 
-def read_claims(data: bytes, *, said_by: str) -> tuple[Claim, ...]:
-    """The claims in a sidecar named `said_by`; empty when it is of no kind read here or says nothing."""
-    extension = said_by.rpartition(".")[2].casefold()
-    if extension not in READABLE or not data or len(data) > MAX_BYTES:
-        return ()
-    text = _text(data)
+def read_claims(data: bytes, *, said_by: str, known: SidecarMap = NOTHING) -> tuple[Claim, ...]:
+    """The claims in a sidecar named `said_by`; empty when it is of no kind read here or says nothing.
+
+    `known` is what the agency says of its vendors' sidecars; it adds to the names known here.
+    """
+    reading = known.reading_of(said_by)
     claims: list[Claim] = []
-    for table in _tables(text, extension):
+    for table in read_tables(data, said_by.rpartition(".")[2].casefold()):
         if len(claims) == MAX_CLAIMS:
             break
-        claim = _claim(table, said_by)
+        claim = _claim(table, said_by, reading)
         if claim != Claim(said_by=said_by):
             claims.append(claim)
     return tuple(claims)
+
+
+def claim_of_names(said_by: str, pairs: Sequence[tuple[str, str]]) -> Claim:
+    """What a file's name says, as its source reads it."""
+    return _claim(Table((), dict(pairs)), said_by, NOTHING.reading_of(said_by))
 
 
 def compare(claims: Sequence[Claim], arrived: Sequence[Arrived], partner: Arrived | None) -> tuple[Finding, ...]:
@@ -106,17 +126,13 @@ def compare(claims: Sequence[Claim], arrived: Sequence[Arrived], partner: Arrive
 
 
 def merged(claims: Sequence[Claim]) -> Claim | None:
-    """The first recording time, camera and officer that a sidecar states, as one claim."""
+    """The first of each thing that is said of the recording, as one claim."""
     if not claims:
         return None
     first = claims[0]
     for claim in claims[1:]:
-        first = replace(
-            first,
-            recorded_at=first.recorded_at or claim.recorded_at,
-            camera=first.camera or claim.camera,
-            officer=first.officer or claim.officer,
-        )
+        missing = {name: getattr(claim, name) for name in _OF_RECORDING if getattr(first, name) is None}
+        first = replace(first, **missing)
     return first
 
 
@@ -143,89 +159,39 @@ def _digest(source: BinaryIO, algorithm: str) -> str:
     return state.hexdigest()
 
 
-def _claim(table: Mapping[str, str], said_by: str) -> Claim:
+def _claim(table: Table, said_by: str, reading: Reading) -> Claim:
     claim = Claim(said_by=said_by)
     digests: dict[str, str] = {}
-    for untrusted_key, untrusted_value in table.items():
-        key = re.sub(r"[^a-z0-9]", "", untrusted_key.casefold())
+    for untrusted_key, untrusted_value in table.values.items():
+        key = plain_key(untrusted_key)
+        field = reading.field_of(table.path, untrusted_key)
         # json may smuggle in lone surrogates and control characters; escaped, no document or terminal sees them
         value = name_text(untrusted_value.strip().encode("utf-8", "surrogatepass"))
-        if key in _NAME and value:
+        if not value:
+            continue
+        if field == "name" or (not field and key in _NAME):
             claim = replace(claim, untrusted_name=value)
-        elif key in _SIZE | _SIZE_IN_BYTES and re.fullmatch(r"\d{1,15}", value):
-            claim = replace(claim, size_bytes=int(value), size_is_bytes=key in _SIZE_IN_BYTES)
-        elif (key in _ALGORITHM or key in _ANY_DIGEST) and re.fullmatch(r"[0-9A-Fa-f]+", value):
-            kind = _HEX_KIND.get(len(value))
-            if kind and _ALGORITHM.get(key, kind) == kind:
+        elif field == "size_bytes" or (not field and key in _SIZE | _SIZE_IN_BYTES):
+            if re.fullmatch(r"\d{1,15}", value):
+                is_bytes = field == "size_bytes" or key in _SIZE_IN_BYTES
+                claim = replace(claim, size_bytes=int(value), size_is_bytes=is_bytes)
+        elif field in _ALGORITHM or field == "digest" or (not field and (key in _ALGORITHM or key in _ANY_DIGEST)):
+            kind = _HEX_KIND.get(len(value)) if re.fullmatch(r"[0-9A-Fa-f]+", value) else None
+            if kind and _ALGORITHM.get(field or key, kind) == kind:
                 digests[kind] = value.lower()
-        elif key in _RECORDED:
-            claim = replace(claim, recorded_at=_moment(value))
-        elif key in _CAMERA and value:
+        elif field == "recorded_at" or (not field and key in _RECORDED):
+            claim = replace(claim, recorded_at=reading.moment(value) if field else _moment(value))
+        elif field == "clock_offset":
+            claim = replace(claim, clock_offset_ms=reading.offset_ms(value))
+        elif field == "camera" or (not field and key in _CAMERA):
             claim = replace(claim, camera=value[:100])
-        elif key in _OFFICER and value:
+        elif field == "officer" or (not field and key in _OFFICER):
             claim = replace(claim, officer=value[:100])
+        elif field == "case" or (not field and key in _CASE):
+            claim = replace(claim, case=value[:100])
+        elif field == "category":
+            claim = replace(claim, category=value[:100])
     return replace(claim, digests=tuple(sorted(digests.items())))
-
-
-def _tables(text: str, extension: str) -> Iterator[Mapping[str, str]]:
-    """The key-value tables of a document; nothing when it is malformed."""
-    try:
-        if extension == "json":
-            yield from _json_tables(json.loads(text))
-        elif extension == "xml":
-            yield from _xml_tables(text)
-        elif extension in ("csv", "tsv"):
-            yield from _csv_tables(text, "\t" if extension == "tsv" else ",")
-        else:
-            yield from _list_tables(text)
-    except (ValueError, RecursionError, csv.Error, ElementTree.ParseError):
-        return
-
-
-def _json_tables(value: object) -> Iterator[Mapping[str, str]]:
-    waiting = [value]
-    while waiting:
-        here = waiting.pop(0)
-        if isinstance(here, dict):
-            plain = {key: each for key, each in here.items() if isinstance(each, (str, int))}
-            yield {key: str(each) for key, each in plain.items() if not isinstance(each, bool)}
-            waiting += here.values()
-        elif isinstance(here, list):
-            waiting += here
-
-
-def _xml_tables(text: str) -> Iterator[Mapping[str, str]]:
-    # A document type may define entities that expand without end; no camera's sidecar needs one.
-    if re.search(r"<!(?:DOCTYPE|ENTITY)", text, re.IGNORECASE):
-        return
-    root = ElementTree.fromstring(text)  # noqa: S314 - entities are refused above, the size is bounded
-    for element in root.iter():
-        table = {_local(key): value for key, value in element.attrib.items()}
-        for child in element:
-            if len(child) == 0 and child.text:
-                table[_local(child.tag)] = child.text
-        if table:
-            yield table
-
-
-def _csv_tables(text: str, delimiter: str) -> Iterator[Mapping[str, str]]:
-    for row in csv.DictReader(io.StringIO(text), delimiter=delimiter):
-        yield {key: value for key, value in row.items() if isinstance(key, str) and isinstance(value, str)}
-
-
-def _list_tables(text: str) -> Iterator[Mapping[str, str]]:
-    """Lines as `sha256sum` and its kin write them."""
-    for line in text.splitlines():
-        if match := _LISTED.match(line):
-            yield {"digest": match[1], "name": match[2]}
-
-
-def _text(data: bytes) -> str:
-    encoding = "utf-16" if data[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-    try:
-        return data.decode(encoding)
-    except UnicodeDecodeError:
-        return data.decode("latin-1")
 
 
 def _moment(text: str) -> datetime | None:
@@ -238,10 +204,6 @@ def _moment(text: str) -> datetime | None:
         return moment.astimezone(UTC) if moment.tzinfo else None
     except OverflowError:
         return None
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
 
 
 def _last_part(name: str) -> str:

@@ -88,6 +88,7 @@ class Receipt:
     copies_wanted: int
     clock_offset_ms: int | None = None
     stores: tuple[tuple[str, str], ...] = ()  # further stores by name, and what is wrong with each
+    source_notes: tuple[str, ...] = ()  # what a source of vendor names could not do; no file is missed by it
     changes: tuple[str, ...] = ()  # what differed when the card was listed again at the end
     stopped_by: BwcError | None = field(default=None, compare=False)
     broken: tuple[IntegrityError, ...] = field(default=(), compare=False)
@@ -169,6 +170,7 @@ class Receipt:
                 for left in self.left
             ],
             "objections": list(self.objections),
+            "notes": list(self.source_notes),
             "officer": self.officer,
             "safe_to_wipe": self.safe_to_wipe,
             "stores": [{"problem": problem or None, "store": name} for name, problem in self.stores],
@@ -186,6 +188,7 @@ class Receipt:
         ]
         if self.clock_offset_ms is not None:
             out.append(f"clock     the camera's clock is {offset_text(self.clock_offset_ms)}")
+        out += [f"note      {note}" for note in self.source_notes]
         counts = self._counts()
         there, size = (sum(numbers) for numbers in zip(*counts.values(), strict=True))
         words = (("new", State.NEW), ("held already", State.HELD), ("not taken", State.NOT_TAKEN))

@@ -93,12 +93,12 @@ class PatientReader:
 
     def _round(self, view: memoryview, offset: int, error: OSError) -> int:
         """Halve what failed at `offset` until it is read or small enough to be given up; how much of `view` is filled."""
-        leaf = SECTOR if self._failing_s < PATIENCE_S else COARSE
+        is_patient = self._failing_s < PATIENCE_S
         middle = (offset + len(view) // 2) // SECTOR * SECTOR
         if middle <= offset:
             middle = (offset // SECTOR + 1) * SECTOR
         half = middle - offset
-        if len(view) <= leaf or half >= len(view):
+        if half >= len(view) or (len(view) <= COARSE and not is_patient):
             view[:] = bytes(len(view))
             self._give_up(offset, len(view), error)
             return len(view)

@@ -1,130 +1,101 @@
 """Which files on a card belong together: recordings, their chapters, their sidecars.
 
-Every file is evidence. The rules only decide what is one item, never what is taken:
+Every file is evidence. Sources only decide what is one item, never what is taken:
 
-1. A file with a sidecar's extension beside a recording of the same name (`A.MP4` with `A.json` or `A.MP4.json`;
-   GoPro's `GL…` proxy with `GX…`/`GH…`) is that recording's sidecar. Without such a recording it is an item.
-2. GoPro's names state chapter and recording: `GX01nnnn GX02nnnn …`, `GOPRnnnn GP01nnnn …` in one folder are one item
-   as far as the chapter numbers follow each other.
-3. `NAME-part1 NAME-part2` (also `_part`, `-chapter`, `_ch`) are one item if they start at 0 or 1, follow each other,
-   none was written before the one it follows, and none but the last is smaller than half the largest.
-4. `NAME_001 NAME_002` are usually separate recordings. They are one item only if they look like one recording that
-   was cut at a fixed size: all but the last of equal size (5 %), the last not larger, written one after another at
-   a steady rate; two files only if the first is as large as a file may be on FAT or in a 2 or 4 GiB cut.
-5. Everything else is an item of its own. Chapters are never joined, so a wrong guess loses nothing.
+1. A file with a sidecar's extension beside a recording of the same name (`A.MP4` with `A.json` or `A.MP4.json`, or a name
+   that a source calls its partner) is that recording's sidecar. Without such a recording it is an item.
+2. Each source takes the recordings it is sure of from what is left; `generic` comes last and takes everything.
+3. A source that fails, or hands back what it was not given, is left out and named on the receipt: the next ones take over.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
 
-from bwc.errors import BwcError
+from bwc.errors import BwcError, UsageError
 from bwc.ingest.card import CardFile, Left, Listing, list_card
+from bwc.ingest.layouts.axon import Axon
+from bwc.ingest.layouts.folders import Folders
+from bwc.ingest.layouts.generic import Generic
+from bwc.ingest.layouts.gopro import GoPro
+from bwc.ingest.recording import SIDECAR_EXTENSIONS, VIDEO_EXTENSIONS, Recording, Sidecar, Source, extension_of, stem_of
 
-SIDECAR_EXTENSIONS = frozenset(
-    [
-        "json",
-        "xml",
-        "csv",
-        "tsv",
-        "txt",
-        "srt",
-        "vtt",
-        "thm",
-        "lrv",
-        "gpx",
-        "nmea",
-        "kml",
-        "xmp",
-        "md5",
-        "sha1",
-        "sha256",
-        "sig",
-        "log",
-    ],
-)
-VIDEO_EXTENSIONS = frozenset(
-    ["mp4", "mov", "m4v", "mkv", "avi", "ts", "mts", "m2ts", "mpg", "mpeg", "3gp", "webm", "360", "asf", "wmv", "av3"]
-)
-CUT_SIZES = (2 * 2**30, 4 * 2**30, 2_000_000_000, 4_000_000_000)
-EXFAT_STEP_NS = 2_000_000_000  # FAT and exFAT keep modification times in steps of two seconds
-
-_GOPRO = re.compile(r"(G[HXS])(\d\d)(\d{4})\.(?:MP4|360)\Z", re.IGNORECASE)
-_GOPRO_FIRST = re.compile(r"GOPR(\d{4})\.MP4\Z", re.IGNORECASE)
-_GOPRO_NEXT = re.compile(r"GP(\d\d)(\d{4})\.MP4\Z", re.IGNORECASE)
-_GOPRO_PROXY = re.compile(r"GL(\d\d\d{4})\Z", re.IGNORECASE)
-_PART = re.compile(r"(.+?)[-_. ](?:part|pt|chapter|ch)[-_. ]?(\d{1,3})\.([^.]+)\Z", re.IGNORECASE)
-_NUMBERED = re.compile(r"(.+)_(\d{3,4})\.([^.]+)\Z")
-
-
-class Sidecar(NamedTuple):
-    """A file written beside segment `segment` of a recording."""
-
-    file: CardFile
-    segment: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """Files that become one item: segments in the order of recording, and what lay beside them."""
-
-    vendor: str
-    segments: tuple[CardFile, ...]
-    sidecars: tuple[Sidecar, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    @property
-    def files(self) -> tuple[CardFile, ...]:
-        return self.segments + tuple(sidecar.file for sidecar in self.sidecars)
+ENTRY_POINTS = "bwc.sources"
+BUILT_IN: tuple[Source, ...] = (GoPro(), Axon())  # recognised by themselves, in this order
+NAMED: tuple[Source, ...] = (*BUILT_IN, Folders())  # a person may name any of these
+LAST: Source = Generic()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """A card as found: items to take in, and what is left alone."""
+    """A card as found: items to take in, and what is left alone. `notes` are what the sources could not do."""
 
     listing: Listing
     recordings: tuple[Recording, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def left(self) -> tuple[Left, ...]:
         return self.listing.left
 
 
-class _Chapter(NamedTuple):
-    vendor: str
-    rule: str
-    recording: tuple[str, ...]  # what all chapters of one recording share
-    number: int
-
-
-def read_card(card: Path, *, deep: bool = True) -> Card:
+def read_card(card: Path, *, deep: bool = True, sources: Sequence[Source] = BUILT_IN) -> Card:
     """List `card` and group its files. Raises as `list_card` does."""
     listing = list_card(card, deep=deep)
-    return Card(listing=listing, recordings=group(listing.files))
+    notes: list[str] = []
+    return Card(listing=listing, recordings=group(listing.files, sources, notes), notes=tuple(notes))
 
 
-def group(files: Sequence[CardFile]) -> tuple[Recording, ...]:
+def find_sources(named: Sequence[str] = ()) -> tuple[Source, ...]:
+    """The sources `named`, in that order; without names those that recognise their files by themselves.
+
+    Installed ones (entry points `bwc.sources`) come before ours. Raises `UsageError` for a name that nobody has.
+    """
+    installed = _installed()
+    if not named:
+        return (*installed.values(), *(one for one in BUILT_IN if one.name not in installed))
+    known = {one.name: one for one in NAMED} | installed
+    missing = [name for name in named if name not in known]
+    if missing:
+        raise UsageError(f"no source {missing[0]}", "one of " + ", ".join(sorted(known)))
+    return tuple(known[name] for name in named)
+
+
+def group(
+    files: Sequence[CardFile], sources: Sequence[Source] = BUILT_IN, notes: list[str] | None = None
+) -> tuple[Recording, ...]:
     """The recordings among `files`, in the order of their first file. Each file is in exactly one of them."""
-    owners = _sidecar_owners(files)
-    sidecars: dict[CardFile, list[CardFile]] = defaultdict(list)
+    notes = [] if notes is None else notes
+    owners = _sidecar_owners(files, sources, notes)
+    beside: dict[CardFile, list[CardFile]] = defaultdict(list)
     for sidecar, owner in owners.items():
-        sidecars[owner].append(sidecar)
-    recordings = _chaptered([file for file in files if file not in owners])
-    return tuple(
-        Recording(
-            vendor=recording.vendor,
-            segments=recording.segments,
-            sidecars=tuple(
-                Sidecar(file, ordinal) for ordinal, owner in enumerate(recording.segments) for file in sidecars[owner]
-            ),
-            notes=recording.notes,
-        )
-        for recording in recordings
-    )
+        beside[owner].append(sidecar)
+    rest = [file for file in files if file not in owners]
+    found: list[Recording] = []
+    for source in (*sources, LAST):
+        recordings = _ask(source, rest, notes)
+        taken = {file for recording in recordings for file in recording.files}
+        rest = [file for file in rest if file not in taken]
+        found += recordings
+    place = {file: at for at, file in enumerate(files)}
+    found.sort(key=lambda recording: min(place[file] for file in recording.segments))
+    return tuple(_with_sidecars(recording, beside) for recording in found)
+
+
+def verify_recordings(name: str, given: Sequence[CardFile], found: Sequence[Recording]) -> None:
+    """Raise `UsageError` unless a source kept the contract: files it was given, each once, under its own name."""
+    seen: set[CardFile] = set()
+    allowed = set(given)
+    for recording in found:
+        if recording.vendor != name or not recording.segments:
+            raise UsageError(f"source {name} hands back a recording without its name or without segments")
+        if any(not 0 <= side.segment < len(recording.segments) for side in recording.sidecars):
+            raise UsageError(f"source {name} puts a sidecar beside a segment that is not there")
+        for file in recording.files:
+            if file in seen or file not in allowed:
+                raise UsageError(f"source {name} hands back {file.name} twice, or without having been given it")
+            seen.add(file)
 
 
 def changes_since(card: Path, before: Card, *, deep: bool = True) -> tuple[str, ...]:
@@ -143,120 +114,77 @@ def changes_since(card: Path, before: Card, *, deep: bool = True) -> tuple[str, 
     return tuple(texts)
 
 
-def _sidecar_owners(files: Iterable[CardFile]) -> dict[CardFile, CardFile]:
+def _ask(source: Source, files: Sequence[CardFile], notes: list[str]) -> tuple[Recording, ...]:
+    if not files:
+        return ()
+    try:
+        found = tuple(source.recordings(tuple(files)))
+        verify_recordings(source.name, files, found)
+    except Exception as error:  # somebody else's code: whatever it does, the files are taken
+        if source is LAST:
+            raise
+        why = error.message if isinstance(error, BwcError) else f"{type(error).__name__}: {error}"
+        notes.append(f"source {source.name} was left out: {why}")
+        return ()
+    return found
+
+
+def _with_sidecars(recording: Recording, beside: dict[CardFile, list[CardFile]]) -> Recording:
+    more = [Sidecar(file, at) for at, owner in enumerate(recording.segments) for file in beside.get(owner, ())]
+    # a file may be the sidecar of a sidecar: it is beside the first recording then
+    more += [Sidecar(file, one.segment) for one in recording.sidecars for file in beside.get(one.file, ())]
+    return replace(recording, sidecars=recording.sidecars + tuple(more)) if more else recording
+
+
+def _sidecar_owners(files: Iterable[CardFile], sources: Sequence[Source], notes: list[str]) -> dict[CardFile, CardFile]:
     """For each sidecar the recording it lies beside. A video is preferred where several files share the name."""
     by_name: dict[tuple[bytes, str], CardFile] = {}
     by_stem: dict[tuple[bytes, str], CardFile] = {}
     candidates = []
     for file in files:
-        if _extension(file) in SIDECAR_EXTENSIONS:
+        if extension_of(file) in SIDECAR_EXTENSIONS:
             candidates.append(file)
             continue
         by_name[file.folder, file.base.casefold()] = file
-        stem = (file.folder, _stem(file))
+        stem = (file.folder, stem_of(file))
         if stem not in by_stem or (
-            _extension(file) in VIDEO_EXTENSIONS and _extension(by_stem[stem]) not in VIDEO_EXTENSIONS
+            extension_of(file) in VIDEO_EXTENSIONS and extension_of(by_stem[stem]) not in VIDEO_EXTENSIONS
         ):
             by_stem[stem] = file
     owners = {}
     for file in candidates:
-        name = _stem(file)
-        proxy = _GOPRO_PROXY.match(name)
+        name = stem_of(file)
         owner = by_name.get((file.folder, name))
-        for partner in [name, *(kind + proxy[1] for kind in ("gx", "gh") if proxy)]:
+        for partner in [name, *_partners(name, sources, notes)]:
             owner = owner or by_stem.get((file.folder, partner))
         if owner:
             owners[file] = owner
     return owners
 
 
-def _chaptered(files: Sequence[CardFile]) -> list[Recording]:
-    chapters = {file: chapter for file in files if (chapter := _chapter_of(file))}
-    together: dict[tuple[bytes, _Chapter], list[CardFile]] = defaultdict(list)
-    for file, chapter in chapters.items():
-        together[file.folder, chapter._replace(number=0)].append(file)
-    found: dict[CardFile, Recording] = {}
-    for (_, kind), members in together.items():
-        members.sort(key=lambda file: chapters[file].number)
-        for recording in _runs(kind, members, [chapters[file].number for file in members]):
-            found[recording.segments[0]] = recording
-    rest = {file for recording in found.values() for file in recording.segments}
-    singles = {file: Recording(vendor="generic", segments=(file,)) for file in files if file not in rest}
-    return [(found | singles)[file] for file in files if file in found or file in singles]
+def _partners(stem: str, sources: Sequence[Source], notes: list[str]) -> list[str]:
+    found: list[str] = []
+    for source in sources:
+        try:
+            found += [str(one) for one in source.partners(stem)]
+        except Exception as error:  # as in _ask
+            text = f"source {source.name} was not asked for partners: {type(error).__name__}"
+            if text not in notes:
+                notes.append(text)
+    return found
 
 
-def _chapter_of(file: CardFile) -> _Chapter | None:
-    name = file.base
-    if match := _GOPRO.match(name):
-        return _Chapter("gopro", "gopro", (match[1].upper(), match[3], _extension(file)), int(match[2]))
-    if match := _GOPRO_FIRST.match(name):
-        return _Chapter("gopro", "gopro", ("GP", match[1]), 0)
-    if match := _GOPRO_NEXT.match(name):
-        return _Chapter("gopro", "gopro", ("GP", match[2]), int(match[1]))
-    if match := _PART.match(name):
-        return _Chapter("generic", "part", (match[1].casefold(), match[3].casefold()), int(match[2]))
-    if (match := _NUMBERED.match(name)) and match[3].casefold() in VIDEO_EXTENSIONS:
-        shape = (match[1].casefold(), match[3].casefold(), str(len(match[2])))
-        return _Chapter("generic", "numbered", shape, int(match[2]))
-    return None
+def _installed() -> dict[str, Source]:
+    from importlib.metadata import entry_points
 
-
-def _runs(kind: _Chapter, members: list[CardFile], numbers: list[int]) -> list[Recording]:
-    """The recordings that `members` (sorted by chapter number) form under the rule of their names."""
-    if kind.rule == "gopro":
-        return _gopro_runs(kind, members, numbers)
-    follows = numbers[0] in (0, 1) and all(after == before + 1 for before, after in pairwise(numbers))
-    looks_like_one = _are_parts(members) if kind.rule == "part" else _are_cuts(members)
-    if len(members) > 1 and follows and looks_like_one:
-        return [Recording(vendor=kind.vendor, segments=tuple(members))]
-    return [Recording(vendor=kind.vendor, segments=(file,)) for file in members]
-
-
-def _gopro_runs(kind: _Chapter, members: list[CardFile], numbers: list[int]) -> list[Recording]:
-    first = 0 if kind.recording[0] == "GP" else 1
-    runs: list[list[int]] = []
-    for index, number in enumerate(numbers):
-        if runs and number == numbers[runs[-1][-1]] + 1:
-            runs[-1].append(index)
-        else:
-            runs.append([index])
-    recordings = []
-    expected = first
-    for run in runs:
-        start, end = numbers[run[0]], numbers[run[-1]]
-        missing = () if start == expected else (f"chapters {expected} to {start - 1} are not on the card",)
-        expected = end + 1
-        chosen = tuple(members[index] for index in run)
-        recordings.append(Recording(vendor=kind.vendor, segments=chosen, notes=missing))
-    return recordings
-
-
-def _are_parts(members: Sequence[CardFile]) -> bool:
-    sizes = [file.size_bytes for file in members]
-    in_order = all(before.mtime_ns <= after.mtime_ns + EXFAT_STEP_NS for before, after in pairwise(members))
-    return in_order and min(sizes[:-1], default=0) * 2 >= max(sizes)
-
-
-def _are_cuts(members: Sequence[CardFile]) -> bool:
-    if len(members) < 2:
-        return False
-    *full, last = [file.size_bytes for file in members]
-    if last * 100 > max(full) * 105 or max(full) * 100 > min(full) * 105:
-        return False
-    gaps = [after.mtime_ns - before.mtime_ns for before, after in pairwise(members)]
-    if min(gaps) <= 0:
-        return False
-    if len(full) == 1:
-        return any(limit * 95 <= full[0] * 100 <= limit * 100 for limit in CUT_SIZES)
-    *steady, final = gaps
-    slack = EXFAT_STEP_NS + max(steady) // 10
-    return max(steady) - min(steady) <= slack and final <= max(steady) + slack
-
-
-def _stem(file: CardFile) -> str:
-    return file.base.rpartition(".")[0].casefold() or file.base.casefold()
-
-
-def _extension(file: CardFile) -> str:
-    stem, _, extension = file.base.rpartition(".")
-    return extension.casefold() if stem else ""
+    found: dict[str, Source] = {}
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            source = point.load()()
+            found[str(source.name)] = source
+        except Exception as error:
+            raise UsageError(
+                f"the source {point.name} ({point.value}) cannot be loaded: {type(error).__name__}: {error}",
+                "mend or uninstall that package",
+            ) from error
+    return found

@@ -8,8 +8,10 @@ from bwc.evidence import Gap, ObjectRole
 from bwc.ingest.card import CardFile
 from bwc.ingest.damage import damage_of, gaps_text
 from bwc.ingest.house import Held
-from bwc.ingest.manifest import MAX_BYTES, Arrived, Claim, Finding, compare, merged, read_claims
+from bwc.ingest.manifest import Arrived, Claim, Finding, compare, read_claims
 from bwc.ingest.receipt import FileLine, Line, State
+from bwc.ingest.sidecar_map import SidecarMap
+from bwc.ingest.tables import MAX_BYTES
 
 
 class Taken(NamedTuple):
@@ -40,7 +42,9 @@ class Taken(NamedTuple):
             )
 
 
-def compare_sidecars(segments: Sequence[Taken], sidecars: Sequence[Taken]) -> tuple[Claim | None, tuple[Finding, ...]]:
+def compare_sidecars(
+    segments: Sequence[Taken], sidecars: Sequence[Taken], known: SidecarMap
+) -> tuple[tuple[Claim, ...], tuple[Finding, ...]]:
     """What the sidecars say, and where it differs from what arrived."""
     arrived = {one.file: one.arrived() for one in (*segments, *sidecars)}
     claims: list[Claim] = []
@@ -49,10 +53,10 @@ def compare_sidecars(segments: Sequence[Taken], sidecars: Sequence[Taken]) -> tu
         if one.held.plain_bytes > MAX_BYTES:
             continue
         with one.held.open() as content:
-            said = read_claims(content.read(MAX_BYTES + 1), said_by=one.file.base)
+            said = read_claims(content.read(MAX_BYTES + 1), said_by=one.file.base, known=known)
         findings += compare(said, list(arrived.values()), arrived.get(one.partner))
         claims += said
-    return merged(claims), tuple(findings)
+    return tuple(claims), tuple(findings)
 
 
 def damage_problems(files: Sequence[FileLine]) -> tuple[str, ...]:

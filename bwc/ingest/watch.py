@@ -20,7 +20,7 @@ from bwc.errors import BwcError, Interrupted
 from bwc.ingest.card import Listing, list_card, name_text
 from bwc.ingest.docks import MOST_AT_ONCE, Done, Enter, Order, take_in_one
 from bwc.ingest.facts import Describe, describe_media
-from bwc.ingest.intake import Tags
+from bwc.ingest.tags import ANY_CARD, Rules, Tags
 from bwc.ingest.watch_book import Book, Entry
 
 LOOSE = "."  # the files that lie directly in the watched folder are one card too
@@ -60,6 +60,7 @@ class Watch:
     tags_for: TagsFor
     book: Book
     tell: Callable[[News], None]
+    rules: Rules = ANY_CARD
     settle_s: float = 10.0
     describe: Describe = describe_media
     _cards: dict[str, _Card] = field(default_factory=dict)
@@ -131,7 +132,7 @@ class Watch:
             self._complain(name, f"{error.message} ({error.hint})" if error.hint else error.message)
             card.retry_at = now + LAST_RETRY_S
             return False
-        order = Order(card=listing.root, tags=tags)
+        order = Order(card=listing.root, tags=tags, rules=self.rules)
         work = self._pool.submit(take_in_one, order, self.enter, self._check, self.describe, deep=name != LOOSE)
         self._running[name] = (work, digest, device)
         return True

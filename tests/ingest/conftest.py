@@ -92,6 +92,8 @@ class MemoryHouse:
         source: str,
         damage: Sequence[Mapping[str, Any]] = (),
         rereads: ItemId | None = None,
+        said: Sequence[Mapping[str, Any]] = (),
+        map_sha256: str | None = None,
         apart_from: Collection[ItemId] = (),
     ) -> ItemId | None:
         for one in (*held, *(each for _, each in sidecars)):
@@ -99,7 +101,16 @@ class MemoryHouse:
             self.holders.setdefault(one.content_digest, item.item_id)
             self.sizes.add(one.plain_bytes)
         self.events.append(
-            ("ingest", {"item": item, "vendor": vendor, "source": source, "sidecars": [name for name, _ in sidecars]})
+            (
+                "ingest",
+                {
+                    "item": item,
+                    "vendor": vendor,
+                    "source": source,
+                    "sidecars": [name for name, _ in sidecars],
+                    "said": said,
+                },
+            )
         )
         return None
 
@@ -156,7 +167,8 @@ def card(tmp_path: Path) -> Path:
 @pytest.fixture
 def take(house: MemoryHouse, card: Path) -> Callable[..., Any]:
     """`take_in` with the tags that these tests do not care about."""
-    from bwc.ingest.intake import Tags, take_in
+    from bwc.ingest.intake import take_in
+    from bwc.ingest.tags import Tags
 
     def taken(**more: Any) -> Any:
         said = Tags(officer="B1234", camera="X81234", case_ids=("26-1182",), category="traffic")

@@ -10,7 +10,7 @@ import pytest
 
 from bwc.errors import IntegrityError, Interrupted, NotFound, PartlyDone, StorageError, UsageError
 from bwc.ingest.docks import Done, Order, raise_worst, take_in_all
-from bwc.ingest.intake import Tags
+from bwc.ingest.tags import Tags
 from tests.ingest.conftest import MemoryHouse, plain_facts
 
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bwc.ingest.intake import Tags, take_in
+from bwc.ingest.intake import take_in
+from bwc.ingest.tags import Tags
 
 FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
 

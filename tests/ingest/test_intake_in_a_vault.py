@@ -12,8 +12,10 @@ from bwc.custody.house import House
 from bwc.errors import IntegrityError, KeyUnavailable
 from bwc.evidence import ObjectRole
 from bwc.ingest.facts import Described
-from bwc.ingest.intake import Tags, take_in
+from bwc.ingest.intake import take_in
 from bwc.ingest.receipt import State
+from bwc.ingest.sidecar_map import load_map
+from bwc.ingest.tags import Rules, Tags
 from bwc.keys import LocalOperator, RecoveryKey
 from tests.ingest.worn import put_in
 
@@ -171,3 +173,19 @@ def test_two_docks_that_read_one_card_at_once_make_one_item(vault: House, card: 
     assert receipt.lines[0].item == theirs
     assert receipt.safe_to_wipe
     assert len(vault.items()) == 1
+
+
+def test_what_a_mapped_sidecar_says_is_recorded_beside_what_was_typed(vault: House, card: Path, tmp_path: Path) -> None:
+    (tmp_path / "map.toml").write_text("[[sidecar]]\n[sidecar.fields]\nofficer = 'Wearer/ID'\nclock_offset = 'Drift'\n")
+    (card / "A.MP4").write_bytes(b"first")
+    (card / "A.xml").write_bytes(b"<r><Drift>2.5</Drift><Wearer><ID>B9</ID></Wearer></r>")
+    known = load_map(tmp_path / "map.toml")
+    receipt = take(vault, card, rules=Rules(known=known))
+    assert receipt.safe_to_wipe
+    assert receipt.lines[0].notes == ("A.xml names officer B9, not B1234", "the clock offset 2500 ms is from A.xml")
+    row = vault.item(receipt.lines[0].item)
+    assert (row.officer, row.clock_offset_ms) == ("B1234", 2500)
+    body = vault.trail(row.item_id)[0].private
+    assert body is not None
+    assert body["said"] == [{"by": "A.xml", "clock_offset_ms": 2500}, {"by": "A.xml", "officer": "B9"}]
+    assert body["map"] == known.sha256

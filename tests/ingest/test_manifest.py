@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bwc.ingest.manifest import READABLE, Arrived, compare, merged, read_claims
+from bwc.ingest.manifest import Arrived, compare, merged, read_claims
+from bwc.ingest.tables import READABLE
 
 CONTENT = b"evidence"
 SHA = hashlib.sha256(CONTENT).hexdigest()
@@ -90,3 +91,8 @@ def test_lone_surrogates_and_controls_are_escaped() -> None:
     (finding,) = compare(claims, [arrived()], None)
     finding.text.encode("utf-8")
     assert "\x1b" not in finding.text
+
+
+def test_a_document_nested_without_end_says_nothing() -> None:
+    for said_by, data in (("a.json", b"[" * 100_000), ("a.xml", b"<a>" * 100_000), ("a.json", b'{"a":' * 50_000)):
+        assert read_claims(data, said_by=said_by) == ()

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bwc.ingest.intake import Tags
 from bwc.ingest.receipt_file import file_receipt, write_receipt
+from bwc.ingest.tags import Tags
 
 
 def test_every_receipt_keeps_its_own_name(card: Path, take: Callable[..., Any], tmp_path: Path) -> None:

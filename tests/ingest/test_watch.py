@@ -10,8 +10,8 @@ import pytest
 
 from bwc.errors import InUse, StorageError, UsageError
 from bwc.ingest.card import list_card
-from bwc.ingest.intake import Tags
 from bwc.ingest.layout import Layout
+from bwc.ingest.tags import Tags
 from bwc.ingest.watch import News, Watch, is_being_written, tags_by_layout
 from bwc.ingest.watch_book import ATTENTION, Book
 from tests.ingest.conftest import MemoryHouse, plain_facts
