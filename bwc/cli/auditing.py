@@ -1,5 +1,6 @@
 """bwc audit: what outsiders need beyond verification."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +21,7 @@ def audit() -> None:
 
     \b
     Examples:
-      bwc audit anchor
+      bwc audit slip -o slip.svg
       bwc audit evidence fork.json --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
     """
 
@@ -128,5 +129,40 @@ def anchor(entry: Entry) -> None:
         raise PartlyDone(what, "bwc audit anchor", details=[one.to_json() for one in failed])
 
 
-audit.add_command(evidence)
-audit.add_command(anchor)
+@command(
+    """
+    bwc audit slip
+    bwc audit slip -o slip.svg
+    """,
+    name="slip",
+)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), help="slip.svg (a page to print), slip.png (the QR code) or text."
+)
+def slip(entry: Entry, *, out: Path | None) -> None:
+    """A slip of paper that holds the log's checkpoint, for somebody's drawer. Needs no key.
+
+    Whoever keeps it can hold the log to it: bwc verify --against SLIP reads the text back, or a photograph of the code.
+    """
+    from bwc.audit.beside import write_beside
+    from bwc.audit.checkpoint import NoteKey
+    from bwc.oversight import slip as slips
+
+    entry.glance()
+    with entry.house(locked=True) as house:
+        note, key, agency = house.checkpoint_note(), NoteKey.parse(house.vkey), house.agency
+    now = datetime.now(UTC)
+    text = slips.as_text(note, key, agency=agency, now=now)
+    if out is not None:
+        kind = out.suffix.lower()
+        if kind == ".svg":
+            data = slips.as_svg(note, key, agency=agency, now=now)
+        else:
+            data = slips.as_png(note, key) if kind == ".png" else text.encode()
+        write_beside(out, data)
+    shown = text if out is None else f"{out}: print it, sign it, give it to somebody outside the agency"
+    entry.terminal.result({"file": str(out) if out else None, "slip": text}, shown.rstrip())
+
+
+for one in (evidence, anchor, slip):
+    audit.add_command(one)

@@ -41,7 +41,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "release": ("releasing", "release", "Package the approved copy for a requester"),
     "verify": ("verifying", "verify", "Check the vault, a release package or a released file"),
     "pin": ("verifying", "pin", "Remember an agency's key, so that its releases verify as theirs"),
-    "audit": ("auditing", "audit", "Anchors with outsiders, fork evidence"),
+    "audit": ("auditing", "audit", "Anchors with outsiders, slips on paper, fork evidence"),
     "witness": ("witnessing", "witness", "Be a witness of a log; name the witnesses of yours"),
     "stores": ("stores", "stores", "Further copies in folders and on S3: list them, add one"),
     "replicate": ("stores", "replicate", "Copy what the stores still lack, prove it there"),

@@ -1,5 +1,6 @@
 """bwc verify and pin: is it what was recorded, and is it the agency's?"""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     bwc verify
     bwc verify --quick --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
     bwc verify R-311 --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
+    bwc verify --against slip.jpg
     bwc verify R-311/2026-1122-K4J7QX.mp4
     bwc verify destruction-D-4K7QXA-2026-1122-K4J7QX.json
     """
@@ -31,7 +33,16 @@ if TYPE_CHECKING:
 @click.option(
     "--read-data", default="100%", show_default=True, metavar="N%", help="Share of the sealed bytes to read again."
 )
-def verify(entry: Entry, what: Path | None, *, vkey: str | None, quick: bool, read_data: str) -> None:
+@click.option(
+    "--against",
+    "slips",
+    multiple=True,
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="A slip (text, or a picture of its QR code) or a checkpoint that somebody kept: the log must continue it.",
+)
+def verify(
+    entry: Entry, what: Path | None, *, vkey: str | None, quick: bool, read_data: str, slips: tuple[Path, ...]
+) -> None:
     """Check the vault (log, signatures, every sealed object), a release package DIR or a released FILE. Needs no operator key.
 
     0: intact, and the agency's. 5: tampering, corruption or something missing, and nothing else exits 5.
@@ -39,7 +50,9 @@ def verify(entry: Entry, what: Path | None, *, vkey: str | None, quick: bool, re
     older than policy allows.
     """
     if what is None or (what / "log" / "checkpoint").is_file():
-        _verify_vault(entry, what, vkey, quick=quick, share=_share(read_data))
+        _verify_vault(entry, what, vkey, quick=quick, share=_share(read_data), slips=slips)
+    elif slips:
+        raise UsageError("--against is for a vault or its log", "bwc verify FOLDER --against SLIP")
     elif what.is_file() and (proof := _destruction(what)):
         _verify_destruction(entry.terminal, proof, vkey)
     else:
@@ -72,10 +85,14 @@ def pin(entry: Entry, vkey: str | None, *, agency: str, list_them: bool) -> None
     entry.terminal.result({"agencies": data}, text or "no agency is pinned")
 
 
-def _verify_vault(entry: Entry, folder: Path | None, vkey: str | None, *, quick: bool, share: float) -> None:
+def _verify_vault(
+    entry: Entry, folder: Path | None, vkey: str | None, *, quick: bool, share: float, slips: Sequence[Path]
+) -> None:
     from bwc.custody.inspection import inspect
+    from bwc.oversight.slip import read_any
     from bwc.oversight.timestamp import check_stamp
 
+    against = [(str(path), read_any(path)) for path in slips]
     places = find_vault(str(folder) if folder else entry.vault)
     with entry.terminal.progress("verify") as progress:
         report = inspect(
@@ -86,6 +103,7 @@ def _verify_vault(entry: Entry, folder: Path | None, vkey: str | None, *, quick:
             quick=quick,
             share=share,
             check_stamp=check_stamp,
+            against=against,
             progress=progress,
         )
     entry.terminal.result(report.to_json(), report.text())

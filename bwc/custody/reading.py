@@ -291,6 +291,10 @@ class Reading:
         except NotFound:
             return 0
 
+    def checkpoint_note(self) -> bytes:
+        """The published checkpoint as it was signed. Raises `NotFound` before the first."""
+        return self._log.checkpoint()
+
     def entry(self, seq: int) -> bytes:
         """The bytes of one entry."""
         row = self._catalog.row(seq)

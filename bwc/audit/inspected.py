@@ -1,0 +1,178 @@
+"""The whole check of a log and what it points to, and its verdict: the same wherever it is run.
+
+`bwc verify` runs it on a vault, the one-file verifier on a copy with nothing but Python beside it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from bwc.audit.anchors import Anchor, AnchorKind, AnchorReport, CheckStamp, examine_anchors
+from bwc.audit.checkpoint import NoteKey
+from bwc.audit.disposals import Tombstone
+from bwc.audit.findings import STEPS, Grade
+from bwc.audit.fork import SignedCheckpoint, contradiction
+from bwc.audit.log import CHECKPOINT, KEPT, LogRows
+from bwc.audit.pins import fingerprint_text
+from bwc.audit.seen import Seen, SeenCheckpoint, as_error, look
+from bwc.audit.tiles import LogReader
+from bwc.audit.verify import LogReport, verify_log
+from bwc.audit.verify_objects import ObjectSource, verify_objects
+from bwc.canonical import Json
+from bwc.errors import IntegrityError, NotPinned
+
+_LOOKS = 3  # at a vault that others are writing to
+Progress = Callable[[int, int | None], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What the verification of a vault found."""
+
+    log: LogReport
+    agency: str
+    saved_size: int
+    data: str
+    anchors: AnchorReport | None  # None when the log could not be read
+
+    @property
+    def verdict(self) -> str:
+        if self.log.findings.count():
+            return "BAD"
+        return "INTACT" if self.log.pinned else "NOT TIED"
+
+    def to_json(self) -> dict[str, Json]:
+        found: list[Json] = [one.to_json() for one in self.log.findings]
+        return {
+            "agency": self.agency,
+            "anchors": self.anchors.to_json() if self.anchors else None,
+            "data": self.data,
+            "destroyed": [
+                {"entry": stone.confirmed, "finished": stone.done is not None, "item": item}
+                for item, stone in self._destroyed.items()
+            ],
+            "entries": self.log.entries,
+            "findings": found,
+            "fingerprint": fingerprint_text(self.log.key) if self.log.key else None,
+            "items": self.log.items,
+            "last_event_at": self.log.last_at,
+            "saved_checkpoint": self.saved_size,
+            "signatures": self.log.signatures,
+            "steps": [{"number": number, "result": self._result(number), "title": STEPS[number]} for number in STEPS],
+            "tied": self.log.pinned,
+            "verdict": self.verdict,
+        }
+
+    def text(self) -> str:
+        lines = [f"{number}  {self._result(number):<5} {STEPS[number]}" for number in STEPS]
+        lines += [
+            f"   {one.grade.value}: {one.where}: {one.what}" for one in self.log.findings if one.grade is not Grade.OK
+        ]
+        lines += [
+            "",
+            f"{self.log.entries} entries, {self.log.items} items{self._gone}, {self.log.signatures} signatures; {self.data}",
+        ]
+        if self.log.key:
+            lines.append(f"fingerprint {fingerprint_text(self.log.key)}")
+        if self.anchors:
+            lines.append(self.anchors.line())
+        lines.append(f"verdict     {self.verdict} ({self.data})" + (f", {self.agency}" if self.agency else ""))
+        return "\n".join(lines)
+
+    @property
+    def _destroyed(self) -> Mapping[str, Tombstone]:
+        return self.log.standing.disposals.items
+
+    @property
+    def _gone(self) -> str:
+        return f" ({len(self._destroyed)} destroyed by order)" if self._destroyed else ""
+
+    def raise_unless_ours(self) -> None:
+        """Raise the first finding as its `IntegrityError`; `NotPinned` when it is whole but tied to no known key."""
+        self.log.findings.raise_if_bad()
+        if not self.log.pinned:
+            mark = fingerprint_text(self.log.key) if self.log.key else "none"
+            raise NotPinned(
+                "consistent with itself, NOT tied to any agency",
+                f"compare this fingerprint with the agency's: {mark}; then --key VKEY, or bwc pin VKEY",
+            )
+        if self.anchors:
+            self.anchors.raise_if_too_old()
+
+    def _result(self, step: int) -> str:
+        findings = self.log.findings
+        for grade in (Grade.BAD, Grade.NOTE, Grade.OK):
+            if findings.count(step, grade):
+                return grade.value
+        return "-"
+
+
+def judge(
+    files: LogReader,
+    *,
+    key: NoteKey | None,
+    agency: str,
+    memory: Seen | None,
+    rows: LogRows | None,
+    objects: ObjectSource | None,
+    share: float,
+    check_stamp: CheckStamp,
+    against: Sequence[tuple[str, bytes]] = (),
+    progress: Progress | None = None,
+) -> Inspection:
+    """Steps 1 to 10 of docs/auditor.md on a log and, where there are `objects`, on what it points to.
+
+    `key` is the log's key as whoever verifies has it; `memory` what they saw of the log, which is compared and kept up;
+    `against` are signed checkpoints from elsewhere, with where they are from. `share` of the sealed bytes is read.
+    A vault in use may change while it is read: what seems wrong is looked at again when the log went on meanwhile.
+    """
+    last = memory.last if memory else None
+    saved = last.signed.checkpoint if last else None
+    for _ in range(_LOOKS):
+        before = files.list(KEPT)
+        report = verify_log(files, key, saved, rows=rows)
+        if objects is not None:
+            verify_objects(report, objects, read_data=share, progress=progress)
+        if not report.findings.count() or files.list(KEPT) == before:
+            break
+    anchors = _anchors(report, last, check_stamp, quick=objects is None)
+    for where, note in against:
+        _compare(report, where, note)
+    if memory:
+        look(report, memory)
+    data = "log only" if objects is None else f"{share:.0%} of the sealed bytes read"
+    return Inspection(log=report, agency=agency, saved_size=last.size if last else 0, data=data, anchors=anchors)
+
+
+def _compare(report: LogReport, where: str, note: bytes) -> None:
+    """Step 2 against a checkpoint that somebody else kept."""
+    if report.key is None or report.files is None or report.checkpoint is None or report.findings.count(1):
+        return
+    try:
+        before = SignedCheckpoint(note, report.key)
+        now = SignedCheckpoint(report.files.read(CHECKPOINT) or b"", report.key)
+        found = contradiction(before, now, report.files, found_at=datetime.now(UTC))
+        if found is not None:
+            report.findings.bad(2, found.text(), where, type(as_error(found)))
+        else:
+            report.findings.ok(2, f"continues the {before.checkpoint.size} entries of {where}")
+    except IntegrityError as error:
+        report.findings.refused(2, error, where)
+
+
+def _anchors(
+    report: LogReport, last: SeenCheckpoint | None, check_stamp: CheckStamp, *, quick: bool
+) -> AnchorReport | None:
+    """Step 10, and how old the last outside anchor is."""
+    if report.files is None or report.checkpoint is None:
+        return None
+    seen = Anchor(kind=AnchorKind.SEEN, by="you", at=last.seen_at, size=last.size) if last else None
+    return examine_anchors(
+        report.files,
+        size=report.checkpoint.size,
+        policy=report.standing.policy,
+        findings=report.findings,
+        check_stamp=check_stamp,
+        seen=seen,
+        quick=quick,
+    )

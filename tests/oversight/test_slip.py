@@ -1,0 +1,107 @@
+"""A slip read back is the checkpoint it was made of, from text, from a picture, and from what a typist made of it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy
+import pytest
+
+from bwc.audit.checkpoint import open_checkpoint, sign_checkpoint
+from bwc.audit.inspected import judge
+from bwc.audit.openssl_ts import check_stamp
+from bwc.audit.slip import read_slip, slip_text
+from bwc.errors import ProofInvalid, UsageError
+from bwc.oversight.slip import as_png, as_svg, as_text, read_any
+from tests.audit.logs import LOG_KEY, STRANGER, VKEY, MemoryFiles, small_house
+from tests.audit.test_anchors import NOW as WHEN
+from tests.audit.test_anchors import W1, cosign
+from tests.audit.test_fork import NOTES, forked
+
+NOW = datetime(2026, 11, 28, 9, tzinfo=UTC)
+NOTE = NOTES[12]
+CHECKPOINT = open_checkpoint(NOTE, VKEY)
+
+
+def test_text_goes_both_ways() -> None:
+    text = slip_text(NOTE, VKEY)
+    assert text.isascii()
+    assert read_slip(text.encode(), "slip") == NOTE
+    page = as_text(NOTE, VKEY, agency="Springfield PD", now=NOW)
+    assert read_slip(page.encode(), "page") == NOTE
+    typed = "\n".join("   " + line + "  " for line in page.splitlines()) + "\nreceived: A. Clerk\n"
+    assert read_slip(typed.encode(), "typed") == NOTE
+
+
+def test_cosignatures_are_left_out_and_the_logs_signature_must_hold() -> None:
+    files = small_house().files
+    cosign(files, 12, W1, WHEN)
+    assert read_slip(slip_text(files.held["checkpoint"], VKEY).encode(), "slip") == NOTE
+    with pytest.raises(ProofInvalid):
+        slip_text(sign_checkpoint(CHECKPOINT, STRANGER), VKEY)
+
+
+def test_a_checkpoint_file_and_a_proof_serve_too() -> None:
+    assert read_slip(NOTE, "checkpoint") == NOTE
+    assert read_slip(small_house().log.proof(3), "x.tlog-proof") == NOTE
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"hello", b"\xff\xfe", b"bwc-slip/1\n", b"bwc-slip/1\na\n1\nx\n\nno\n", b"x" * 2_000_000]
+)
+def test_what_holds_no_checkpoint_is_a_wrong_use(data: bytes) -> None:
+    with pytest.raises(UsageError):
+        read_slip(data, "it")
+
+
+def test_the_code_is_read_from_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "slip.png").write_bytes(as_png(NOTE, VKEY))
+    assert read_any(tmp_path / "slip.png") == NOTE
+    picture = cv2.imread(str(tmp_path / "slip.png"), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    # a photograph: grey paper, soft, noisy, a little turned
+    noisy = cv2.GaussianBlur(picture, (3, 3), 0) * 0.7 + 40
+    noisy += numpy.random.default_rng(7).normal(0, 8, picture.shape)
+    turn = cv2.getRotationMatrix2D((picture.shape[1] / 2, picture.shape[0] / 2), 4, 0.9)
+    turned = cv2.warpAffine(noisy.clip(0, 255).astype(numpy.uint8), turn, picture.shape[::-1], borderValue=218)
+    cv2.imwrite(str(tmp_path / "photo.jpg"), turned)
+    assert read_any(tmp_path / "photo.jpg") == NOTE
+    cv2.imwrite(str(tmp_path / "blank.png"), numpy.full((200, 200), 255, numpy.uint8))
+    with pytest.raises(UsageError):
+        read_any(tmp_path / "blank.png")
+    (tmp_path / "not.png").write_bytes(b"x")
+    with pytest.raises(UsageError):
+        read_any(tmp_path / "not.png")
+
+
+def test_the_page_holds_code_and_text() -> None:
+    page = as_svg(NOTE, VKEY, agency='Spring & "field"', now=NOW).decode()
+    assert page.startswith("<svg")
+    assert "Spring &amp; &quot;field&quot;" in page
+    assert "bwc-slip/1" in page
+    assert page.count("<svg") == 2
+
+
+def bad(files: MemoryFiles, note: bytes) -> int:
+    found = judge(
+        files,
+        key=VKEY,
+        agency="",
+        memory=None,
+        rows=None,
+        objects=None,
+        share=1.0,
+        check_stamp=check_stamp,
+        against=[("slip", note)],
+    )
+    return found.log.findings.count(2)
+
+
+def test_a_log_is_held_to_a_slip() -> None:
+    house = small_house()
+    assert all(bad(house.files, NOTES[size]) == 0 for size in (5, 9, 12))
+    assert bad(forked(12).files, NOTES[12]) == 1
+    assert bad(forked(300).files, NOTES[9]) == 1
+    assert bad(forked(9).files, NOTES[12]) == 1
+    assert bad(house.files, sign_checkpoint(CHECKPOINT, STRANGER)) == 1  # not the agency's slip
+    assert LOG_KEY.public != STRANGER.public
