@@ -10,7 +10,7 @@ ONLY ?=
 KILLS ?= 1000
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults test-independent clean
+.PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults test-independent clean verifier
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -57,6 +57,9 @@ test-independent: setup ## our formats judged by tools that others wrote (Go, Ch
 
 docs: setup ## make docs/commands.md again
 	@$(BIN)/python scripts/command_docs.py
+
+verifier: setup ## dist/bwc-verify.py: the verifier as one file
+	@$(BIN)/python scripts/make_verifier.py dist/bwc-verify.py
 
 fixtures: setup ## make the clips in fixtures/ again
 	@$(BIN)/python fixtures/make_fixtures.py

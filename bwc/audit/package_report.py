@@ -82,6 +82,14 @@ class PackageReport:
                 f"compare this fingerprint with the agency's: {self.fingerprint}; then --key VKEY",
             )
 
+    def text(self) -> str:
+        """The steps and the verdict, for people."""
+        lines = [f"{one.number}  {one.result.value:<7} {'; '.join((one.title, *one.said))}" for one in self.steps]
+        lines += [f"   bad: {one.thing}: {one.error.message}" for one in self.findings]
+        if self.release:
+            lines.append(f"\nrelease     {self.release.release} by {self.release.agency} (as the package says)")
+        return "\n".join([*lines, f"fingerprint {self.fingerprint}", f"verdict     {self.verdict.value}"])
+
     def to_json(self) -> dict[str, Json]:
         return {
             "agency": self.release.agency if self.release else None,

@@ -164,5 +164,31 @@ def slip(entry: Entry, *, out: Path | None) -> None:
     entry.terminal.result({"file": str(out) if out else None, "slip": text}, shown.rstrip())
 
 
-for one in (evidence, anchor, slip):
+@command(
+    """
+    bwc audit verifier
+    bwc audit verifier -o /media/usb/bwc-verify.py
+    """,
+    name="verifier",
+)
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path), default=Path("bwc-verify.py"), show_default=True, help="The file."
+)
+def verifier(entry: Entry, *, out: Path) -> None:
+    """Write the verifier as one Python file, to give away: python3 bwc-verify.py FOLDER --key VKEY.
+
+    It reaches the verdicts of `bwc verify` with Python and `cryptography` alone: no vault, no network, no installation.
+    """
+    from bwc.audit.beside import write_beside
+    from bwc.canonical import sha256_hex
+    from bwc.oversight.verifier import one_file
+
+    data = one_file().encode()
+    write_beside(out, data)
+    out.chmod(0o644)
+    text = f"{out}  {len(data)} bytes\nsha256  {sha256_hex(data)}"
+    entry.terminal.result({"bytes": len(data), "file": str(out), "sha256": sha256_hex(data)}, text)
+
+
+for one in (evidence, anchor, slip, verifier):
     audit.add_command(one)

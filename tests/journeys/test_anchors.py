@@ -3,13 +3,13 @@
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.journeys.conftest import World
+from tests.journeys.conftest import FIXTURES, World
 from tests.oversight.tsa import make_tsa, needs_openssl
 from tests.oversight.tsa import serving as tsa_serving
 
@@ -155,3 +155,32 @@ def test_checkpoints_are_stamped_and_a_stamp_that_was_altered_is_found(world: Wo
     stamps[-1].write_bytes(other)  # a true stamp, of another checkpoint
     done = world.run("verify", "--json", code=5)
     assert [one["step"] for one in done.first_json["findings"] if one["grade"] == "bad"] == [10]
+
+
+def test_a_person_with_a_copy_one_file_and_the_key_reaches_our_verdict(
+    world: World, card: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Slip and one-file verifier on a vault with footage, on good and altered copies."""
+    world.run("ingest", card(FIXTURES / "clips" / "silent.mp4"), "--officer", "B1", "--camera", "X1")
+    made = world.json("audit", "verifier", "-o", tmp_path / "bwc-verify.py")
+    world.json("audit", "slip", "-o", tmp_path / "slip.svg")
+    world.run("audit", "slip", "-o", tmp_path / "slip.png")
+    world.run("verify", "--quick", "--against", tmp_path / "slip.png")
+    text = tmp_path / "slip.txt"
+    text.write_text(world.json("audit", "slip")["slip"])
+    words = [sys.executable, "-I", made["file"], world.vault, "--key", vkey_of(world), "--against", text]
+
+    def judged() -> subprocess.CompletedProcess[str]:
+        return subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+
+    good = judged()
+    assert good.returncode == 0, good.stderr
+    assert good.stdout.splitlines()[-1].startswith("verdict     INTACT")
+    for shelf in ("objects", "manifests", "bodies", "log/checkpoints"):
+        path = next(path for path in sorted((world.vault / shelf).rglob("*")) if path.is_file())
+        before = path.read_bytes()
+        path.chmod(0o600)
+        path.write_bytes(before[:-9] + bytes([before[-9] ^ 1]) + before[-8:])
+        assert judged().returncode == 5, shelf
+        world.run("verify", code=5)
+        path.write_bytes(before)
