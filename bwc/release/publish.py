@@ -1,7 +1,7 @@
 """Release one item: its approved copies, those very bytes, into a package; recorded, proven, checked, then named."""
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,9 +11,11 @@ from bwc.audit.copied import CopiedGroups, check_root
 from bwc.audit.event import parse_entry
 from bwc.audit.released import CheckFacts
 from bwc.canonical import Json
+from bwc.config import seen_dir
 from bwc.custody.house import House
 from bwc.errors import BwcError, PolicyRefuses
 from bwc.evidence import EventKind, ItemId, KeyId, ObjectRole
+from bwc.oversight.anchor import anchor
 from bwc.redact.copies import Releasable, releasable
 from bwc.release.package import (
     CopiedPaper,
@@ -115,6 +117,7 @@ def publish(
             {"request": request, "requester": requester, "to_folder": folder.name},
         )
         house.publish()
+        _ask_outsiders(house)
         final = finish(prepared, entry.raw, house.proof(entry.seq))
     except BaseException as error:
         abandon(prepared)
@@ -134,6 +137,12 @@ def publish(
         fingerprint=fingerprint_text(key),
         vkey=house.vkey,
     )
+
+
+def _ask_outsiders(house: House) -> None:
+    """Let witnesses cosign the checkpoint that goes out with the package; without them it goes out as it is."""
+    with suppress(BwcError, OSError):
+        anchor(house.places, memory=seen_dir())
 
 
 def _copied(house: House, item: ItemId, one: Releasable) -> CopiedPaper | None:
