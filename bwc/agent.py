@@ -27,7 +27,7 @@ from bwc.canonical import Json, canonical, parse_canonical
 from bwc.config import user_config_dir
 from bwc.errors import BwcError, ConfigError, IntegrityError, KeyUnavailable, ProofInvalid, SealBroken
 from bwc.evidence import KeyId
-from bwc.keys import SEED_BYTES, LocalOperator, PublicKey, Recipient, Wrapped, decode_binary, encode_binary
+from bwc.keys import LocalOperator, PublicKey, Recipient, Wrapped, decode_binary, encode_binary
 
 IDLE_S = 30 * 60.0
 MOST_S = 12 * 3600.0
@@ -124,7 +124,7 @@ def start_agent(
         # a fresh process: it inherits neither this one's memory, with the passphrase in it, nor its open files
         done = subprocess.run(
             command,
-            input=bytes(operator.seeds()) + operator.name.encode(),
+            input=canonical(_carried(operator)),
             capture_output=True,
             start_new_session=True,
             cwd="/",
@@ -172,16 +172,13 @@ def _ask(path: Path, question: dict[str, Json]) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> None:
-    """Started by `start_agent`, with seeds and name on standard input.
+    """Started by `start_agent`, with the operator's keys on standard input.
 
     The first process ends with 0 once the agent, its child, listens.
     """
     path, idle_s, most_s = Path(arguments[0]), float(arguments[1]), float(arguments[2])
-    seeds = bytearray(sys.stdin.buffer.read(2 * SEED_BYTES))
-    name = sys.stdin.buffer.read().decode()
     _keep_memory_private()
-    operator = LocalOperator(name, seeds[:SEED_BYTES], seeds[SEED_BYTES:])
-    seeds[:] = bytes(len(seeds))
+    operator = _taken_over(parse_canonical(sys.stdin.buffer.read()))
     seat = Seat.take(path)
     if os.fork():
         os._exit(0)
@@ -195,6 +192,16 @@ def main(arguments: list[str]) -> None:
         serve(seat, operator, idle_s=idle_s, most_s=most_s)
     finally:
         seat.leave()
+
+
+def _carried(operator: LocalOperator) -> dict[str, Json]:
+    seeds = encode_binary(operator.seeds())
+    return {"alg": operator.alg, "name": operator.name, "seeds": seeds, "suite": operator.recipient.suite}
+
+
+def _taken_over(value: Any) -> LocalOperator:
+    seeds = decode_binary(value["seeds"])
+    return LocalOperator.of_seeds(value["name"], seeds, alg=value["alg"], suite=value["suite"])
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,8 +25,8 @@ _Point: TypeAlias = tuple[int, int, int, int]  # extended coordinates X, Y, Z, T
 _P = 2**255 - 19
 _D = -121665 * pow(121666, -1, _P) % _P
 _L = 2**252 + 27742317777372353535851937790883648493  # order of the subgroup
-_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
-P256_HALF_ORDER = _P256_ORDER // 2
+P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+P256_HALF_ORDER = P256_ORDER // 2
 
 
 # --- signature keys --------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class EventKind(StrEnum):
 
     VAULT_CREATED = "vault.created"
     KEY_ENROLLED = "key.enrolled"
+    KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"
     RECIPIENT_ADDED = "recipient.added"
     POLICY_SET = "policy.set"

@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from bwc.canonical import Json, canonical, parse_canonical
 from bwc.errors import IntegrityError, KeyUnavailable, UsageError
-from bwc.keys import SEED_BYTES, LocalOperator, PublicKey, decode_binary, encode_binary
+from bwc.keys import DEFAULT_SUITE, LocalOperator, PublicKey, decode_binary, encode_binary
 
-_FILE_FORMAT = "bwc.operator-key/1"
+_FILE_FORMAT = "bwc.operator-key/1"  # Ed25519 and X-Wing
+_FILE_FORMAT_2 = "bwc.operator-key/2"  # as its verify_key and recipient say
 _FILE_MOST_BYTES = 65536
 
 
@@ -53,7 +54,7 @@ def save_operator(
     cost = cost or PassphraseCost()
     salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
     head: dict[str, Json] = {
-        "format": _FILE_FORMAT,
+        "format": _format_of(operator.alg, operator.recipient.suite),
         "kdf": {
             "lanes": cost.lanes,
             "memory_kib": cost.memory_kib,
@@ -85,7 +86,10 @@ def load_operator(path: Path, passphrase: bytes | bytearray) -> LocalOperator:
             raise ValueError("neither salt nor nonce has its length")
         key = cost.key(passphrase, salt)
         seeds = bytearray(AESGCM(key).decrypt(nonce, sealed, canonical(head)))
-        found = LocalOperator(head["name"], seeds[:SEED_BYTES], seeds[SEED_BYTES:])
+        alg, suite = head["verify_key"]["alg"], head["recipient"]["suite"]
+        if head["format"] != _format_of(alg, suite):
+            raise ValueError("the format does not fit the keys")
+        found = LocalOperator.of_seeds(head["name"], seeds, alg=alg, suite=suite)
     except InvalidTag:
         raise KeyUnavailable(f"the passphrase does not open {path}") from None
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
@@ -93,6 +97,10 @@ def load_operator(path: Path, passphrase: bytes | bytearray) -> LocalOperator:
     if PublicKey.from_json(head["verify_key"]) != found.verify_key or head["recipient"] != found.recipient.to_json():
         raise IntegrityError(f"{path} names other public keys than the ones it holds")
     return found
+
+
+def _format_of(alg: str, suite: str) -> str:
+    return _FILE_FORMAT if (alg, suite) == ("ed25519", DEFAULT_SUITE) else _FILE_FORMAT_2
 
 
 def _write_private(path: Path, data: bytes) -> None:
@@ -125,6 +133,6 @@ def _read_key_file(path: Path) -> dict[str, Any]:
         raise KeyUnavailable(f"there is no operator key at {path}", "bwc key new NAME") from None
     except OSError as error:
         raise KeyUnavailable(f"cannot read {path}: {error.strerror}") from error
-    if not isinstance(value, dict) or value.get("format") != _FILE_FORMAT:
+    if not isinstance(value, dict) or value.get("format") not in (_FILE_FORMAT, _FILE_FORMAT_2):
         raise IntegrityError(f"{path} is not an operator key file")
     return value

@@ -13,18 +13,27 @@ from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
 from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives import hpke
-from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
+from cryptography.hazmat.primitives import hashes, hpke
+from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bwc import paperkey
 from bwc.canonical import Json
-from bwc.curves import HpkePrivate, check_signature_key, load_recipient, suite_named, verify_signature
+from bwc.curves import P256_ORDER, HpkePrivate, check_signature_key, load_recipient, suite_named, verify_signature
 from bwc.errors import IntegrityError, KeyUnavailable, ProofInvalid, SealBroken, UsageError
 from bwc.evidence import KeyId
 
 DEFAULT_SUITE = "MLKEM768_X25519-HKDF-SHA256-AES-256-GCM"
+FIPS_SUITE = "P384-HKDF-SHA384-AES-256-GCM"
 SEED_BYTES = 32
+# What an operator may hold: signature algorithms and HPKE suites, with the length of their private bytes
+SECRET_BYTES = {"ed25519": 32, "p256": 32, DEFAULT_SUITE: 32, "P256-HKDF-SHA256-AES-256-GCM": 32, FIPS_SUITE: 48}
+_CURVES: dict[str, ec.EllipticCurve] = {
+    "P256-HKDF-SHA256-AES-256-GCM": ec.SECP256R1(),
+    FIPS_SUITE: ec.SECP384R1(),
+}
 
 
 def key_id_of(alg: str, raw: bytes) -> KeyId:
@@ -94,6 +103,25 @@ class PublicKey:
         if name != found.key_id:
             raise ProofInvalid(f"key {name} does not match its bytes")
         return found
+
+
+class P256Signer:
+    """A P-256 signing key made from its private scalar, 32 bytes big-endian."""
+
+    alg = "p256"
+
+    def __init__(self, scalar: bytes | bytearray) -> None:
+        self._private = _ec_private(ec.SECP256R1(), scalar)
+        self.public = _point(self._private)
+        self.key_id = key_id_of(self.alg, self.public)
+
+    @property
+    def verify_key(self) -> PublicKey:
+        return PublicKey(self.alg, self.public)
+
+    def sign(self, message: bytes) -> bytes:
+        # RFC 6979: no random number of this machine can give the key away
+        return p256_signature(self._private.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
 
 
 class SeedSigner:
@@ -176,6 +204,8 @@ class Operator(Signer, Unwrapper, Protocol):
 
     @property
     def name(self) -> str: ...
+    @property
+    def recipient(self) -> Recipient: ...
 
 
 def wrap_to(recipient: Recipient, secret: bytes | bytearray, info: bytes) -> Wrapped:
@@ -201,6 +231,17 @@ class Identity:
         public = pq.public_key().public_bytes_raw() + classic.public_key().public_bytes_raw()
         return cls(DEFAULT_SUITE, hpke.MLKEM768X25519PrivateKey(pq, classic), public)
 
+    @classmethod
+    def of(cls, suite: str, secret: bytes | bytearray) -> "Identity":
+        """The identity of `suite` from its private bytes: a seed (X-Wing), a scalar (the curves)."""
+        if suite == DEFAULT_SUITE:
+            return Identity.from_seed(secret)
+        curve = _CURVES.get(suite)
+        if curve is None:
+            raise UsageError(f"no operator has a key of {suite}", "one of " + ", ".join(SECRET_BYTES))
+        private = _ec_private(curve, secret)
+        return cls(suite, private, _point(private))
+
     @property
     def recipient_id(self) -> KeyId:
         return self.recipient.recipient_id
@@ -218,24 +259,38 @@ class Identity:
 
 
 class LocalOperator:
-    """An operator whose seeds are in this process: Ed25519 and X-Wing, 32 bytes each."""
+    """An operator whose private keys are in this process: by default Ed25519 and X-Wing, from 32-byte seeds."""
 
-    alg = "ed25519"
-
-    def __init__(self, name: str, sign_seed: bytes | bytearray, unwrap_seed: bytes | bytearray) -> None:
+    def __init__(
+        self,
+        name: str,
+        sign_seed: bytes | bytearray,
+        unwrap_seed: bytes | bytearray,
+        *,
+        alg: str = "ed25519",
+        suite: str = DEFAULT_SUITE,
+    ) -> None:
         if not name or len(name) > 64 or not name.isprintable():
             raise UsageError("an operator needs a printable name of at most 64 characters")
+        if alg not in SECRET_BYTES or suite not in SECRET_BYTES:
+            raise UsageError(f"no operator has keys of {alg} and {suite}")
         self.name = name
-        self._seeds = bytearray(_seed(sign_seed)) + _seed(unwrap_seed)
-        self._signer = SeedSigner(sign_seed)
-        self._identity = Identity.from_seed(unwrap_seed)
-        self.key_id, self.public = self._signer.key_id, self._signer.public
+        self._seeds = bytearray(sign_seed) + unwrap_seed
+        self._signer = P256Signer(sign_seed) if alg == P256Signer.alg else SeedSigner(sign_seed)
+        self._identity = Identity.of(suite, unwrap_seed)
+        self.alg, self.key_id, self.public = self._signer.alg, self._signer.key_id, self._signer.public
         self.recipient, self.recipient_id = self._identity.recipient, self._identity.recipient_id
         self.verify_key = self._signer.verify_key
 
     @classmethod
-    def generate(cls, name: str) -> "LocalOperator":
-        return cls(name, secrets.token_bytes(SEED_BYTES), secrets.token_bytes(SEED_BYTES))
+    def generate(cls, name: str, *, alg: str = "ed25519", suite: str = DEFAULT_SUITE) -> "LocalOperator":
+        return cls(name, _fresh(alg), _fresh(suite), alg=alg, suite=suite)
+
+    @classmethod
+    def of_seeds(cls, name: str, seeds: bytes | bytearray, *, alg: str, suite: str) -> "LocalOperator":
+        """The operator of what `seeds` gave. Raises `UsageError`, `KeyUnavailable` for anything else."""
+        cut = SECRET_BYTES.get(alg, 0)
+        return cls(name, seeds[:cut], seeds[cut:], alg=alg, suite=suite)
 
     def sign(self, message: bytes) -> bytes:
         return self._signer.sign(message)
@@ -244,7 +299,7 @@ class LocalOperator:
         return self._identity.unwrap(wrapped, info)
 
     def seeds(self) -> bytearray:
-        """A copy of both seeds (64 bytes, signing first), for the passphrase file and the agent only."""
+        """A copy of both private keys, signing first, for the key file and the agent only."""
         return bytearray(self._seeds)
 
 
@@ -263,6 +318,34 @@ class RecoveryKey(Identity):
 
 
 # --- small parsing ---------------------------------------------------------------------------------------
+
+
+def p256_signature(der: bytes) -> bytes:
+    """r ‖ s, 64 bytes with the lower s, of a DER signature by a P-256 key."""
+    r, s = decode_dss_signature(der)
+    return r.to_bytes(32, "big") + min(s, P256_ORDER - s).to_bytes(32, "big")
+
+
+def _ec_private(curve: ec.EllipticCurve, scalar: bytes | bytearray) -> ec.EllipticCurvePrivateKey:
+    size = (curve.key_size + 7) // 8
+    try:
+        if len(scalar) != size:
+            raise ValueError("wrong length")
+        return ec.derive_private_key(int.from_bytes(scalar, "big"), curve)
+    except ValueError:
+        raise KeyUnavailable(f"a private key on {curve.name} is a number below its order, {size} bytes") from None
+
+
+def _point(private: ec.EllipticCurvePrivateKey) -> bytes:
+    return private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+
+
+def _fresh(kind: str) -> bytes:
+    curve = ec.SECP256R1() if kind == P256Signer.alg else _CURVES.get(kind)
+    if curve is None:
+        return secrets.token_bytes(SEED_BYTES)
+    number: int = ec.generate_private_key(curve).private_numbers().private_value
+    return number.to_bytes(SECRET_BYTES[kind], "big")
 
 
 def _seed(seed: bytes | bytearray) -> bytes | bytearray:

@@ -27,6 +27,7 @@ _ANY = frozenset(Role)
 MAY: dict[EventKind, frozenset[Role]] = {
     EventKind.VAULT_CREATED: frozenset({_M}),
     EventKind.KEY_ENROLLED: frozenset({_M}),
+    EventKind.KEY_ROTATED: _ANY,  # of one's own key only, to the same roles
     EventKind.KEY_REVOKED: frozenset({_M}),
     EventKind.RECIPIENT_ADDED: frozenset({_M}),
     EventKind.POLICY_SET: frozenset({_M}),

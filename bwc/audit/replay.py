@@ -23,6 +23,7 @@ _OUTCOMES = {
     EventKind.ACT_FAILED: Outcome.FAILED,
     EventKind.VAULT_CREATED: Outcome.OK,
     EventKind.KEY_ENROLLED: Outcome.OK,
+    EventKind.KEY_ROTATED: Outcome.OK,
     EventKind.KEY_REVOKED: Outcome.OK,
     EventKind.RECIPIENT_ADDED: Outcome.OK,
     EventKind.POLICY_SET: Outcome.OK,
@@ -86,6 +87,7 @@ class Replay:
         self._effects: dict[EventKind, Callable[[Entry], None]] = {
             EventKind.VAULT_CREATED: self._created,
             EventKind.KEY_ENROLLED: self._enrolled,
+            EventKind.KEY_ROTATED: self._rotated,
             EventKind.KEY_REVOKED: self._revoked,
             EventKind.POLICY_SET: self._policy,
             EventKind.COPY_RENDERED: self._rendered,
@@ -110,7 +112,8 @@ class Replay:
         try:
             if kind is EventKind.VAULT_CREATED:
                 self._created(entry)
-            signed = self._check_signatures(entry, where)
+            newcomer = _newcomer(entry) if kind is EventKind.KEY_ROTATED else None
+            signed = self._check_signatures(entry, where, newcomer)
         except IntegrityError as error:
             self._findings.refused(6, error, where)
             return
@@ -121,9 +124,11 @@ class Replay:
 
     # --- step 6 ------------------------------------------------------------------------------------------
 
-    def _check_signatures(self, entry: Entry, where: str) -> bool:
+    def _check_signatures(self, entry: Entry, where: str, newcomer: PublicKey | None) -> bool:
         signed = True
         for name in entry.signers:
+            if newcomer is not None and name == newcomer.key_id != entry.actor:
+                continue  # it is enrolled by this very entry; its signature shows that somebody holds it
             by = self.standing.keys.get(name)
             if by is None:
                 self._findings.bad(6, f"key {name} is not enrolled", where, ProofInvalid)
@@ -134,7 +139,8 @@ class Replay:
         if signed and self._signatures:
             message = entry.message
             for signature in entry.signatures:
-                key = self.standing.keys[signature.key].key
+                fresh = newcomer is not None and signature.key == newcomer.key_id
+                key = newcomer if newcomer and fresh else self.standing.keys[signature.key].key
                 if signature.alg != key.alg:
                     raise ProofInvalid(f"key {signature.key} is {key.alg}, its signature says {signature.alg}")
                 key.verify(message, signature.signature)
@@ -195,6 +201,19 @@ class Replay:
         roles = frozenset(_role(one) for one in _member(operator, "roles", list))
         self.standing.keys[key.key_id] = Enrolled(key, roles, person, entry.seq)
 
+    def _rotated(self, entry: Entry) -> None:
+        """A person's own key gives way to another, which signs too and gets the same roles, no more."""
+        operator = _member(entry.facts, "operator", dict)
+        old = self.standing.keys[entry.actor]
+        if entry.signers != (entry.actor, operator.get("key")) or operator.get("replaces") != entry.actor:
+            raise IntegrityError("key.rotated is signed by the old key, then the new one, and replaces the old one")
+        if operator["key"] in self.standing.keys:
+            raise IntegrityError(f"key {operator['key']} was enrolled before and replaces nothing")
+        if frozenset(_role(one) for one in _member(operator, "roles", list)) != old.roles:
+            raise IntegrityError("key.rotated gives other roles than the old key had")
+        self._enrol(entry, None)
+        old.revoked = entry.seq
+
     def _revoked(self, entry: Entry) -> None:
         name = _text(entry.facts, "key")
         known = self.standing.keys.get(name)
@@ -252,6 +271,10 @@ class Replay:
 @lru_cache(maxsize=1000)
 def _may(roles: frozenset[Role], kind: EventKind) -> bool:
     return may(roles, kind)
+
+
+def _newcomer(entry: Entry) -> PublicKey:
+    return PublicKey.from_json(_member(entry.facts, "operator", dict))
 
 
 def _names(roles: Iterable[Role]) -> str:

@@ -110,7 +110,7 @@ def _check_place(facts: ProvenFacts, entry: Entry) -> None:
 
 
 _KINDS: Mapping[str, Iterable[str]] = {
-    "enrolment": (EventKind.VAULT_CREATED, EventKind.KEY_ENROLLED),
+    "enrolment": (EventKind.VAULT_CREATED, EventKind.KEY_ENROLLED, EventKind.KEY_ROTATED),
     "approval": (EventKind.COPY_APPROVED,),
 }
 
@@ -141,6 +141,11 @@ def _check_act(entry: Entry, roles: dict[str, frozenset[Role]], release: Release
     if entry.kind == EventKind.KEY_ENROLLED:
         key, held = _enrolled(entry)
         roles[key.key_id] = held
+    elif entry.kind == EventKind.KEY_ROTATED:
+        key, held = _enrolled(entry)
+        if entry.signers != (entry.actor, key.key_id) or held != roles[entry.actor]:
+            raise ProofInvalid(f"entry {entry.seq} is not one person's step from a key to the next")
+        roles[key.key_id] = roles.pop(entry.actor)
     elif entry.item != release.item or not any(_approves(entry, copy) for copy in release.copies):
         raise ProofInvalid(f"entry {entry.seq} approves another copy than the ones released")
 

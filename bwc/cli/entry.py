@@ -30,15 +30,15 @@ class Entry:
     operator: str | None
 
     @contextmanager
-    def house(self, *, locked: bool = False) -> Iterator["House"]:
-        """The vault, entered with the operator's key; with `locked`, without one, to read what needs none.
+    def house(self, *, locked: bool = False, person: "Operator | None" = None) -> Iterator["House"]:
+        """The vault, entered with the operator's key (`person`, if it is loaded); `locked`: without one, to read.
 
         On leaving, what was recorded is published (tiles, checkpoint) before the person is told.
         """
         from bwc.custody.house import House
 
         places = find_vault(self.vault)
-        house = House.enter(places, None if locked else self.person())
+        house = House.enter(places, None if locked else person or self.person())
         try:
             with house:
                 yield house

@@ -1,17 +1,18 @@
 """bwc unlock, lock and key: the operator's keys and the agent that holds them."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from bwc.cli.entry import Entry, command, key_file, key_folder, passphrase
+from bwc.cli.keychange import SUITES, key_rewrap, key_rotate, kinds_of_key, recovery_from
 from bwc.cli.terminal import table
 from bwc.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from bwc.custody.house import House
-    from bwc.keys import RecoveryKey
 
 
 @command(
@@ -49,7 +50,7 @@ def lock(entry: Entry) -> None:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def key() -> None:
-    """Operator keys: make one, list those enrolled, enrol or revoke one.
+    """Operator keys: make one, list those enrolled, enrol, change or revoke one.
 
     \b
     Examples:
@@ -61,13 +62,14 @@ def key() -> None:
 @command(
     """
     bwc key new mchen
-    bwc key new front-desk --out /media/usb/front-desk.pub
+    bwc key new front-desk --out /media/usb/front-desk.pub --suite p384
     """,
     name="new",
 )
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the public half goes (default NAME.pub).")
-def key_new(entry: Entry, name: str, *, out: Path | None) -> None:
+@kinds_of_key
+def key_new(entry: Entry, name: str, *, out: Path | None, signing: str, suite: str) -> None:
     """Make an operator key for NAME on this computer, and a public file for the administrator to enrol."""
     from bwc.enrolment import OperatorPublic
     from bwc.keyfile import save_operator
@@ -81,7 +83,7 @@ def key_new(entry: Entry, name: str, *, out: Path | None) -> None:
     path = key_folder() / f"{name}.key"
     if path.exists():
         raise UsageError(f"a key named {name} exists in {key_folder()}", "choose another name")
-    operator = LocalOperator.generate(name)
+    operator = LocalOperator.generate(name, alg=signing, suite=SUITES[suite])
     save_operator(path, operator, passphrase(f"new passphrase for {name}", confirm=True))
     person = OperatorPublic(name=name, key=operator.verify_key, recipient=operator.recipient)
     public.write_bytes(person.document())
@@ -153,7 +155,7 @@ def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...], recovery_fi
     if not public.is_file():
         raise NotFound(f"{public} is not a file", "bwc key new NAME makes it")
     person = OperatorPublic.parse(public.read_bytes())
-    recovery = _recovery(recovery_file)
+    recovery = recovery_from(recovery_file)
     with entry.house() as house:
         rewrapped = house.enrol(person, roles=roles, recovery=recovery)
         if "records" in roles:
@@ -166,21 +168,30 @@ def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...], recovery_fi
 
 @command(
     """
-    bwc key revoke 3f9a21c07b11
     bwc key revoke mchen --note "left the agency"
+    bwc key revoke 3f9a21c07b11 --compromised-since 2026-11-20T18:00
     """,
     name="revoke",
 )
 @click.argument("who")
 @click.option("--note", default="", help="Why; kept in the private body of the event.")
 @click.option(
+    "--compromised-since",
+    metavar="TIME",
+    help="When it came into other hands, like 2026-11-20T18:00 (UTC unless it says otherwise).",
+)
+@click.option(
     "--recovery-file", type=click.Path(path_type=Path), help="The recovery key, when you cannot open footage."
 )
-def key_revoke(entry: Entry, who: str, *, note: str, recovery_file: Path | None) -> None:
-    """Revoke the key WHO (a name or the first digits of its id): what it signed before stands."""
-    recovery = _recovery(recovery_file)
+def key_revoke(entry: Entry, who: str, *, note: str, compromised_since: str | None, recovery_file: Path | None) -> None:
+    """Revoke the key WHO (a name or the first digits of its id): what it signed before stands.
+
+    With --compromised-since, verification flags what it signed from that time on.
+    """
+    recovery = recovery_from(recovery_file)
+    since = _moment(compromised_since) if compromised_since else None
     with entry.house() as house:
-        key_id, rewrapped = house.revoke(who, note=note, recovery=recovery)
+        key_id, rewrapped = house.revoke(who, note=note, compromised_from=since, recovery=recovery)
         _warn(entry, house, rewrapped, recovery)
     entry.terminal.result(
         {"key": key_id, "revoked": True, "envelopes_rewrapped": rewrapped},
@@ -188,10 +199,15 @@ def key_revoke(entry: Entry, who: str, *, note: str, recovery_file: Path | None)
     )
 
 
-def _recovery(path: Path | None) -> "RecoveryKey | None":
-    from bwc.keys import RecoveryKey
-
-    return RecoveryKey.parse(path.read_text(encoding="utf-8").strip()) if path else None
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no time", "like 2026-11-20 or 2026-11-20T18:00+01:00") from None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    if found > datetime.now(UTC):
+        raise UsageError(f"{text} is yet to come", "the time from which the key may have been in other hands")
+    return found
 
 
 def _warn(entry: Entry, house: "House", rewrapped: int, recovery: object) -> None:
@@ -201,5 +217,5 @@ def _warn(entry: Entry, house: "House", rewrapped: int, recovery: object) -> Non
         entry.terminal.say("      a records officer who enrols or revokes a key, or --recovery-file, renews them")
 
 
-for _one in (key_new, key_list, key_enrol, key_revoke):
+for _one in (key_new, key_list, key_enrol, key_rotate, key_revoke, key_rewrap):
     key.add_command(_one)

@@ -20,7 +20,7 @@ from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_signer, open_log_key
 from bwc.errors import BwcError, Disposed, NotAllowed, PolicyRefuses, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId, Outcome, SealedObject
-from bwc.keys import Operator, Recipient, SeedSigner
+from bwc.keys import Operator, Recipient, SeedSigner, Signer
 from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Role, may
 from bwc.storage.body import seal_body
 from bwc.storage.projection import has_effect
@@ -148,7 +148,9 @@ class Acting(Reading):
         *,
         founding: Sequence[Recipient] = (),
         first: Callable[[], None] | None = None,
+        also: Sequence[Signer] = (),
     ) -> list[Entry]:
+        """Record `drafts`, signed by who acts and `also` by others."""
         self._check_mark()
         readers = founding or (self._body_readers() if any(draft.private for draft in drafts) else ())
         bodies = [
@@ -170,7 +172,7 @@ class Acting(Reading):
                 for _, data in bodies:
                     if data:  # one sync for event and body, which goes to its shelf when the event is published
                         self._catalog.add_waiting_body(sha256_hex(data), data)
-                entries = self._log.append_all(self._catalog, placed, [self.person], self._clock)
+                entries = self._log.append_all(self._catalog, placed, [self.person, *also], self._clock)
                 for draft, entry in zip(drafts, entries, strict=True):
                     if has_effect(draft):
                         self._catalog.project(entry.event, draft.private)

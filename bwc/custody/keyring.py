@@ -1,49 +1,98 @@
 """Acts on keys and policy: enrol, revoke, set what holds. What is held then gets its new readers (`rewrapping`)."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from bwc.canonical import Json
 from bwc.custody.reading import LOG_KEY
 from bwc.custody.rewrapping import Rewrapping
 from bwc.enrolment import OperatorPublic, open_log_key, wrap_log_key
-from bwc.errors import NotFound, UsageError
-from bwc.evidence import EventKind, KeyId
-from bwc.keys import Unwrapper
-from bwc.roles import FOOTAGE_READERS, Policy, Role
+from bwc.errors import KeyUnavailable, NotFound, UsageError
+from bwc.evidence import EventDraft, EventKind, KeyId, utc_text
+from bwc.keys import Operator, PublicKey, Unwrapper
+from bwc.roles import BODY_READERS, FOOTAGE_READERS, Policy, Role
+
+READERS = FOOTAGE_READERS | BODY_READERS
 
 
 class Keyring(Rewrapping):
     """Who may sign and open from now on."""
 
     def enrol(self, person: OperatorPublic, *, roles: Sequence[str], recovery: Unwrapper | None = None) -> int:
-        """`key.enrolled`; the log key is wrapped to the newcomer, and envelopes when they may read footage.
+        """`key.enrolled`; the log key is wrapped to the newcomer, and what is held when they may read it.
 
         `recovery` opens the envelopes when no key of this operator does. How many envelopes were wrapped anew.
         """
         self._require(EventKind.KEY_ENROLLED)
+        self._check_recovery(recovery)
         self.act(EventKind.KEY_ENROLLED, None, {"operator": person.facts(roles)}, {"name": person.name})
-        self._rewrap_log_key()
-        return self.rewrap(recovery) if FOOTAGE_READERS & {Role(role) for role in roles} else 0
+        self._rewrap_log_key(self.person)
+        return self.rewrap(recovery) if READERS & {Role(role) for role in roles} else 0
 
-    def revoke(self, who: str, *, note: str, recovery: Unwrapper | None = None) -> tuple[KeyId, int]:
+    def rotate(self, new: Operator) -> int:
+        """`key.rotated`: this operator's key gives way to `new`, which signs too and acts from here on.
+
+        The same person with the same roles; everything the old key opens is given to the new one (`finish_rotation`).
+        How many envelopes were wrapped anew. Raises `NotAllowed` when the old key is not enrolled.
+        """
+        self._require(EventKind.KEY_ROTATED)
+        old = self.person
+        if new.key_id in {row.key_id for row in self.operators()}:
+            raise UsageError(f"key {new.key_id} is enrolled already", "bwc key list")
+        public = OperatorPublic(name=new.name, key=PublicKey(new.alg, new.public), recipient=new.recipient)
+        facts = public.facts(sorted(role.value for role in self.roles())) | {"replaces": old.key_id}
+        draft = EventDraft(kind=EventKind.KEY_ROTATED, facts={"operator": facts}, private={"name": new.name})
+        self._record([draft], also=[new])
+        self.operator = new
+        return self.finish_rotation(old)
+
+    def finish_rotation(self, old: Unwrapper) -> int:
+        """Give what only `old` opens to the key that replaced it; done again, it does what is still left."""
+        self._rewrap_log_key(old)
+        return self.rewrap(old)
+
+    def rewrap_now(self, recovery: Unwrapper | None = None) -> int:
+        """`rewrap`, asked for by a person: refused where their role does not permit it. How many envelopes."""
+        self._require(EventKind.ITEM_REWRAPPED)
+        self._check_recovery(recovery)
+        return self.rewrap(recovery)
+
+    def revoke(
+        self, who: str, *, note: str, compromised_from: datetime | None = None, recovery: Unwrapper | None = None
+    ) -> tuple[KeyId, int]:
         """`key.revoked`: what the key signed before stands; it is taken off the log key and every envelope.
 
-        Envelopes are wrapped anew by whoever can open them: this operator, or the holder of the `recovery` key.
+        What it signed from `compromised_from` on is flagged by verification. Envelopes are wrapped anew by whoever
+        can open them: this operator, or the holder of the `recovery` key.
         """
+        self._check_recovery(recovery)
         matches = [row for row in self.operators() if row.is_active and (row.name == who or row.key_id.startswith(who))]
         if len(matches) != 1:
             raise NotFound(f"{'no' if not matches else 'more than one'} enrolled key is {who}", "bwc key list")
         if matches[0].key_id == self.person.key_id:
-            raise UsageError("you cannot revoke the key you are signing with", "another administrator does it")
-        self.act(EventKind.KEY_REVOKED, None, {"key": matches[0].key_id}, {"note": note})
-        self._rewrap_log_key()
+            hint = "another administrator does it; to change your own: bwc key rotate"
+            raise UsageError("you cannot revoke the key you are signing with", hint)
+        facts: dict[str, Json] = {"key": matches[0].key_id}
+        if compromised_from is not None:
+            facts["compromised_from"] = utc_text(compromised_from)
+        self.act(EventKind.KEY_REVOKED, None, facts, {"note": note})
+        self._rewrap_log_key(self.person)
         return KeyId(matches[0].key_id), self.rewrap(recovery)
 
     def set_policy(self, policy: Policy) -> None:
         """`policy.set`."""
         self.act(EventKind.POLICY_SET, None, {"policy": policy.to_json()}, {})
 
-    def _rewrap_log_key(self) -> None:
+    def _check_recovery(self, recovery: Unwrapper | None) -> None:
+        known = {row.recipient.recipient_id for row in self._catalog.recipients()}
+        if recovery is not None and recovery.recipient_id not in known:
+            raise KeyUnavailable("this recovery key is not of this vault", "look for the paper with its date")
+
+    def _rewrap_log_key(self, opener: Unwrapper) -> None:
         file = self.log_key_file()
         signers = [row.recipient for row in self.operators() if row.is_active]
-        seed = open_log_key(file, self.person)
+        try:
+            seed = open_log_key(file, self.person)
+        except KeyUnavailable:  # this operator's key is new, and another's was wrapped to
+            seed = open_log_key(file, opener)
         self._disk.replace(LOG_KEY, wrap_log_key(seed, log=self.log_origin, vkey=self.vkey, recipients=signers))

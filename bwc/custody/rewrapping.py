@@ -7,35 +7,39 @@ envelopes are left that nothing names or nothing names any more: the latter are 
 from collections.abc import Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 
+from bwc.audit.event import parse_entry
 from bwc.canonical import Json
 from bwc.custody.acting import Acting
-from bwc.errors import IntegrityError
-from bwc.evidence import EventDraft, EventKind, ItemId, SealedObject
+from bwc.errors import IntegrityError, KeyUnavailable
+from bwc.evidence import EventDraft, EventKind, ItemId, KeyId, SealedObject
 from bwc.keys import Recipient, Unwrapper
-from bwc.roles import FOOTAGE_READERS
+from bwc.roles import BODY_READERS, FOOTAGE_READERS, may
 
+_BODIES_TOGETHER = 300  # an entry has at most 65,535 bytes, each of these takes 136
 _TOGETHER = 500  # items recorded in one transaction: 3 s of work that other writers wait for at most
 # A sync waits for the device, not for us: 32 at once reach 1,500 /s on a busy disk, one by one 160 (2026-11)
 _AT_ONCE = 32
 
 
 class Rewrapping(Acting):
-    """Envelopes that name exactly today's readers."""
+    """Envelopes and private bodies that name exactly today's readers."""
 
-    def rewrap(self, recovery: Unwrapper | None = None) -> int:
-        """`item.rewrapped` for every item whose envelopes do not name exactly today's readers. How many envelopes.
+    def rewrap(self, opener: Unwrapper | None = None) -> int:
+        """`item.rewrapped` for what does not name exactly today's readers. How many envelopes.
 
-        They are opened by the `recovery` key or, without one, this operator; 0 when neither can.
+        It is opened by `opener` (a recovery key, a key that gives way to another) or, without one, by this operator;
+        what that does not open stays as it is. 0 also when this operator's role permits no rewrapping.
         """
-        readers = self._readers(FOOTAGE_READERS)
-        opener = recovery or self.person
-        if opener.recipient_id not in {one.recipient_id for one in readers}:
+        if not may(self.roles(), EventKind.ITEM_REWRAPPED):
             return 0
+        readers = self._readers(FOOTAGE_READERS)
+        reads = opener is not None or self.person.recipient_id in {one.recipient_id for one in readers}
         count = 0
-        items = [row.item_id for row in self.items()]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
+            items = [row.item_id for row in self.items() if reads and self.tombstone(row.item_id) is None]
             for start in range(0, len(items), _TOGETHER):
-                count += self._rewrap_some(items[start : start + _TOGETHER], readers, opener, pool)
+                count += self._rewrap_some(items[start : start + _TOGETHER], readers, opener or self.person, pool)
+            self._rewrap_bodies(opener or self.person, pool)
             self._erase_replaced(pool)
         return count
 
@@ -62,13 +66,37 @@ class Rewrapping(Acting):
     ) -> tuple[SealedObject, bytes] | None:
         try:
             return self._vault.rewrapped(one, readers, opener)
+        except KeyUnavailable:
+            return None
         except IntegrityError:  # another process may have rewrapped it meanwhile
             return self._as_named_now(one.object_id, lambda sealed: self._vault.rewrapped(sealed, readers, opener))
 
+    def _rewrap_bodies(self, opener: Unwrapper, pool: Executor) -> None:
+        """Private bodies get today's readers, and whoever acted stays one of them, under the key they have now."""
+        self.publish()  # bodies of events that are not published yet are not on their shelf
+        readers = self._readers(BODY_READERS)
+        now = {self.person_of(row.key_id): row.recipient for row in self.operators() if row.is_active}
+        of = {row.key_id: now.get(self.person_of(row.key_id)) for row in self.operators()}
+        known = self._catalog.bodies()
+        for start in range(0, len(known), _BODIES_TOGETHER):
+            files: dict[str, bytes] = {}
+            for commit, file, seq in known[start : start + _BODIES_TOGETHER]:
+                actor = of.get(KeyId(parse_entry(self.entry(seq)).actor))
+                wanted = {one.recipient_id: one for one in [*readers, *([actor] if actor else [])]}
+                data = self._vault.rewrapped_body(file, list(wanted.values()), opener)
+                if data is not None:
+                    files[commit] = data
+            if files:
+                written = dict(zip(files, pool.map(self._vault.put_body, files.values()), strict=True))
+                self.act(EventKind.ITEM_REWRAPPED, None, {"bodies": written, "envelopes": 0}, {})
+
     def _erase_replaced(self, pool: Executor) -> None:
-        """Erase the envelopes that no object has any more."""
-        replaced = [one for one in self._catalog.replaced_envelopes() if self._vault.has_envelope(one)]
-        if replaced:
+        """Erase the envelopes and bodies that nothing has any more."""
+        envelopes = [one for one in self._catalog.replaced_envelopes() if self._vault.has_envelope(one)]
+        bodies = [one for one in self._catalog.replaced_bodies() if self._vault.has_body(one)]
+        if envelopes or bodies:
             self.publish()  # a verifier reads what is published, and must find what that names
-        for _ in pool.map(self._vault.erase_envelope, replaced):
+        for _ in pool.map(self._vault.erase_envelope, envelopes):
+            pass
+        for _ in pool.map(self._vault.erase_body, bodies):
             pass

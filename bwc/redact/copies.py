@@ -307,8 +307,9 @@ def _ready(house: House, state: PlanState) -> Releasable:
 
 
 def _missing(house: House, state: PlanState, copy_sha256: str) -> int:
-    approvers = {row.actor for row in house.approvals(copy_sha256)}
-    return approvals_missing(house.policy, approvers=approvers, renderer=_copy(house, state).actor)
+    approvers = {house.person_of(row.actor) for row in house.approvals(copy_sha256)}
+    renderer = house.person_of(_copy(house, state).actor)
+    return approvals_missing(house.policy, approvers=approvers, renderer=renderer)
 
 
 def _widened(boxes: dict[int, tuple[int, int, int, int]], plan: RedactionPlan) -> dict[int, tuple[int, int, int, int]]:

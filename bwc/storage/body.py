@@ -129,6 +129,14 @@ def add_body_recipients(data: bytes, unwrapper: Unwrapper, recipients: Sequence[
     return _replaced(sealed, sealed.ciphertext, [*sealed.wraps, *made]).to_bytes()
 
 
+def reseal_body(sealed: SealedBody, unwrapper: Unwrapper, recipients: Sequence[Recipient]) -> bytes:
+    """The body sealed to exactly `recipients`; its commitment stays, every wrap is made anew."""
+    key = _unwrap(sealed, unwrapper)
+    made = [wrap_to(recipient, key, sealed.info(recipient.recipient_id)) for recipient in recipients]
+    key[:] = bytes(len(key))
+    return _replaced(sealed, sealed.ciphertext, made).to_bytes()
+
+
 def _unwrap(sealed: SealedBody, unwrapper: Unwrapper) -> bytearray:
     wrapped = wrap_for(sealed.wraps, unwrapper, f"body {sealed.commit}")
     return bytearray(unwrapper.unwrap(wrapped, sealed.info(wrapped.recipient)))

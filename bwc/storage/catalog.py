@@ -282,6 +282,15 @@ class Catalog:
         found = self._db.read("SELECT file FROM bodies WHERE body = ?", (commit,))
         return found[0]["file"] if found else None
 
+    def bodies(self) -> list[tuple[str, str, int]]:
+        """Every private body: its commitment, the digest of its file now, and the entry that brought it."""
+        return [(row["body"], row["file"], row["seq"]) for row in self._db.read("SELECT * FROM bodies ORDER BY seq")]
+
+    def replaced_bodies(self) -> list[str]:
+        """Digests of files that some private body had once and none has now."""
+        rows = self._db.read("SELECT envelope FROM replaced WHERE envelope NOT IN (SELECT file FROM bodies)")
+        return [row["envelope"] for row in rows]
+
     def replaced_envelopes(self) -> list[str]:
         """Digests of envelopes that some object had once and none has now."""
         rows = self._db.read("SELECT envelope FROM replaced WHERE envelope NOT IN (SELECT envelope FROM objects)")

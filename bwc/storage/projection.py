@@ -195,6 +195,9 @@ def _tagged(act: Act) -> Iterator[Change]:
 def _rewrapped(act: Act) -> Iterator[Change]:
     # the envelopes are in the entry's objects, as always
     for commit, file in act.facts.get("bodies", {}).items():
+        yield Change(
+            "INSERT OR IGNORE INTO replaced SELECT file FROM bodies WHERE body = ? AND file <> ?", (commit, file)
+        )
         yield Change("UPDATE bodies SET file = ? WHERE body = ?", (file, commit))
 
 
@@ -313,6 +316,11 @@ def _enrolled(act: Act) -> Iterator[Change]:
     )
 
 
+def _rotated(act: Act) -> Iterator[Change]:
+    yield from _enrolled(act)
+    yield Change("UPDATE operators SET revoked = ? WHERE key = ?", (act.seq, act.actor))
+
+
 def _revoked(act: Act) -> Iterator[Change]:
     yield Change("UPDATE operators SET revoked = ? WHERE key = ?", (act.seq, act.facts["key"]))
 
@@ -332,6 +340,7 @@ def _policy(act: Act) -> Iterator[Change]:
 _EFFECTS: dict[str, Callable[[Act], Iterator[Change]]] = {
     EventKind.VAULT_CREATED: _created,
     EventKind.KEY_ENROLLED: _enrolled,
+    EventKind.KEY_ROTATED: _rotated,
     EventKind.KEY_REVOKED: _revoked,
     EventKind.RECIPIENT_ADDED: _recipient,
     EventKind.POLICY_SET: _policy,

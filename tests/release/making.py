@@ -20,6 +20,7 @@ from bwc.release.package import Copy, Prepared, ReleaseFacts, finish, new_releas
 from bwc.release.provenance import gather
 from tests.audit.logs import CLERK, ITEM, LOG_KEY, ORIGIN, SECOND, VKEY, House
 
+ENROLS = (EventKind.VAULT_CREATED, EventKind.KEY_ENROLLED, EventKind.KEY_ROTATED)
 MADE_AT = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 AGENCY = "Springfield PD"
 DECIDED = Decision(choice=Choice.REDACT, by="clerk", at=MADE_AT, exemption="b7c")
@@ -138,7 +139,7 @@ class Maker:
         found = gather(
             publishers=[self.publisher.key_id],
             approvals=[entries[seq] for seq in approvals],
-            enrolments=[one for one in entries if one.kind in (EventKind.VAULT_CREATED, EventKind.KEY_ENROLLED)],
+            enrolments=[one for one in entries if one.kind in ENROLS],
             proof=self.house.log.proof,
         )
         facts: dict[str, Any] = {

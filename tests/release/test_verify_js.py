@@ -15,8 +15,8 @@ from bwc.audit.package_report import time_text
 from bwc.audit.pins import fingerprint_text
 from bwc.audit.released import LEAF_BYTES, PAPERS
 from bwc.evidence import EventKind
-from bwc.keys import PublicKey
-from tests.audit.logs import ADMIN, STRANGER, VKEY, operator
+from bwc.keys import PublicKey, SeedSigner
+from tests.audit.logs import ADMIN, CLERK, SECOND, STRANGER, VKEY, operator, signer
 from tests.release.judging import Judge
 from tests.release.making import Made, Maker, some_bytes
 
@@ -179,3 +179,23 @@ def test_publisher_with_a_p256_key_is_believed_by_both(judge: Judge, tmp_path: P
 
 def test_times_read_alike() -> None:
     assert [time_text(ms) for ms in (0, 61_005, 3_723_400)] == ["0:00:00.000", "0:01:01.005", "1:02:03.400"]
+
+
+def test_a_signer_who_rotated_their_key_is_followed_and_a_forged_step_is_not(
+    judge: Judge, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    new = signer("clerk's new key")
+
+    def package(name: str, *roles: str, signers: tuple[SeedSigner, ...] = (CLERK, new)) -> Path:
+        maker = Maker(approvers=(SECOND, new), publisher=new)
+        facts = {"operator": operator(new, *roles, replaces=CLERK.key_id)}
+        maker.house.do(list(signers), EventKind.KEY_ROTATED, facts)
+        return maker.make(tmp_path / name).folder
+
+    honest = package("honest", "records")
+    assert judge(honest, VKEY.text())["verdict"] == "ours"
+    assert examine_package(honest, key=VKEY).verdict == "ours"
+    monkeypatch.setattr("bwc.audit.package_report.PackageReport.raise_unless_ours", lambda _: None)  # nor does a forger
+    for bad in (package("more", "administrator", "records"), package("alone", "records", signers=(SECOND, new))):
+        assert judge(bad, VKEY.text())["verdict"] == "bad"
+        assert examine_package(bad, key=VKEY).verdict == "bad"

@@ -29,13 +29,14 @@ async function checkSignatures(entry, keys, thing) {
   }
 }
 
-const KINDS = { enrolment: ["vault.created", "key.enrolled"], approval: ["copy.approved"] };
+const KINDS = { enrolment: ["vault.created", "key.enrolled", "key.rotated"], approval: ["copy.approved"] };
 const ROLE_FOR = { "key.enrolled": "administrator", "copy.approved": "records", "release.published": "records" };
 
 function needRole(entry, roles, thing) {
   const held = roles.get(entry.event.actor);
   need(held, thing, `was signed by ${entry.event.actor}, whom no entry enrols`);
-  need(held.includes(ROLE_FOR[entry.event.kind]), thing, `was signed by somebody not enrolled for ${entry.event.kind}`);
+  const may = entry.event.kind === "key.rotated" || held.includes(ROLE_FOR[entry.event.kind]);
+  need(may, thing, `was signed by somebody not enrolled for ${entry.event.kind}`);
 }
 
 function approves(entry, copy) {
@@ -75,6 +76,14 @@ async function checkPeople(release, published, key, files, seen, say) {
     } else {
       const operator = event.facts.operator;
       need(keys.has(operator?.key) && Array.isArray(operator.roles), thing, "enrols nobody who signed here");
+      if (event.kind === "key.rotated") {
+        const held = roles.get(event.actor);
+        const signers = entry.signatures.map((one) => one.key);
+        const own = signers.length === 2 && signers[0] === event.actor && signers[1] === operator.key;
+        const kept = [...new Set(operator.roles)].sort().join() === [...new Set(held)].sort().join();
+        need(own && kept, thing, "is not one person's step from a key to the next");
+        roles.delete(event.actor);
+      }
       roles.set(operator.key, operator.roles);
     }
   }
