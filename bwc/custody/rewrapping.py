@@ -14,6 +14,8 @@ from bwc.errors import IntegrityError, KeyUnavailable
 from bwc.evidence import EventDraft, EventKind, ItemId, KeyId, SealedObject
 from bwc.keys import Recipient, Unwrapper
 from bwc.roles import BODY_READERS, FOOTAGE_READERS, may
+from bwc.storage.body import reseal_body
+from bwc.storage.store import Shelf
 
 _BODIES_TOGETHER = 300  # an entry has at most 65,535 bytes, each of these takes 136
 _TOGETHER = 500  # items recorded in one transaction: 3 s of work that other writers wait for at most
@@ -83,7 +85,8 @@ class Rewrapping(Acting):
             for commit, file, seq in known[start : start + _BODIES_TOGETHER]:
                 actor = of.get(KeyId(parse_entry(self.entry(seq)).actor))
                 wanted = {one.recipient_id: one for one in [*readers, *([actor] if actor else [])]}
-                data = self._vault.rewrapped_body(file, list(wanted.values()), opener)
+                held = self._vault.store.get(Shelf.BODIES, file)  # None: erased
+                data = None if held is None else reseal_body(held, opener, list(wanted.values()))
                 if data is not None:
                     files[commit] = data
             if files:
@@ -93,7 +96,7 @@ class Rewrapping(Acting):
     def _erase_replaced(self, pool: Executor) -> None:
         """Erase the envelopes and bodies that nothing has any more."""
         envelopes = [one for one in self._catalog.replaced_envelopes() if self._vault.has_envelope(one)]
-        bodies = [one for one in self._catalog.replaced_bodies() if self._vault.has_body(one)]
+        bodies = [one for one in self._catalog.replaced_bodies() if self._vault.store.size(Shelf.BODIES, one)]
         if envelopes or bodies:
             self.publish()  # a verifier reads what is published, and must find what that names
         for _ in pool.map(self._vault.erase_envelope, envelopes):

@@ -129,8 +129,13 @@ def add_body_recipients(data: bytes, unwrapper: Unwrapper, recipients: Sequence[
     return _replaced(sealed, sealed.ciphertext, [*sealed.wraps, *made]).to_bytes()
 
 
-def reseal_body(sealed: SealedBody, unwrapper: Unwrapper, recipients: Sequence[Recipient]) -> bytes:
-    """The body sealed to exactly `recipients`; its commitment stays, every wrap is made anew."""
+def reseal_body(data: bytes, unwrapper: Unwrapper, recipients: Sequence[Recipient]) -> bytes | None:
+    """The body sealed to exactly `recipients`, every wrap anew; None if it is so, or `unwrapper` does not open it."""
+    sealed = parse_body(data)
+    if set(sealed.recipients) == {one.recipient_id for one in recipients}:
+        return None
+    if unwrapper.recipient_id not in sealed.recipients:
+        return None
     key = _unwrap(sealed, unwrapper)
     made = [wrap_to(recipient, key, sealed.info(recipient.recipient_id)) for recipient in recipients]
     key[:] = bytes(len(key))

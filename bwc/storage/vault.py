@@ -229,23 +229,6 @@ class Vault:
             self.store.discard_unnamed(shelf, name)
         return old
 
-    def rewrapped_body(self, digest: str, recipients: Sequence[Recipient], unwrapper: Unwrapper) -> bytes | None:
-        """A private body sealed to exactly `recipients`; None if it is, was erased, or `unwrapper` does not open it.
-
-        Nothing is written: `put_body`, then record, then publish, then `erase_body` of the old one.
-        """
-        data = self.store.get(Shelf.BODIES, digest)
-        sealed = None if data is None else bodies.parse_body(data)
-        if sealed is None or set(sealed.recipients) == {one.recipient_id for one in recipients}:
-            return None
-        return (
-            bodies.reseal_body(sealed, unwrapper, recipients) if unwrapper.recipient_id in sealed.recipients else None
-        )
-
-    def has_body(self, digest: str) -> bool:
-        """Whether a private body of this digest lies here, whole or not."""
-        return self.store.size(Shelf.BODIES, digest) is not None
-
     def has_envelope(self, digest: str) -> bool:
         """Whether an envelope of this digest lies here, whole or not."""
         return self.store.size(Shelf.ENVELOPES, digest) is not None
