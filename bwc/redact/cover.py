@@ -1,7 +1,7 @@
 """One frame's covers drawn into its planes, and what is known of frames whose picture cannot be trusted."""
 
 from bwc.media.facts import VideoFacts
-from bwc.redact.effects import Planes, cover_boxes, cover_whole, yuv_of
+from bwc.redact.effects import Held, Planes, cover_boxes, cover_whole, yuv_of
 from bwc.redact.plan import Coverage, FrameCover, RedactionPlan
 from bwc.redact.plan_effect import Effect
 
@@ -18,11 +18,11 @@ def fill_of(effect: Effect, video: VideoFacts) -> Fill:
     return yuv_of(effect.colour, is_bt709=is_bt709, is_full_range=video.colour.range == 2)
 
 
-def draw(planes: Planes, cover: FrameCover, effect: Effect, fill: Fill) -> None:
-    """Hide what `cover` says, in place."""
+def draw(planes: Planes, cover: FrameCover, effect: Effect, fill: Fill, held: Held) -> None:
+    """Hide what `cover` says, in place. Frames come in order; `held` is new with every group of pictures."""
     if cover.whole:
         cover_whole(planes, fill, cover.keep)
-    cover_boxes(planes, cover.boxes, effect, fill)
+    cover_boxes(planes, cover.boxes, effect, fill, held)
 
 
 def around_damage(covers: Coverage, plan: RedactionPlan, ordinal: int) -> FrameCover:

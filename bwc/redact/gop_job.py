@@ -16,6 +16,7 @@ from bwc.media.facts import Colour
 from bwc.media.mp4 import Mp4, SampleTable, video_track
 from bwc.media.parameter_sets import ParameterSets
 from bwc.redact.cover import Fill, draw
+from bwc.redact.effects import Held
 from bwc.redact.plan import FrameCover
 from bwc.redact.plan_effect import Effect
 
@@ -112,13 +113,14 @@ def render_gop(task: GopTask) -> GopDone:
     reader = VideoReader(io.BytesIO(_as_file(task)))
     encoder = task.encoding.encoder() if task.covers else None
     samples: list[EncodedSample] = []
+    held = Held()
     count = 0
     for picture in reader.frames():
         if picture.damaged or count >= len(task.pts) or picture.pts != task.pts[count]:
             return GopDone(damaged=True)
         if encoder is not None and count >= task.head:
             planes = (picture.y, picture.u, picture.v)
-            draw(planes, task.covers[count - task.head], task.effect, task.fill)
+            draw(planes, task.covers[count - task.head], task.effect, task.fill, held)
             samples += encoder.encode(planes, picture.pts, force_key=count == task.head)
         count += 1
     if count != len(task.pts) or reader.lost or reader.retimed:

@@ -6,6 +6,7 @@ from bwc.media.facts import VideoFacts
 from bwc.media.mp4 import SampleTable
 from bwc.redact.ahead import Ahead
 from bwc.redact.cover import around_damage, draw, fill_of
+from bwc.redact.effects import Held
 from bwc.redact.plan import Coverage, FrameCover, RedactionPlan
 from bwc.redact.rendering import CRF, KEY_INTERVAL, PRESET, Account, Progress, Scratch
 
@@ -44,11 +45,13 @@ def render_frames(
             piece.write(sample.data)
             table.add(size=len(sample.data), pts=sample.pts, dts=sample.dts, key=sample.key)
 
+    held = Held()
     with Ahead(reader.frames()) as pictures:
         for picture in pictures:
             cover = _cover_of(picture, plan, covers, account)
             planes = (picture.y, picture.u, picture.v)
-            draw(planes, cover, plan.effect, fill)
+            held = Held() if picture.keyframe else held
+            draw(planes, cover, plan.effect, fill, held)
             keep(encoder.encode(planes, picture.pts, force_key=picture.keyframe))
             account.frames += 1
             account.covered += not cover.is_clear

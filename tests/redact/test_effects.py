@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bwc.redact.effects import Planes, cover_boxes, cover_whole, yuv_of
+from bwc.redact.effects import Held, Planes, cover_boxes, cover_whole, yuv_of
 from bwc.redact.plan_effect import Effect, EffectKind, grow
 
 BLACK = (16, 128, 128)
@@ -114,3 +114,29 @@ def test_whole_frame_leaves_nothing_and_inverse_leaves_only_what_is_kept() -> No
 )
 def test_colours_follow_matrix_and_range(colour, is_bt709, is_full_range, expected) -> None:  # type: ignore[no-untyped-def]
     assert yuv_of(colour, is_bt709=is_bt709, is_full_range=is_full_range) == expected
+
+
+def test_a_mosaic_is_held_while_its_region_goes_on_and_made_anew_elsewhere() -> None:
+    held, effect = Held(), Effect(kind=EffectKind.PIXELATE)
+    shown = []
+    for number in range(4):
+        planes = noise(seed=number)
+        box = (20 + 2 * number, 20, 100 + 2 * number, 60)
+        cover_boxes(planes, (box,), effect, BLACK, held)
+        shown.append(planes[0][20:60, box[0] : box[2]])
+    assert all(np.array_equal(shown[0], one) for one in shown)
+    planes = noise(seed=9)
+    planes[0][:] = 250
+    cover_boxes(planes, ((120, 40, 160, 80),), effect, BLACK, held)
+    assert (planes[0][40:80, 120:160] == 248).all()
+
+
+def test_a_held_mosaic_does_not_last_for_ever() -> None:
+    held, effect = Held(), Effect(kind=EffectKind.PIXELATE)
+    values = set()
+    for number in range(130):
+        planes = noise()
+        planes[0][:] = 16 * (number // 10)
+        cover_boxes(planes, ((20, 20, 100, 60),), effect, BLACK, held)
+        values.add(int(planes[0][30, 30]))
+    assert len(values) == 3
