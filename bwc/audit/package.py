@@ -235,7 +235,9 @@ class _Check:
             if times or paper.frames != said.frames:
                 where = ", ".join(f"{time_text(first)}–{time_text(last)}" for first, last in times)
                 error = DigestMismatch(f"holds other pictures than the camera recorded, at {where or 'unknown times'}")
-                self.findings.append(Finding(step=6, thing=copy.file, error=error, times_ms=times))
+                place = next((at for at, one in enumerate(self.findings) if one.step == 6), len(self.findings))
+                # before the file's own finding: a group is a second or two, a piece of the file is 4 MiB
+                self.findings.insert(place, Finding(step=6, thing=copy.file, error=error, times_ms=times))
                 return
             self._say(
                 6,

@@ -165,14 +165,15 @@ def abandon(prepared: Prepared) -> None:
 def _write_all(folder: Path, target: Path, facts: ReleaseFacts, copies: Sequence[Copy]) -> Prepared:
     files: list[FileFacts] = []
     listed: list[CopyFacts] = []
+    papers: list[FileFacts] = []
     (folder / "proofs").mkdir()
     for copy in copies:
         file = _add(folder, _copy_name(facts.item, copy, len(copies)), "copy", copy.stream)
         if file.sha256 != copy.copy_sha256:
             raise DigestMismatch(f"{file.name} is not the copy that was approved: {file.sha256}")
         files.append(file)
-        groups, papers = _add_groups(folder, copy, files)
-        files += papers
+        groups, more = _add_groups(folder, copy, papers)
+        papers += more
         listed.append(replace(_copy_facts(folder, file, copy), groups=groups))
     rows = rows_of(
         [
@@ -204,7 +205,7 @@ def _write_all(folder: Path, target: Path, facts: ReleaseFacts, copies: Sequence
         exemptions=count_exemptions(rows),
     )
     files.append(_add(folder, README, "readme", BytesIO(readme_text(release, facts.log_key).encode())))
-    return _seal(folder, target, release, (*files, *proofs), facts.log_key)
+    return _seal(folder, target, release, (*files, *papers, *proofs), facts.log_key)
 
 
 def _seal(folder: Path, target: Path, unlisted: Release, files: tuple[FileFacts, ...], log_key: NoteKey) -> Prepared:
