@@ -14,4 +14,18 @@ if ! command -v go >/dev/null || [ ! -d "$SOURCES" ]; then
     echo "independent.sh: install golang-go and golang-golang-x-mod-dev: without them the Go tests skip" >&2
   fi
 fi
+
+# A witness and a checker that somebody else wrote need Python 3.12 or newer: a virtual environment of their own
+if [ -z "${BWC_AICS:-}" ]; then
+  for newer in python3.14 python3.13 python3.12; do
+    if "$newer" -c 'import venv' 2>/dev/null; then
+      place="${TMPDIR:-/tmp}/bwc-aics-$(id -u)"
+      if "$newer" -m venv "$place" && "$place/bin/pip" install -q aics-witness==0.1.0 aics-tlog==0.2.1; then
+        export BWC_AICS="$place/bin"
+      fi
+      break
+    fi
+  done
+  [ -n "${BWC_AICS:-}" ] || echo "independent.sh: no Python 3.12 or newer: the aics tests will skip" >&2
+fi
 exec "$PYTHON" -m pytest tests/independent -m independent -rs "$@"

@@ -1,10 +1,13 @@
 // Judges a log with the Go team's own code (golang.org/x/mod/sumdb): signed note, tiles, inclusion, consistency.
-// Ours is only the mapping of tile paths. Usage: gover LOGDIR VKEY [INDEX ENTRYFILE | OLDCHECKPOINT]
+// Ours is only the mapping of tile paths, and the 72 bytes of a cosignature (C2SP tlog-cosignature).
+// Usage: gover [-w WITNESSVKEY] LOGDIR VKEY [INDEX ENTRYFILE | OLDCHECKPOINT]
 package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/base64"
+	"encoding/binary"
 	"fmt"
 	"log"
 	"os"
@@ -44,6 +47,52 @@ func (dir folder) path(t tlog.Tile) string {
 	path := strings.TrimPrefix(t.Path(), "tile/8/")
 	path = strings.Replace(path, "data/", "entries/", 1)
 	return filepath.Join(string(dir), "tile", filepath.FromSlash(path))
+}
+
+// witness verifies cosignature/v1: eight bytes of time, then Ed25519 over a header and the text of the note.
+type witness struct {
+	name string
+	hash uint32
+	key  ed25519.PublicKey
+}
+
+func (w witness) Name() string    { return w.name }
+func (w witness) KeyHash() uint32 { return w.hash }
+
+func (w witness) Verify(msg, sig []byte) bool {
+	if len(sig) != 8+ed25519.SignatureSize {
+		return false
+	}
+	header := fmt.Sprintf("cosignature/v1\ntime %d\n", binary.BigEndian.Uint64(sig))
+	return ed25519.Verify(w.key, append([]byte(header), msg...), sig[8:])
+}
+
+func newWitness(vkey string) witness {
+	parts := strings.SplitN(vkey, "+", 3)
+	if len(parts) != 3 {
+		log.Fatal("not a witness's key")
+	}
+	hash, err := strconv.ParseUint(parts[1], 16, 32)
+	check(err)
+	blob, err := base64.StdEncoding.DecodeString(parts[2])
+	check(err)
+	if len(blob) != 1+ed25519.PublicKeySize || blob[0] != 4 {
+		log.Fatal("not a witness's key")
+	}
+	return witness{parts[0], uint32(hash), blob[1:]}
+}
+
+func checkCosigned(data []byte, verifier note.Verifier, vkey string) {
+	w := newWitness(vkey)
+	signed, err := note.Open(data, note.VerifierList(verifier, w))
+	check(err)
+	for _, one := range signed.Sigs {
+		if one.Name == w.name && one.Hash == w.hash {
+			fmt.Printf("COSIGNED %s\n", w.name)
+			return
+		}
+	}
+	log.Fatal("not cosigned by ", w.name)
 }
 
 func open(data []byte, verifier note.Verifier) tlog.Tree {
@@ -96,11 +145,19 @@ func check(err error) {
 
 func main() {
 	log.SetFlags(0)
+	cosigner := ""
+	if len(os.Args) > 2 && os.Args[1] == "-w" {
+		cosigner = os.Args[2]
+		os.Args = append(os.Args[:1], os.Args[3:]...)
+	}
 	dir := folder(os.Args[1])
 	verifier, err := note.NewVerifier(os.Args[2])
 	check(err)
 	data, err := os.ReadFile(filepath.Join(string(dir), "checkpoint"))
 	check(err)
+	if cosigner != "" {
+		checkCosigned(data, verifier, cosigner)
+	}
 	tree := open(data, verifier)
 	reader := tlog.TileHashReader(tree, dir)
 	for n := int64(0); n*256 < tree.N; n++ {
