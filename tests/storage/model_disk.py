@@ -49,6 +49,15 @@ class ModelCalls:
 
     # --- faults ---
 
+    def arm(self, fault: Fault | None) -> None:
+        """Let this fault happen, counted from now."""
+        self.fault, self._seen = fault, 0
+
+    @property
+    def was_hit(self) -> bool:
+        """Whether the fault has happened."""
+        return self.fault is not None and self._seen > self.fault.at
+
     @contextmanager
     def _call(self, name: str) -> Iterator[Fault | None]:
         if self._dead:
