@@ -12,8 +12,6 @@ from bwc.errors import UsageError
 
 if TYPE_CHECKING:
     from bwc.ingest.docks import Done, Order
-    from bwc.ingest.sidecar_map import NOTHING, load_map
-    from bwc.ingest.sources import find_sources
     from bwc.ingest.tags import Rules, Tags
 
 
@@ -78,6 +76,8 @@ def ingest(
     """
     from bwc.ingest.clock import offset_now, parse_offset
     from bwc.ingest.docks import Order, raise_worst, take_in_all
+    from bwc.ingest.sidecar_map import NOTHING, load_map
+    from bwc.ingest.sources import find_sources
     from bwc.ingest.tags import Rules, Tags
 
     if clock_offset and clock_shows:
