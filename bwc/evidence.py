@@ -72,6 +72,11 @@ class EventKind(StrEnum):
     BACKUP_MADE = "backup.made"
     VAULT_RESTORED = "vault.restored"
     VAULT_VERIFIED = "vault.verified"
+    FRAMES_EXPORTED = "frames.exported"
+    LOG_EXPORTED = "log.exported"
+    LOG_HEARTBEAT = "log.heartbeat"
+    LOGIN_OK = "login.ok"
+    LOGIN_FAILED = "login.failed"
     CATALOG_REBUILT = "catalog.rebuilt"
 
 

@@ -64,6 +64,11 @@ MAY: dict[EventKind, frozenset[Role]] = {
     EventKind.BACKUP_MADE: frozenset({_M}),
     EventKind.VAULT_RESTORED: frozenset({_M}),
     EventKind.VAULT_VERIFIED: _ANY,
+    EventKind.FRAMES_EXPORTED: frozenset({_R}),
+    EventKind.LOG_EXPORTED: _ANY,
+    EventKind.LOG_HEARTBEAT: _ANY,
+    EventKind.LOGIN_OK: _ANY,
+    EventKind.LOGIN_FAILED: _ANY,
     EventKind.CATALOG_REBUILT: frozenset({_M, _A}),
 }
 

@@ -63,6 +63,16 @@ class Inspection:
             "verdict": self.verdict,
         }
 
+    def facts(self) -> dict[str, Json]:
+        """What an entry `vault.verified` says of it."""
+        return {
+            "bad": self.log.findings.count(),
+            "data": self.data,
+            "entries": self.log.entries,
+            "root": self.log.checkpoint.root.hex() if self.log.checkpoint else None,
+            "tied": self.log.pinned,
+        }
+
     def text(self) -> str:
         lines = [f"{number}  {self._result(number):<5} {STEPS[number]}" for number in STEPS]
         lines += [

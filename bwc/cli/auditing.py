@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bwc.cli.entry import Entry, command
+from bwc.cli.reporting import certificate, export, heartbeat, report
 from bwc.cli.terminal import table
 from bwc.config import find_vault, seen_dir, user_config_dir
 from bwc.errors import LogForked, NotPinned, PartlyDone, Unreachable
@@ -21,7 +22,7 @@ def audit() -> None:
 
     \b
     Examples:
-      bwc audit slip -o slip.svg
+      bwc audit report --from 7d
       bwc audit evidence fork.json --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
     """
 
@@ -190,5 +191,5 @@ def verifier(entry: Entry, *, out: Path) -> None:
     entry.terminal.result({"bytes": len(data), "file": str(out), "sha256": sha256_hex(data)}, text)
 
 
-for one in (evidence, anchor, slip, verifier):
+for one in (evidence, anchor, slip, verifier, report, export, certificate, heartbeat):
     audit.add_command(one)

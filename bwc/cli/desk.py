@@ -58,7 +58,9 @@ def detect(
                     raise
                 failed.append((item, error))
         if sheet and states:
-            _write_new(sheet, session.sheet(house, states[0].item, states[0].segment))
+            picture = session.sheet(house, states[0].item, states[0].segment)
+            house.note_frames(states[0].item, states[0].segment, what="sheet", to=sheet.name)
+            _write_new(sheet, picture)
     terminal.result({"plans": [one.to_json() for one in states]}, "\n\n".join(_plan_text(one) for one in states))
     if failed:
         details = [{"item": item, "why": error.message} for item, error in failed]
@@ -107,7 +109,9 @@ def plan(
             _write_new(export_to, _only(states).data)
         if sheet:
             one = _only(states)
-            _write_new(sheet, session.sheet(house, found, one.segment))
+            picture = session.sheet(house, found, one.segment)
+            house.note_frames(found, one.segment, what="sheet", to=sheet.name)
+            _write_new(sheet, picture)
     data = {"plans": [one.to_json(tracks=True) for one in states]}
     entry.terminal.result(data, "\n\n".join(_plan_text(one, tracks=True) for one in states))
 
@@ -204,7 +208,9 @@ def check(entry: Entry, item: str, *, stride: int, report: Path | None, sheet: P
             _write_new(report, _only(done).data)
         if sheet:
             one = _only(done)
-            _write_new(sheet, copies.copy_sheet(house, found, one.segment, one.report.suspects))
+            picture = copies.copy_sheet(house, found, one.segment, one.report.suspects)
+            house.note_frames(found, one.segment, what="suspects", to=sheet.name)
+            _write_new(sheet, picture)
     entry.terminal.result({"checks": [one.to_json() for one in done]}, "\n".join(_check_text(one) for one in done))
     for one in done:
         one.raise_if_open()

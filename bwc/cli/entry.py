@@ -18,7 +18,7 @@ from bwc.errors import KeyUnavailable, UsageError
 if TYPE_CHECKING:
     from bwc.config import Places
     from bwc.custody.house import House
-    from bwc.keys import Operator
+    from bwc.keys import LocalOperator, Operator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,7 @@ class Entry:
         house = House.enter(places, None if locked else person or self.person())
         try:
             with house:
+                _record_attempts(house)
                 yield house
         finally:
             if house.has_published:
@@ -97,13 +98,35 @@ class Entry:
     def person(self, *, ask: bool = True) -> "Operator":
         """The operator: from the key agent, else from the key file and its passphrase (asked only with `ask`)."""
         from bwc.agent import connect
-        from bwc.keyfile import load_operator
 
         path = key_file(self.operator)
         running = connect()
         if running is not None and (self.operator is None or running.name == self.operator):
             return running
-        return load_operator(path, passphrase(f"passphrase for {path.stem}", ask=ask))
+        return unlocked(path, passphrase(f"passphrase for {path.stem}", ask=ask))
+
+
+def _record_attempts(house: "House") -> None:
+    """`login.failed`: wrong passphrases since this operator was here last."""
+    from bwc.cli.attempts import forget_attempts, read_attempts
+
+    found = read_attempts(house.operator.name) if house.operator else None
+    if house.operator and found and house.roles():
+        house.note_failed_logins(count=found.count, first_at=found.first_at, last_at=found.last_at)
+        forget_attempts(house.operator.name)
+
+
+def unlocked(path: Path, secret: bytes) -> "LocalOperator":
+    """The operator of a key file. A wrong passphrase is remembered, to be recorded when its holder is back."""
+    from bwc.cli.attempts import note_attempt
+    from bwc.keyfile import load_operator
+
+    try:
+        return load_operator(path, secret)
+    except KeyUnavailable:
+        if path.is_file():
+            note_attempt(path.stem)
+        raise
 
 
 def key_folder() -> Path:

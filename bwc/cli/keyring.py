@@ -1,15 +1,16 @@
 """bwc unlock, lock and key: the operator's keys and the agent that holds them."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from bwc.cli.entry import Entry, command, key_file, key_folder, passphrase
+from bwc.cli.entry import Entry, command, key_file, key_folder, passphrase, unlocked
 from bwc.cli.keychange import SUITES, key_rewrap, key_rotate, kinds_of_key, recovery_from
 from bwc.cli.terminal import table
-from bwc.errors import NotFound, UsageError
+from bwc.errors import BwcError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from bwc.custody.house import House
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 def unlock(entry: Entry) -> None:
     """Start the key agent. It forgets the keys after 30 minutes without use, and after 12 hours in any case."""
     from bwc.agent import start_agent
-    from bwc.keyfile import load_operator
 
     path = key_file(entry.operator)
-    operator = load_operator(path, passphrase(f"passphrase for {path.stem}"))
+    operator = unlocked(path, passphrase(f"passphrase for {path.stem}"))
     start_agent(operator)
+    with suppress(BwcError), entry.house() as house:  # a key may be unlocked where there is no vault
+        if house.roles():
+            house.note_login()
     entry.terminal.result(
         {"unlocked": path.stem, "key": operator.key_id}, f"{path.stem} is unlocked (30 min idle, 12 h at most)"
     )

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--read-data", default="100%", show_default=True, metavar="N%", help="Share of the sealed bytes to read again."
 )
+@click.option("--record", is_flag=True, help="Record in the vault's log that you verified it, and the result.")
 @click.option(
     "--against",
     "slips",
@@ -41,7 +42,14 @@ if TYPE_CHECKING:
     help="A slip (text, or a picture of its QR code) or a checkpoint that somebody kept: the log must continue it.",
 )
 def verify(
-    entry: Entry, what: Path | None, *, vkey: str | None, quick: bool, read_data: str, slips: tuple[Path, ...]
+    entry: Entry,
+    what: Path | None,
+    *,
+    vkey: str | None,
+    quick: bool,
+    read_data: str,
+    slips: tuple[Path, ...],
+    record: bool,
 ) -> None:
     """Check the vault (log, signatures, every sealed object), a release package DIR or a released FILE. Needs no operator key.
 
@@ -50,7 +58,7 @@ def verify(
     older than policy allows.
     """
     if what is None or (what / "log" / "checkpoint").is_file():
-        _verify_vault(entry, what, vkey, quick=quick, share=_share(read_data), slips=slips)
+        _verify_vault(entry, what, vkey, quick=quick, share=_share(read_data), slips=slips, record=record)
     elif slips:
         raise UsageError("--against is for a vault or its log", "bwc verify FOLDER --against SLIP")
     elif what.is_file() and (proof := _destruction(what)):
@@ -86,7 +94,14 @@ def pin(entry: Entry, vkey: str | None, *, agency: str, list_them: bool) -> None
 
 
 def _verify_vault(
-    entry: Entry, folder: Path | None, vkey: str | None, *, quick: bool, share: float, slips: Sequence[Path]
+    entry: Entry,
+    folder: Path | None,
+    vkey: str | None,
+    *,
+    quick: bool,
+    share: float,
+    slips: Sequence[Path],
+    record: bool,
 ) -> None:
     from bwc.custody.inspection import inspect
     from bwc.oversight.slip import read_any
@@ -107,6 +122,9 @@ def _verify_vault(
             progress=progress,
         )
     entry.terminal.result(report.to_json(), report.text())
+    if record:
+        with entry.house() as house:
+            house.note_verified(report.facts(), intact=not report.log.findings.count())
     report.raise_unless_ours()
 
 

@@ -1,12 +1,13 @@
 """What is known of a vault: items, objects, documents, trails, keys, policy. Reading needs no door."""
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
 from bwc.audit.checkpoint import parse_checkpoint
-from bwc.audit.event import parse_entry
+from bwc.audit.event import Entry, parse_entry
 from bwc.audit.log import Log
 from bwc.canonical import Json
 from bwc.config import Places
@@ -39,6 +40,7 @@ class TrailEvent:
     seq: int
     at: str
     kind: str
+    item: ItemId | None
     actor: str
     roles: tuple[str, ...]
     key: str
@@ -53,6 +55,7 @@ class TrailEvent:
             "at": self.at,
             "erased": self.is_erased,
             "facts": dict(self.facts),
+            "item": self.item,
             "key": self.key,
             "kind": self.kind,
             "outcome": self.outcome,
@@ -73,6 +76,8 @@ class Reading:
         self._vault = Vault.at(places.vault, log=self.log_origin, disk=self._disk)
         self._catalog = Catalog(places.catalog, read_only=operator is None)
         self._log = Log(self.log_origin, LogShelf(self._disk), self._catalog)
+        self._enrolments: dict[str, list[int]] = {}
+        self._titles: dict[tuple[str, int], tuple[str | None, tuple[str, ...]]] = {}
 
     def close(self) -> None:
         """Close the catalog."""
@@ -107,6 +112,10 @@ class Reading:
     def operators(self) -> list[OperatorRow]:
         """Every key ever enrolled; look at `is_active`."""
         return self._catalog.operators()
+
+    def names(self) -> dict[str, str]:
+        """The names of keys, as far as they are known here."""
+        return {row.key_id: row.name for row in self.operators() if row.name}
 
     def enrolments(self) -> list[int]:
         """The entries that enrolled somebody, the founding entry among them."""
@@ -176,6 +185,10 @@ class Reading:
     def segments(self, item: ItemId) -> list[SegmentRow]:
         """The recordings of an item in order, with what is known of them."""
         return self._catalog.segments(item)
+
+    def files(self, item: ItemId, role: ObjectRole) -> list[SegmentRow]:
+        """The recordings or the sidecars of an item."""
+        return self._catalog.segments(item, role)
 
     def sidecar(self, item: ItemId, name: str) -> SegmentRow:
         """One sidecar of an item, by the end of its name. Raises `NotFound`."""
@@ -309,27 +322,42 @@ class Reading:
     def trail(self, item: ItemId) -> list[TrailEvent]:
         """The chain of custody of one item, oldest first; private parts where this reader's key opens them."""
         self.item(item)
-        erased = {one.commit for one in self.destroyed(item)[1]}
-        events = []
-        for row in self._catalog.rows_of_item(item):
-            entry = parse_entry(row.entry)
-            name, roles = self._catalog.retention.enrolled_as(entry.actor, entry.seq)
-            private = self._private(entry.body_commit)
-            events.append(
-                TrailEvent(
-                    seq=entry.seq,
-                    at=entry.at,
-                    kind=entry.kind,
-                    actor=name or entry.actor[:12],
-                    roles=roles,
-                    key=entry.actor,
-                    outcome=entry.outcome,
-                    facts=entry.facts,
-                    private=private,
-                    is_erased=entry.body_commit in erased,
-                )
-            )
-        return events
+        self._forget_titles()  # somebody may have been enrolled since
+        return [self._told(parse_entry(row.entry)) for row in self._catalog.rows_of_item(item)]
+
+    def events(self, start: int = 0, stop: int | None = None) -> Iterator[TrailEvent]:
+        """Every event of the log with start <= seq < stop, in order, as `trail` tells those of one item."""
+        self._forget_titles()
+        for row in self._catalog.rows(start, stop):
+            yield self._told(parse_entry(row.entry))
+
+    def _forget_titles(self) -> None:
+        self._enrolments.clear()
+        self._titles.clear()
+
+    def _told(self, entry: Entry) -> TrailEvent:
+        name, roles = self._enrolled_as(entry.actor, entry.seq)
+        return TrailEvent(
+            seq=entry.seq,
+            at=entry.at,
+            kind=entry.kind,
+            item=None if entry.item is None else ItemId(entry.item),
+            actor=name or entry.actor[:12],
+            roles=roles,
+            key=entry.actor,
+            outcome=entry.outcome,
+            facts=entry.facts,
+            private=self._private(entry.body_commit),
+            is_erased=entry.body_commit is not None and self._catalog.body_file(entry.body_commit) is None,
+        )
+
+    def _enrolled_as(self, key: str, seq: int) -> tuple[str | None, tuple[str, ...]]:
+        """The name and the roles that a key had at an entry; each change of them is looked up once."""
+        changes = self._enrolments.setdefault(key, self._catalog.retention.enrolments_of(key))
+        at = bisect_right(changes, seq)
+        if (key, at) not in self._titles:
+            self._titles[key, at] = self._catalog.retention.enrolled_as(key, seq)
+        return self._titles[key, at]
 
     def _private(self, commit: str | None) -> Mapping[str, Json] | None:
         file = None if commit is None else self._catalog.body_file(commit)

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 
 from bwc.audit.findings import Grade
+from bwc.audit.inspected import Inspection
 from bwc.canonical import sha256_hex
 from bwc.config import Places, marks_dir
 from bwc.custody import retaining
 from bwc.custody.founding import found
 from bwc.custody.house import House
-from bwc.custody.inspection import Inspection, inspect
+from bwc.custody.inspection import inspect
 from bwc.custody.rebuilding import rebuild_catalog
 from bwc.enrolment import OperatorPublic
 from bwc.errors import (
