@@ -8,7 +8,7 @@ import click
 
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import size_text, table
-from bwc.errors import UsageError
+from bwc.errors import NotAllowed, UsageError
 
 if TYPE_CHECKING:
     from bwc.custody.disposing import Destroyed
@@ -171,13 +171,30 @@ def _destroy(entry: Entry, order: str | None, out: Path | None) -> None:
                 done = house.finish_destruction(again=True, progress=progress)
             else:
                 done = house.confirm_order(order, progress=progress)
+            stores = _in_further_stores(house) if done else []
         written = [path for name in dict.fromkeys(one.order for one in done) for path in _proofs(house, name, out)]
-    lines = [_destroyed_text(one) for one in done]
+    lines = [_destroyed_text(one) for one in done] + stores
     lines += [*written] if out else [f"proof: bwc dispose --proof {one.order}" for one in done[:1]]
     entry.terminal.result(
         {"destroyed": [one.to_json() for one in done], "proofs": written},
         "\n".join(lines) or "nothing was left to finish",
     )
+
+
+def _in_further_stores(house: "House") -> list[str]:
+    """Destroy the copies too; a store that does not answer now is cleared by the next `bwc replicate`."""
+    if not house.places.stores:
+        return []
+    try:
+        done = house.replicate([], clear=True)
+    except NotAllowed:
+        return ["copies in further stores go with the next: bwc replicate"]
+    return [
+        f"store {one.store}: {one.cleared} files destroyed there"
+        + (f", {one.locked} kept by its lock, unreadable" if one.locked else "")
+        + (f"; {one.said}: bwc replicate, when it answers" if one.said else "")
+        for one in done
+    ]
 
 
 def _proofs(house: "House", order: str, out: Path | None) -> list[str]:

@@ -193,6 +193,16 @@ class Disposing(Retaining):
         named = {one["commit"] for one in row.facts["erase"]}
         return [one for one in found if one.commit in named]
 
+    def left_in_stores(self, row: OrderRow) -> dict[str, int]:
+        """How many destroyed objects of an order each further store is not known to have cleared (`store.cleared`)."""
+        objects = {one.object_id for one in self._catalog.retention.destroyed_objects(row.item)}
+        left = {store.store_id: set(objects) for store in self._catalog.copies.stores() if row.scope == ITEM}
+        for one in self._catalog.rows(row.confirmed_seq or 0) if left else ():
+            if EventKind.STORE_CLEARED.encode() in one.entry:  # few entries: the others need no parsing here
+                facts = parse_entry(one.entry).facts
+                left.get(str(facts.get("store")), set()).difference_update(facts.get("objects", ()))
+        return {store: len(names) for store, names in left.items() if names}
+
     def destroyed_list(self, row: OrderRow) -> dict[str, Json]:
         """What an order destroyed, as the log named it: the list that its proof shows and its entry digests."""
         objects = self._catalog.retention.destroyed_objects(row.item) if row.scope == ITEM else []

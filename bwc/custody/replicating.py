@@ -125,11 +125,13 @@ class Replicating(Acting):
         only: str | None = None,
         again: bool = False,
         repair: bool = False,
+        clear: bool = False,
         progress: Progress | None = None,
     ) -> Sequence[Replica]:
         """Bring every store named in bwc.toml up to date, for `items` or for all that is held.
 
-        `again` proves also what was copied before; `repair` moves a damaged copy aside and makes it anew. Nothing is
+        `again` proves also what was copied before; `clear` destroys there what was destroyed here even when only some
+        `items` are asked for; `repair` moves a damaged copy aside and makes it anew. Nothing is
         raised for a store that fails: see `Replica.problem` and `raise_unless_whole`.
         """
         self._require(EventKind.ITEM_COPIED)
@@ -146,7 +148,9 @@ class Replicating(Acting):
                     what = f"stores {seen[store.store_id]} and {place.name} of bwc.toml are one place"
                     raise ConfigError(what, "take one of them out: one place is one copy")
                 seen[store.store_id] = place.name
-                _Run(self, store, replica, again=again, repair=repair, progress=progress).run(items)
+                _Run(self, store, replica, again=again, repair=repair, progress=progress).run(
+                    items, clear=clear or items is None
+                )
             except (StorageError, StoreFull, ConfigError) as error:
                 replica.problem = error
                 if replica.store_id:
@@ -200,7 +204,7 @@ class _Run:
         self._made: dict[ItemId, dict[str, Json]] = defaultdict(dict)
         self._done = self._total = 0
 
-    def run(self, items: Collection[ItemId] | None) -> None:
+    def run(self, items: Collection[ItemId] | None, *, clear: bool) -> None:
         catalog = self._house._catalog
         lacking = catalog.copies.pending(self._store.store_id, items)
         wanted = set(items) if items is not None else {row.item_id for row in self._house.items()}
@@ -224,7 +228,7 @@ class _Run:
             pending = catalog.copies.pending(self._store.store_id, items)
             self._replica.pending = len(pending)
         self._replica.items = wanted - broken - {one.item_id for one in pending}
-        if items is None:
+        if clear:
             self._clear()
 
     # --- 2 ---

@@ -138,6 +138,10 @@ def _remains(house: House, row: OrderRow, done: Entry) -> list[str]:
         said.append(
             f"{left} sealed objects that a lock of the store keeps until it ends; their keys are destroyed, so nobody can read them"
         )
+    said += [
+        f"up to {count} sealed objects in the further store {store}, which has not yet said that it destroyed them (bwc replicate)"
+        for store, count in house.left_in_stores(row).items()
+    ]
     trail = house.trail(row.item)
     if row.scope == "item":
         exports = [

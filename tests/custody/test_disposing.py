@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from bwc.audit.checkpoint import NoteKey
 from bwc.audit.findings import Grade
 from bwc.audit.inspected import Inspection
 from bwc.canonical import sha256_hex
@@ -434,7 +435,40 @@ def test_an_act_prepared_before_and_recorded_after_leaves_no_key(places: Places)
         held = house.seal(io.BytesIO(b"a copy rendered meanwhile"), item=item, role=ObjectRole.COPY, segment=0)
         confirm(places, name)
         with pytest.raises(Disposed):
-            house.record_copy(item, held, {"copy_sha256": "b" * 64, "plan_sha256": "a" * 64, "segment": 0})
+            house.record_copy(item, held, {"copy_sha256": "b" * 64, "plan_sha256": "a" * 64, "segment": 0}, segment=0)
     left = [parse_envelope(path.read_bytes()).item for path in places.vault.joinpath("envelopes").rglob("*.json")]
     assert item not in left
+    assert bad(judged(places)) == []
+
+
+def test_copies_in_a_further_store_are_destroyed_too_and_the_proof_says_until_when_not(
+    places: Places, tmp_path: Path
+) -> None:
+    from bwc.config import StorePlace
+    from bwc.oversight.destruction import proof_of, verify_destruction
+
+    second = StorePlace(name="second", folder=tmp_path / "second")
+    places = Places(vault=places.vault, stores=(second,))
+    with House.enter(places, CHIEF) as house:
+        house.enrol(public(DOCK), roles=["technician"])
+        house.add_store("second")
+        house.replicate()
+        objects = house.objects(first_item(places))
+    copied = {path.name for path in second.folder.rglob("*") if path.is_file()}  # type: ignore[union-attr]
+    assert {one.object_id for one in objects} <= copied
+    dispose(places)
+    with House.enter(places, None) as house:
+        (row,) = house.orders()
+        before = proof_of(house, row)
+        assert any("further store" in str(text) for text in before["remains"])  # type: ignore[union-attr]
+    with House.enter(places, CHIEF) as house:
+        (done,) = house.replicate([], clear=True)
+        assert done.cleared >= 3 * len(objects)
+    with House.enter(places, None) as house:
+        after = proof_of(house, row)
+        assert not any("further store" in str(text) for text in after["remains"])  # type: ignore[union-attr]
+        verify_destruction(after, NoteKey.parse(house.vkey))
+    left = {path.stem for path in second.folder.rglob("*") if path.is_file()}  # type: ignore[union-attr]
+    assert not left & {one.object_id for one in objects}
+    assert not left & {one.envelope_sha256 for one in objects}
     assert bad(judged(places)) == []
