@@ -128,15 +128,19 @@ def _report(error: BwcError, words: Sequence[str], *, exit_code: int | None = No
     if "--json" in words:
         document: dict[str, Any] = {"name": name or error.name, "message": error.message, "exit_code": code}
         document |= {"hint": error.hint, "details": list(error.details)}
-        with suppress(OSError):  # a full disk behind standard output must not hide what went wrong
-            click.echo(json.dumps({"error": document}, indent=2, ensure_ascii=False, sort_keys=True))
-    click.echo(f"bwc: error: {error.message}", err=True)
+        _say(json.dumps({"error": document}, indent=2, ensure_ascii=False, sort_keys=True), err=False)
+    _say(f"bwc: error: {error.message}")
     # what verify and check found stands in their table already; the list is for --json then
     for detail in error.details if isinstance(error, PartlyDone) else ():
-        click.echo("bwc:   " + "  ".join(f"{key}: {value}" for key, value in detail.items()), err=True)
+        _say("bwc:   " + "  ".join(f"{key}: {value}" for key, value in detail.items()))
     if error.hint:
-        click.echo(f"bwc: hint: {error.hint}", err=True)
+        _say(f"bwc: hint: {error.hint}")
     return code
+
+
+def _say(text: str, *, err: bool = True) -> None:
+    with suppress(OSError):  # a full disk behind the output must not change the exit code
+        click.echo(text, err=err)
 
 
 def _from_os(error: OSError) -> BwcError:

@@ -41,10 +41,16 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "readv": ("error=EIO",),
 }
 ALL_FAULTS = tuple(dict.fromkeys(fault for faults in FAULTS.values() for fault in faults))
-# where a failure costs nothing that was promised: space is claimed ahead only for speed, a random name
-# that stays is collected later, SQLite's shared memory is made anew by whoever opens it next, and what SQLite copies
-# from its synced write-ahead log into the database when it closes is copied by the next one otherwise
-HARMLESS = ("fallocate(", "unlink(", "catalog.sqlite-shm", "catalog.sqlite>")
+# where a failure costs nothing that was promised
+HARMLESS = re.compile(
+    r"fallocate\("  # space is claimed ahead only for speed
+    r"|unlink\("  # a random name that stays is collected later
+    r"|catalog\.sqlite-shm"  # SQLite's shared memory is made anew by whoever opens it next
+    r"|catalog\.sqlite>"  # what SQLite copies from its synced write-ahead log when it closes, the next one copies
+    # SQLite takes no notice of an error when it syncs the folder of its journal. The person is told only after
+    # the log's own files, which hold the same entries, were written and synced beside it.
+    r"|fdatasync\(\d+<[^>]*/vault>"
+)
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,7 @@ def _judge(trial: Trial, point: Point, said: Said, hit: list[str]) -> str:
         return "not reached"
     if point.fault.startswith("retval"):
         trial.check(said)
-        if said.code != DigestMismatch.exit_code or "gave back other bytes" not in said.err:
+        if said.code != DigestMismatch.exit_code:
             raise Violation("a lie of the disk was not caught")
         return f"exit {said.code}: caught"
     if "internal error" in said.err or "Traceback" in said.err:
@@ -133,7 +139,7 @@ def _judge(trial: Trial, point: Point, said: Said, hit: list[str]) -> str:
     if "media facts are pending" in said.out:
         return "exit 0: held and published; reading media facts failed and is noted"
     ours = [line for line in map(_without_cwd, hit) if str(trial.dock.folder) in line]
-    if all(any(mark in line for mark in HARMLESS) for line in ours):
+    if all(HARMLESS.search(line) for line in ours):
         return "exit 0: harmless"
     raise Violation("exit 0 after an error")
 
