@@ -292,6 +292,11 @@ def message_of(raw: bytes) -> bytes:
     return _message(raw[_EVENT_AT : raw.rindex(b',"signatures":[')])
 
 
+def other_signatures(others: str) -> list[EntrySignature]:
+    """The signatures in the last column."""
+    return [EntrySignature(alg, KeyId(key), decode_binary(sig)) for alg, key, sig in _SIGNATURE.findall(others)]
+
+
 def signers_of(columns: Columns) -> tuple[str, ...]:
     """The keys that signed, the actor's first. Raises `IntegrityError` if one signed twice."""
     if not columns.others:
@@ -304,8 +309,8 @@ def signers_of(columns: Columns) -> tuple[str, ...]:
 
 def signatures_of(columns: Columns) -> tuple[EntrySignature, ...]:
     """The signatures, the actor's first."""
-    rows = [(columns.alg, columns.actor, columns.sig), *_SIGNATURE.findall(columns.others)]
-    return tuple(EntrySignature(alg, KeyId(key), decode_binary(sig)) for alg, key, sig in rows)
+    first = EntrySignature(columns.alg, KeyId(columns.actor), decode_binary(columns.sig))
+    return (first, *(other_signatures(columns.others) if columns.others else ()))
 
 
 def _message(event: bytes) -> bytes:

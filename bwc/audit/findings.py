@@ -72,6 +72,15 @@ class Findings:
         """Record an error that a parser or a proof raised."""
         self.bad(step, error.message, where, type(error))
 
+    def take(self, other: "Findings") -> None:
+        """Add what another verification found."""
+        for one in other._all:
+            if self._counts[(one.step, one.grade)] + 1 <= MAX_PER_STEP:
+                self._all.append(one)
+            self._counts[(one.step, one.grade)] += 1
+        for key, count in other._counts.items():
+            self._counts[key] += max(0, count - MAX_PER_STEP)
+
     def count(self, step: int | None = None, grade: Grade = Grade.BAD) -> int:
         """How many findings of `grade`, in one step or in all."""
         return sum(count for (at, what), count in self._counts.items() if what is grade and step in (None, at))

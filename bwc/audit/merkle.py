@@ -70,12 +70,13 @@ class Frontier:
         self._subtrees.append(leaf)
         self.size += 1 << level
 
-    def root(self) -> bytes:
-        """The root of the tree so far."""
+    def root(self, more: bytes | None = None) -> bytes:
+        """The root of the tree so far; with `more` further leaves, fewer than its last subtree has, of which that is the root."""
         if not self._subtrees:
-            return EMPTY_ROOT
-        right = self._subtrees[-1]
-        for left in reversed(self._subtrees[:-1]):
+            return more or EMPTY_ROOT
+        rest = self._subtrees if more else self._subtrees[:-1]
+        right = more or self._subtrees[-1]
+        for left in reversed(rest):
             right = node_hash(left, right)
         return right
 

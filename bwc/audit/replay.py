@@ -78,7 +78,7 @@ class Replay:
         self.standing = Standing()
         self.verified = 0
         self._findings = findings
-        self._signatures = signatures
+        self._signatures = self._arithmetic = signatures
         self._back = back
         self._approvals: dict[int, _Approval] = {}
         self._renderers: dict[str, str] = {}
@@ -102,8 +102,23 @@ class Replay:
             EventKind.DISPOSITION_DONE: disposals.done,
         }
 
-    def take(self, entry: Entry) -> None:
-        """Check one entry against what is in force, then let it take effect."""
+    @property
+    def effects(self) -> frozenset[str]:
+        """The kinds that change what is permitted from then on."""
+        return frozenset(kind.value for kind in self._effects)
+
+    def permits(self, signers: Iterable[str], kind: str, outcome: str) -> bool:
+        """Whether `take` would find nothing to say of an entry of a kind without effect, but for its arithmetic."""
+        by = [self.standing.keys.get(name) for name in signers]
+        known = _KINDS.get(kind)
+        if known is None or known is EventKind.VAULT_CREATED or not all(by) or by[0] is None:
+            return False
+        asked = _OUTCOMES.get(known, outcome)
+        return all(one and one.revoked is None for one in by) and _may(by[0].roles, known) and outcome == asked
+
+    def take(self, entry: Entry, *, verified: bool = False) -> None:
+        """Check one entry against what is in force, then let it take effect; `verified`: its signatures were, elsewhere."""
+        self._arithmetic = self._signatures and not verified
         where = f"entry {entry.seq}"
         kind = _KINDS.get(entry.kind)
         if (entry.seq == 0) != (kind is EventKind.VAULT_CREATED):
@@ -136,7 +151,7 @@ class Replay:
             elif by.revoked is not None:
                 self._findings.bad(6, f"key {name} was revoked by entry {by.revoked}", where, ProofInvalid)
                 signed = False
-        if signed and self._signatures:
+        if signed and self._arithmetic:
             message = entry.message
             for signature in entry.signatures:
                 fresh = newcomer is not None and signature.key == newcomer.key_id

@@ -4,31 +4,45 @@ Steps 1 to 7 and 9 are here, step 8 (what the log points to) is `verify_objects`
 one damaged file does not hide the next. Nothing is ever written.
 """
 
-from collections.abc import Iterator
+import multiprocessing
+import os
+import signal
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from datetime import datetime
 
-from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, open_checkpoint, parse_checkpoint, parse_number
+from bwc.audit.checkpoint import Checkpoint, NoteKey, open_checkpoint, parse_checkpoint, parse_number
 from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.findings import Findings
 from bwc.audit.log import CHECKPOINT, KEPT, LogRows
 from bwc.audit.merkle import Frontier, complete_root
 from bwc.audit.partials import check_partials
 from bwc.audit.replay import Replay, Standing
-from bwc.audit.tiles import (
-    TILE,
-    LogReader,
-    TileTree,
-    bundle_path,
-    levels_of,
-    parse_bundle,
-    parse_tile,
-    read_wide,
-    tile_path,
+from bwc.audit.spans import (
+    SPAN,
+    Edge,
+    Ground,
+    Handed,
+    Job,
+    Span,
+    bundle_digest,
+    check_span,
+    compare_clocks,
+    compare_tile,
+    compare_trails,
+    enrolled_key,
 )
-from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
+from bwc.audit.tiles import TILE, LogReader, TileTree, levels_of
+from bwc.errors import BwcError, CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
+from bwc.keys import PublicKey
 
-_STEPPED_US = 2_000_000  # the time of day may move this much against the time since boot (NTP slews far less)
+START = (-1, NO_HASH)  # the end of a trail that has not begun
+_WORTH_PROCESSES = 50_000  # entries: below, starting them takes longer than they save
+
+Progress = Callable[[int, int | None], None]  # entries joined, of how many
 
 
 @dataclass(slots=True)
@@ -46,36 +60,33 @@ class LogReport:
     standing: Standing = field(default_factory=Standing)  # keys, roles, policy after the last entry
     files: LogReader | None = None
 
-    def read(self, start: int = 0) -> Iterator[Entry]:
-        """The entries again, from `start` on, in order, as far as they could be read."""
+    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
+        """The entries again, from `start` on (up to `stop`), in order, as far as they could be read."""
         if self.files is None or self.checkpoint is None:
             return
+        stop = self.entries if stop is None else stop
         tree = TileTree(self.files, self.checkpoint.size)
-        for number in range(start // TILE, -(-self.entries // TILE)):
+        for number in range(start // TILE, -(-stop // TILE)):
             first = number * TILE
-            for raw in tree.entries(number)[max(0, start - first) : self.entries - first]:
+            for raw in tree.entries(number)[max(0, start - first) : stop - first]:
                 yield parse_entry(raw)
 
 
 class ItemChains:
-    """Step 5, also for the exported trail of one item: each entry of an item names the one before it."""
+    """Step 5 for the exported trail of one item: each entry of an item names the one before it."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[int, bytes]] = {}
+        self._last: dict[str, tuple[int, str]] = {}
 
     def __len__(self) -> int:
         return len(self._last)
 
     def verify_next(self, entry: Entry) -> None:
         """Raise `IntegrityError` unless `entry` is the next one of its item."""
-        if entry.item is None:
-            return
-        seq, before = self._last.get(entry.item, (-1, b""))
-        self._last[entry.item] = (entry.item_seq or 0, entry.leaf_hash)
-        if entry.item_seq != seq + 1:
-            raise IntegrityError(f"item {entry.item} goes from its event {seq} to {entry.item_seq}")
-        if entry.item_prev != (before.hex() if before else NO_HASH):
-            raise IntegrityError(f"item {entry.item}: event {entry.item_seq} does not follow event {seq}")
+        if entry.item is not None:
+            before = self._last.get(entry.item, START)
+            self._last[entry.item] = (entry.item_seq or 0, entry.leaf_hash.hex())
+            compare_trails(entry.item, before, -1 if entry.item_seq is None else entry.item_seq, entry.item_prev or "")
 
 
 def verify_log(
@@ -85,42 +96,45 @@ def verify_log(
     *,
     rows: LogRows | None = None,
     signatures: bool = True,
+    jobs: int | None = None,
+    progress: Progress | None = None,
 ) -> LogReport:
     """Verify a whole log.
 
     `key` is the log's key as the auditor knows it from elsewhere; without one the log can only be consistent with
     itself (`report.pinned` is False). `saved` is a checkpoint seen earlier. `rows` is the catalog's copy.
-    `signatures=False` leaves out the arithmetic of step 6, nothing else.
+    `signatures=False` leaves out the arithmetic of step 6, nothing else. `jobs` is how many processes read it:
+    by default as many as there are cores, and none but this one for a short log. Memory grows with the items, by
+    300 bytes each, not with the entries.
     """
     report = LogReport(Findings(), files=files)
-    note = _step1_checkpoint(report, files, key)
-    if note is not None:
-        _Pass(report, files, note, saved, rows, signatures=signatures).run()
+    if _step1_checkpoint(report, files, key):
+        _Pass(report, files, saved, rows, signatures=signatures, jobs=jobs, progress=progress).run()
     return report
 
 
-def _step1_checkpoint(report: LogReport, files: LogReader, key: NoteKey | None) -> Note | None:
-    """Step 1. None when there is no checkpoint to go on from."""
+def _step1_checkpoint(report: LogReport, files: LogReader, key: NoteKey | None) -> bool:
+    """Step 1. False when there is no checkpoint to go on from."""
     findings = report.findings
     try:
         data = files.read(CHECKPOINT)
         if data is None:
             findings.bad(1, "there is no checkpoint", CHECKPOINT)
-            return None
-        report.checkpoint, note = parse_checkpoint(data)
+            return False
+        report.checkpoint, _ = parse_checkpoint(data)
         if report.checkpoint.size == 0:
             findings.bad(1, "the checkpoint is of an empty log", CHECKPOINT)
-            return None
+            return False
         report.pinned = key is not None
         report.key = key or _own_key(files, report.checkpoint)
         open_checkpoint(data, report.key)
     except IntegrityError as error:
         findings.refused(1, error, CHECKPOINT)
-        return None if report.checkpoint is None else note
+        return report.checkpoint is not None
     if not report.pinned:
         findings.note(1, "consistent with itself only: the key is the log's own, not one brought along", CHECKPOINT)
     findings.ok(1, f"{report.checkpoint.size} entries signed by {report.key.text()}")
-    return note
+    return True
 
 
 def _own_key(files: LogReader, checkpoint: Checkpoint) -> NoteKey:
@@ -130,17 +144,18 @@ def _own_key(files: LogReader, checkpoint: Checkpoint) -> NoteKey:
 
 
 class _Pass:
-    """One reading of all bundles, front to back, with everything that is checked on the way."""
+    """One reading of the whole log, span by span, and what joins the spans."""
 
     def __init__(
         self,
         report: LogReport,
         files: LogReader,
-        note: Note,
         saved: Checkpoint | None,
         rows: LogRows | None,
         *,
         signatures: bool,
+        jobs: int | None,
+        progress: Progress | None,
     ) -> None:
         assert report.checkpoint is not None
         self._report = report
@@ -149,34 +164,40 @@ class _Pass:
         self._files = files
         self._rows = rows
         self._saved = saved
+        self._jobs = jobs
+        self._progress = progress
         self._wanted: dict[int, list[tuple[str, Checkpoint]]] = {}  # roots to compare on the way, by size
+        self._kept: list[int] = []
+        self._seen = 0
         self._frontier = Frontier()
         self._levels: list[list[bytes]] = [[] for _ in range(levels_of(self._checkpoint.size))]
         self._done = [0] * len(self._levels)  # full tiles compared, by level
-        self._chains = ItemChains()
+        self._trails: dict[str, tuple[int, str]] = {}
         self._replay = Replay(report.findings, signatures=signatures, back=self._back)
         self._signatures = signatures
+        self._keys: dict[str, PublicKey] = {}
         self._prev = NO_HASH
-        self._last: Entry | None = None
-        self._boots: dict[str, tuple[int, Entry]] = {}
+        self._last: Edge | None = None
 
     def run(self) -> None:
         size, findings = self._checkpoint.size, self._findings
         self._collect_checkpoints()
-        for number in range(-(-size // TILE)):
-            if not self._bundle(number, min(TILE, size - number * TILE)):
+        for span in self._spans():
+            self._join(span)
+            if not span.whole:
                 break
+            if self._progress:
+                self._progress(span.stop, size)
         self._close_tiles()
-        kept = [one for one, found in self._wanted.items() if any(where.startswith(KEPT) for where, _ in found)]
-        check_partials(self._files, kept, size, findings)
-        self._report.items = len(self._chains)
-        self._report.signatures = self._replay.verified
+        check_partials(self._files, self._kept, size, findings)
+        self._report.items = len(self._trails)
+        self._report.signatures += self._replay.verified
         self._report.standing = self._replay.standing
         own = self._replay.standing.vkey
         if self._report.key is not None and own and own != self._report.key.text():
             findings.bad(1, "the first entry names another key than the one that signs", "entry 0", ProofInvalid)
         checked = f"{self._report.entries} entries"
-        findings.ok(2, f"{self._checkpoints_seen} checkpoints" if self._checkpoints_seen else "none seen before")
+        findings.ok(2, f"{self._seen} checkpoints" if self._seen else "none seen before")
         findings.ok(3, f"{checked} in {-(-size // TILE)} bundles")
         findings.ok(4, checked)
         findings.ok(5, f"{self._report.items} items")
@@ -188,129 +209,149 @@ class _Pass:
         if self._rows is not None:
             self._step9_surplus()
 
+    # --- in spans ----------------------------------------------------------------------------------------
+
+    def _spans(self) -> Iterator[Span]:
+        size = self._checkpoint.size
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        jobs = self._jobs or (cores if size >= _WORTH_PROCESSES else 1)
+        ground = Ground(
+            files=self._files,
+            checkpoint=self._checkpoint,
+            key=self._report.key,
+            signatures=self._signatures,
+            digests=self._rows is not None,
+            effects=self._replay.effects,
+            threads=cores if jobs == 1 else 1,
+        )
+        starts = range(0, size, SPAN)
+        if jobs == 1:
+            yield from (check_span(ground, self._job(start)) for start in starts)
+            return
+        # spawn: whoever calls may have threads and open databases, which a fork would copy half
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(ground,)) as pool:
+            waiting: deque[Future[Span]] = deque()
+            try:
+                for start in starts:
+                    waiting.append(pool.submit(_check, self._job(start)))
+                    if len(waiting) > 2 * jobs:  # what waits to be joined is in memory
+                        yield waiting.popleft().result()
+                while waiting:
+                    yield waiting.popleft().result()
+            except BrokenProcessPool as error:
+                raise BwcError("a process that verified the log died", "free -m: is there enough memory?") from error
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _job(self, start: int) -> Job:
+        stop = min(start + SPAN, self._checkpoint.size)
+        kept = self._kept[bisect_right(self._kept, start) : bisect_right(self._kept, stop)]
+        sizes = frozenset(one for one in self._wanted if start < one <= stop)
+        return Job(start, stop, tuple(kept), sizes, self._keys)
+
+    def _join(self, span: Span) -> None:
+        self._findings.take(span.findings)
+        if span.stop > span.start:
+            if span.first_prev != self._prev:
+                self._findings.bad(4, "does not follow the entry before it", f"entry {span.start}")
+            if self._last and span.first:
+                compare_clocks(self._last, span.first, self._findings)
+            self._prev, self._last = span.last_hash, span.last
+            self._report.entries, self._report.last_at = span.stop, span.last.at if span.last else ""
+        self._step2_roots(span)
+        self._step5_trails(span)
+        self._step7_acts(span)
+        self._report.signatures += span.signatures
+        if self._rows is not None:
+            self._step9_rows(self._rows, span)
+
+    def _step5_trails(self, span: Span) -> None:
+        for item, (seq, prev, entry, last, name) in span.trails.items():
+            try:
+                compare_trails(item, self._trails.get(item, START), int(seq), str(prev))
+            except IntegrityError as error:
+                self._findings.refused(5, error, f"entry {entry}")
+            self._trails[item] = int(last), str(name)
+
+    def _step7_acts(self, span: Span) -> None:
+        gone = self._replay.standing.disposals.items
+        for act in span.acts:
+            if isinstance(act, Handed):
+                entry = parse_entry(act.raw)
+                self._replay.take(entry, verified=act.verified)
+                if (key := enrolled_key(entry)) is not None:
+                    self._keys = self._keys | {key.key_id: key}
+            elif not all(self._replay.permits(*combo) for combo in act.combos) or not gone.keys().isdisjoint(
+                span.trails
+            ):
+                for entry in self._report.read(act.start, act.stop):
+                    self._replay.take(entry, verified=True)
+
     # --- step 2 ------------------------------------------------------------------------------------------
 
     def _collect_checkpoints(self) -> None:
         """The saved and the kept checkpoints, to be compared with the roots of this log as it is read."""
-        if self._saved is not None:
-            self._want("the checkpoint saved earlier", self._saved)
+        if self._saved is not None and self._fits("the checkpoint saved earlier", self._saved):
+            self._wanted.setdefault(self._saved.size, []).append(("the checkpoint saved earlier", self._saved))
+            self._seen += 1
         for name in self._files.list(KEPT):
             where = f"{KEPT}/{name}"
             try:
                 size = parse_number(name)
-                kept, note = parse_checkpoint(self._files.read(where) or b"")
-                if kept.size != size:
-                    raise IntegrityError(f"holds a checkpoint of {kept.size}")
-                if self._report.key is not None:
-                    self._report.key.verify(note)
-                self._want(where, kept)
+                if 0 < size <= self._checkpoint.size:
+                    self._kept.append(size)
+                else:
+                    self._fits(where, parse_checkpoint(self._files.read(where) or b"")[0])
             except IntegrityError as error:
                 self._findings.refused(2, error, where)
-        self._checkpoints_seen = sum(len(found) for found in self._wanted.values())
+        self._kept.sort()
 
-    def _want(self, where: str, seen: Checkpoint) -> None:
+    def _fits(self, where: str, seen: Checkpoint) -> bool:
         size = self._checkpoint.size
         if seen.origin != self._checkpoint.origin:
             self._findings.bad(2, f"is of another log, {seen.origin}", where, ProofInvalid)
         elif seen.size > size:
             what = f"the log had {seen.size} entries, now it has {size}"
             self._findings.bad(2, what, where, CheckpointRolledBack)
-        else:
-            self._wanted.setdefault(seen.size, []).append((where, seen))
+        return seen.origin == self._checkpoint.origin and 0 < seen.size <= size
 
-    def _compare_roots(self, start: int, hashes: list[bytes]) -> None:
-        stop = start + len(hashes)
-        sizes = [size for size in range(start + 1, stop + 1) if size in self._wanted] if self._wanted else []
-        if not sizes and len(hashes) == TILE:
-            self._frontier.append(complete_root(hashes), 8)
-            return
-        for size, leaf in enumerate(hashes, start + 1):
+    def _step2_roots(self, span: Span) -> None:
+        """Grow the tree by the span, comparing with every checkpoint seen on the way."""
+        seen = {size: list(self._wanted.get(size, ())) for size in span.part_roots}
+        for where, kept in span.kept:
+            if self._fits(where, kept):
+                self._seen += 1
+                seen[kept.size].append((where, kept))
+        sizes = sorted(seen, reverse=True)
+        for at in range(len(span.roots) + bool(span.tail)):
+            full = at < len(span.roots)
+            stop = self._frontier.size + (TILE if full else len(span.tail))
+            while sizes and sizes[-1] <= stop:
+                size = sizes.pop()
+                root = self._frontier.root(span.part_roots[size])
+                for where, one in seen[size]:
+                    if one.root != root:
+                        what = f"the first {size} entries are not those that were signed then"
+                        self._findings.bad(2, what, where, LogForked)
+            if full:
+                self._frontier.append(span.roots[at], 8)
+                self._step3_above(1, span.roots[at])
+        for leaf in span.tail:
             self._frontier.append(leaf)
-            for where, seen in self._wanted.get(size, ()):
-                if seen.root != self._frontier.root():
-                    what = f"the first {size} entries are not those that were signed then"
-                    self._findings.bad(2, what, where, LogForked)
-
-    # --- steps 3 to 7 and 9, bundle by bundle -------------------------------------------------------------
-
-    def _bundle(self, number: int, width: int) -> bool:
-        """Check one bundle. False when it cannot be read: what follows would not be in its place."""
-        try:
-            data, found = read_wide(self._files, bundle_path(number), width)
-            raws = parse_bundle(data, found)[:width]
-        except IntegrityError as error:
-            self._findings.refused(3, error, bundle_path(number, width))
-            return False
-        if self._rows is not None:
-            self._step9_rows(self._rows, number * TILE, raws)
-        hashes = []
-        for at, raw in enumerate(raws):
-            try:
-                entry = parse_entry(raw)
-            except IntegrityError as error:
-                self._findings.refused(4, error, f"entry {number * TILE + at}")
-                return False
-            hashes.append(entry.leaf_hash)
-            self._entry(number * TILE + at, entry)
-        self._compare_roots(number * TILE, hashes)
-        self._step3_tile(0, number, hashes)
-        return True
-
-    def _entry(self, seq: int, entry: Entry) -> None:
-        if entry.seq != seq or entry.prev != self._prev or entry.log != self._checkpoint.origin:
-            if entry.log != self._checkpoint.origin:
-                what = f"belongs to the log {entry.log}"
-            elif entry.seq != seq:
-                what = f"says it is entry {entry.seq}"
-            else:
-                what = "does not follow the entry before it"
-            self._findings.bad(4, what, f"entry {seq}")
-        self._prev = entry.leaf_hash.hex()
-        self._clock(entry)
-        try:
-            self._chains.verify_next(entry)
-        except IntegrityError as error:
-            self._findings.refused(5, error, f"entry {seq}")
-        self._replay.take(entry)
-        self._report.entries = seq + 1
-        self._report.last_at = entry.at
-
-    def _clock(self, entry: Entry) -> None:
-        """Clocks are recorded as they are: a strange one is a note, since evidence must not wait for it."""
-        last, self._last = self._last, entry
-        if last is None:
-            return
-        if entry.at < last.at:
-            self._findings.note(4, f"the clock went back from {last.at} to {entry.at}", f"entry {entry.seq}")
-        elif entry.boot == last.boot:
-            if entry.mono_us < last.mono_us:
-                self._findings.note(4, "the time since boot went back", f"entry {entry.seq}")
-            elif entry.at != last.at:
-                passed = datetime.fromisoformat(entry.at) - datetime.fromisoformat(last.at)
-                moved = (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
-                if abs(moved - (entry.mono_us - last.mono_us)) > _STEPPED_US:
-                    self._findings.note(4, f"the clock was set between {last.at} and {entry.at}", f"entry {entry.seq}")
 
     # --- step 3 ------------------------------------------------------------------------------------------
 
-    def _step3_tile(self, level: int, number: int, hashes: list[bytes]) -> None:
-        """Compare a tile with the hashes that the entries give, and pass its root up."""
-        path = tile_path(level, number, len(hashes))
-        try:
-            data, found = read_wide(self._files, tile_path(level, number), len(hashes))
-            held = parse_tile(data, found)
-            if held[: len(hashes)] != hashes:
-                first = next(at for at, one in enumerate(hashes) if one != held[at])
-                raise IntegrityError(f"differs from what the entries hash to, from hash {number * TILE + first} on")
-        except IntegrityError as error:
-            self._findings.refused(3, error, path)
-        if len(hashes) == TILE and level + 1 < len(self._levels):
-            above = self._levels[level + 1]
-            above.append(complete_root(hashes))
-            if len(above) == TILE:
-                self._step3_tile(level + 1, self._done[level + 1], above)
-                self._done[level + 1] += 1
-                self._levels[level + 1] = []
+    def _step3_above(self, level: int, root: bytes) -> None:
+        """Add the root of a full tile to the level above, and compare the tile there when it is full."""
+        if level < len(self._levels):
+            self._levels[level].append(root)
+            if len(self._levels[level]) == TILE:
+                compare_tile(self._files, level, self._done[level], self._levels[level], self._findings)
+                root = complete_root(self._levels[level])
+                self._done[level] += 1
+                self._levels[level] = []
+                self._step3_above(level + 1, root)
 
     def _close_tiles(self) -> None:
         """The tiles at the right edge, then the root itself."""
@@ -319,7 +360,7 @@ class _Pass:
             return
         for level in range(1, len(self._levels)):
             if self._levels[level]:
-                self._step3_tile(level, self._done[level], self._levels[level])
+                compare_tile(self._files, level, self._done[level], self._levels[level], self._findings)
         if self._frontier.root() != self._checkpoint.root:
             self._findings.bad(3, "the entries do not hash to the root that was signed", CHECKPOINT, ProofInvalid)
 
@@ -331,12 +372,17 @@ class _Pass:
 
     # --- step 9 ------------------------------------------------------------------------------------------
 
-    def _step9_rows(self, rows: LogRows, start: int, raws: list[bytes]) -> None:
-        held = {row.seq: row.entry for row in rows.rows(start, start + len(raws))}
-        for seq, raw in enumerate(raws, start):
-            if held.get(seq) != raw:
-                what = "is not in the catalog" if seq not in held else "differs between catalog and log"
-                self._findings.bad(9, what, f"entry {seq}")
+    def _step9_rows(self, rows: LogRows, span: Span) -> None:
+        for at, digest in enumerate(span.digests):
+            start = (span.start // TILE + at) * TILE
+            stop = min(start + TILE, self._checkpoint.size)
+            held = {row.seq: row.entry for row in rows.rows(start, stop)}
+            if len(held) == stop - start and bundle_digest([held[seq] for seq in range(start, stop)]) == digest:
+                continue
+            for seq, raw in enumerate(TileTree(self._files, self._checkpoint.size).entries(start // TILE), start):
+                if held.get(seq) != raw:
+                    what = "is not in the catalog" if seq not in held else "differs between catalog and log"
+                    self._findings.bad(9, what, f"entry {seq}")
 
     def _step9_surplus(self) -> None:
         last = None if self._rows is None else self._rows.last_row()
@@ -344,3 +390,15 @@ class _Pass:
         if waiting > 0:
             self._findings.note(9, f"{waiting} events are recorded but not published yet")
         self._findings.ok(9, f"{self._report.entries} rows")
+
+
+_grounds: list[Ground] = []  # of this process, when it is one that checks spans for another
+
+
+def _begin(ground: Ground) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked is interrupted, and ends this process
+    _grounds[:] = [ground]
+
+
+def _check(job: Job) -> Span:
+    return check_span(_grounds[0], job)

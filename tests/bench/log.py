@@ -1,0 +1,114 @@
+"""Figures of the audit log on this machine: acts, commands, and a log of many entries that is verified and proven.
+
+    python tests/bench/log.py [--entries 100000] [--folder DIR]      # ten million: about 20 minutes and 17 GB
+
+Acts and commands run through the door of a vault made for it, in turn with the machine's own append + fsync, since
+a shared disk is fast in one second and slow in the next; the ratio of medians is what to look at. The long log is
+made of entries of four operators about many items, each with its own signature. Nothing is asserted.
+"""
+
+import argparse
+import os
+import shutil
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bwc.config import Places
+from bwc.custody.founding import found
+from bwc.custody.house import House
+from bwc.evidence import EventDraft, EventKind, new_item_id
+from bwc.keys import LocalOperator, RecoveryKey
+
+ROUNDS = 15
+PRIVATE = {"note": "a note of usual length, said by one person to another", "reason": "review"}
+
+
+def main() -> None:
+    """Measure and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--folder", type=Path, help="where the long log is made, and kept; else a temporary folder")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="bwc-bench-") as folder:
+        acts(Path(folder))
+    place = chosen.folder or Path(tempfile.mkdtemp(prefix="bwc-bench-"))
+    try:
+        from tests.bench.long_log import measure
+
+        measure(place, chosen.entries)
+    finally:
+        if chosen.folder is None:
+            shutil.rmtree(place)
+
+
+def acts(folder: Path) -> None:
+    """The act: one durable signed row; with a private body; many in one transaction; a command with its checkpoint."""
+    operator = LocalOperator.generate("bench")
+    recovery = RecoveryKey.parse(RecoveryKey.generate()).recipient
+    raw = os.open(folder / "raw", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    key = Ed25519PrivateKey.generate()
+
+    def append() -> None:
+        os.write(raw, b"x" * 400)
+        os.fsync(raw)
+
+    with found(Places(vault=folder / "vault"), agency="Bench", operator=operator, recovery=recovery) as house:
+        item = new_item_id(datetime.now(UTC))
+        draft = EventDraft(kind=EventKind.ITEM_OPENED, item=item, facts={"purpose": "review", "segment": 0})
+        act(house, {})
+        results: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            for name, one, count, each in (
+                ("raw append + fsync", append, 60, 1),
+                ("act, no private body", lambda: act(house, {}), 60, 1),
+                ("act, private body to 2 readers", lambda: act(house, PRIVATE), 30, 1),
+                ("acts, 1,000 in one transaction", lambda: house.act_together(draft.kind, [draft] * 1000), 1, 1000),
+                ("raw Ed25519 signature", lambda: key.sign(b"x" * 600), 200, 1),
+                ("publish what those left", house.publish, 1, 1),
+                ("command: act + tiles + checkpoint", lambda: command(house, {}), 20, 1),
+                ("command with a private body", lambda: command(house, PRIVATE), 10, 1),
+            ):
+                results.setdefault(name, []).append(rate(one, count) * each)
+    os.close(raw)
+    base = statistics.median(results["raw append + fsync"])
+    for name, rates in results.items():
+        middle = statistics.median(rates)
+        show(name, middle, f"{middle / base:6.1%} of raw append + fsync")
+    share = statistics.median(results["acts, 1,000 in one transaction"]) / statistics.median(
+        results["raw Ed25519 signature"]
+    )
+    print(f"{'':44} one transaction reaches {share:.0%} of the rate of its signatures alone")
+
+
+def act(house: House, private: dict[str, str]) -> None:
+    """One act, an opening that is only recorded."""
+    house.act(EventKind.ITEM_OPENED, None, {"purpose": "review", "segment": 0}, private)
+
+
+def command(house: House, private: dict[str, str]) -> None:
+    """What one command does before the person is told."""
+    act(house, private)
+    house.publish()
+
+
+def rate(do: Callable[[], object], count: int) -> float:
+    """How often `do` is done in a second."""
+    began = time.perf_counter()
+    for _ in range(count):
+        do()
+    return count / (time.perf_counter() - began)
+
+
+def show(what: str, rate_s: float, more: str = "") -> None:
+    """One line of the table."""
+    print(f"{what:44} {rate_s:10,.0f} /s   {more}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
