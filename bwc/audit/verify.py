@@ -4,17 +4,12 @@ Steps 1 to 7 and 9 are here, step 8 (what the log points to) is `verify_objects`
 one damaged file does not hide the next. Nothing is ever written.
 """
 
-import multiprocessing
-import os
-import signal
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 
 from bwc.audit.checkpoint import Checkpoint, NoteKey, open_checkpoint, parse_checkpoint, parse_number
+from bwc.audit.cores import check_spans
 from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.findings import Findings
 from bwc.audit.log import CHECKPOINT, KEPT, LogRows
@@ -29,18 +24,16 @@ from bwc.audit.spans import (
     Job,
     Span,
     bundle_digest,
-    check_span,
     compare_clocks,
     compare_tile,
     compare_trails,
     enrolled_key,
 )
 from bwc.audit.tiles import TILE, LogReader, TileTree, levels_of
-from bwc.errors import BwcError, CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
+from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
 from bwc.keys import PublicKey
 
 START = (-1, NO_HASH)  # the end of a trail that has not begun
-_WORTH_PROCESSES = 50_000  # entries: below, starting them takes longer than they save
 
 Progress = Callable[[int, int | None], None]  # entries joined, of how many
 
@@ -212,9 +205,6 @@ class _Pass:
     # --- in spans ----------------------------------------------------------------------------------------
 
     def _spans(self) -> Iterator[Span]:
-        size = self._checkpoint.size
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        jobs = self._jobs or (cores if size >= _WORTH_PROCESSES else 1)
         ground = Ground(
             files=self._files,
             checkpoint=self._checkpoint,
@@ -222,27 +212,10 @@ class _Pass:
             signatures=self._signatures,
             digests=self._rows is not None,
             effects=self._replay.effects,
-            threads=cores if jobs == 1 else 1,
         )
-        starts = range(0, size, SPAN)
-        if jobs == 1:
-            yield from (check_span(ground, self._job(start)) for start in starts)
-            return
-        # spawn: whoever calls may have threads and open databases, which a fork would copy half
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(jobs, mp_context=context, initializer=_begin, initargs=(ground,)) as pool:
-            waiting: deque[Future[Span]] = deque()
-            try:
-                for start in starts:
-                    waiting.append(pool.submit(_check, self._job(start)))
-                    if len(waiting) > 2 * jobs:  # what waits to be joined is in memory
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            except BrokenProcessPool as error:
-                raise BwcError("a process that verified the log died", "free -m: is there enough memory?") from error
-            finally:
-                pool.shutdown(cancel_futures=True)
+        # each job is made when it is begun: it knows the keys that were enrolled until then
+        jobs = (self._job(start) for start in range(0, self._checkpoint.size, SPAN))
+        return check_spans(ground, jobs, processes=self._jobs, entries=self._checkpoint.size)
 
     def _job(self, start: int) -> Job:
         stop = min(start + SPAN, self._checkpoint.size)
@@ -390,15 +363,3 @@ class _Pass:
         if waiting > 0:
             self._findings.note(9, f"{waiting} events are recorded but not published yet")
         self._findings.ok(9, f"{self._report.entries} rows")
-
-
-_grounds: list[Ground] = []  # of this process, when it is one that checks spans for another
-
-
-def _begin(ground: Ground) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked is interrupted, and ends this process
-    _grounds[:] = [ground]
-
-
-def _check(job: Job) -> Span:
-    return check_span(_grounds[0], job)

@@ -1,0 +1,59 @@
+"""The spans of a log, checked by as many processes as there are cores, handed back in order."""
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+
+from bwc.audit.spans import Ground, Job, Span, check_span
+from bwc.errors import BwcError
+
+_WORTH_IT = 50_000  # entries: below, starting processes takes longer than they save
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_spans(ground: Ground, jobs: Iterator[Job], *, processes: int | None, entries: int) -> Iterator[Span]:
+    """Check `jobs`, at most a few ahead of what was taken. `processes`: None for as many as `entries` are worth.
+
+    Raises `BwcError` when a process died.
+    """
+    processes = processes or (cores() if entries >= _WORTH_IT else 1)
+    if processes == 1:
+        ground = replace(ground, threads=cores())
+        yield from (check_span(ground, job) for job in jobs)
+        return
+    # spawn: whoever calls may have threads and open databases, of which a fork would copy half
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(ground,)) as pool:
+        waiting: deque[Future[Span]] = deque()
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(_check, job))
+                if len(waiting) > 2 * processes:  # what waits to be joined is in memory
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        except BrokenProcessPool as error:
+            raise BwcError("a process that verified the log died", "free -m: is there enough memory?") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+_grounds: list[Ground] = []  # of this process, when it is one that checks spans for another
+
+
+def _begin(ground: Ground) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # whoever asked is interrupted, and ends this process
+    _grounds[:] = [ground]
+
+
+def _check(job: Job) -> Span:
+    return check_span(_grounds[0], job)
