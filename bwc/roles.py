@@ -118,6 +118,11 @@ class Policy:
             "witnesses": [one.to_json() for one in self.witnesses],
         }
 
+    @property
+    def has_outsiders(self) -> bool:
+        """Whether anybody outside is named to sign checkpoints."""
+        return bool(self.witnesses or self.time_authorities)
+
     def __post_init__(self) -> None:
         for name, least, most in _RANGES:
             value = getattr(self, name)

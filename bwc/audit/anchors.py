@@ -201,7 +201,7 @@ def examine_anchors(
     newest = {(one.kind, one.by): one for one in sorted(everything, key=_order)}
     quorum = policy.witness_quorum
     last = _of_quorum(mine, quorum) if quorum else max(everything, key=_order, default=None)
-    if policy.witnesses or policy.time_authorities:
+    if policy.has_outsiders:
         cosigned = sum(one.kind is AnchorKind.WITNESS for one in mine)
         findings.ok(10, f"{cosigned} cosignatures, {look.stamps} time stamps")
     return AnchorReport(
@@ -209,8 +209,9 @@ def examine_anchors(
     )
 
 
-def _order(one: Anchor) -> tuple[int, datetime]:
-    return one.size, one.at
+def _order(one: Anchor) -> tuple[int, int, bool]:
+    # outsiders state whole seconds; within one, their word is worth more than the verifier's own
+    return one.size, int(one.at.timestamp()), one.kind is not AnchorKind.SEEN
 
 
 def _cosigned(note: Note, keys: Iterable[NoteKey]) -> Iterator[tuple[NoteKey, int]]:

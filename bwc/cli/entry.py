@@ -39,12 +39,16 @@ class Entry:
 
         places = find_vault(self.vault)
         house = House.enter(places, None if locked else person or self.person())
+        outsiders = False
         try:
             with house:
                 _record_attempts(house)
-                yield house
+                try:
+                    yield house
+                finally:
+                    outsiders = house.policy.has_outsiders
         finally:
-            if house.has_published:
+            if house.has_published and outsiders:
                 self._anchor_after(places)
 
     def _anchor_after(self, places: "Places") -> None:
@@ -54,11 +58,14 @@ class Entry:
             context.call_on_close(lambda: self._anchor(places))
 
     def _anchor(self, places: "Places") -> None:
-        from bwc.errors import BwcError
+        from bwc.errors import BwcError, IntegrityError
         from bwc.oversight.anchor import State, anchor
 
         try:
             done = anchor(places, memory=seen_dir())
+        except IntegrityError as error:  # never silent
+            click.echo(f"bwc: WARNING: no outsider was asked to sign: {error.message}; run: bwc verify", err=True)
+            return
         except (BwcError, OSError) as error:
             self.terminal.say(f"note: no outsider was asked to sign: {error}")
             return
@@ -73,6 +80,7 @@ class Entry:
         from bwc.custody.house import House
 
         places, person = find_vault(self.vault), self.person()
+        self._anchor_after(places)
         return lambda: House.enter(places, person)
 
     @contextmanager

@@ -15,8 +15,6 @@ from bwc.audit.tiles import LogReader, TileTree
 from bwc.canonical import sha256_hex
 from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked
 
-_RESTORED = "put the newer vault back; if it is lost for good: docs/administrator.md, 'After a restore'"
-
 
 class Rows(LogRows, Protocol):
     """The catalog's copy of the log."""
@@ -30,6 +28,10 @@ class Mark:
 
     def __init__(self, folder: Path, origin: str) -> None:
         self.path = folder / f"{sha256_hex(origin.encode())[:32]}.checkpoint"
+
+    @property
+    def _hint(self) -> str:
+        return f"put the newer vault back; if it is lost for good: docs/administrator.md, After a restore ({self.path})"
 
     def read(self) -> Checkpoint | None:
         """The checkpoint; None if this computer never signed. Raises `ConfigError` when the file is damaged."""
@@ -55,7 +57,7 @@ class Mark:
                     f"the catalog has {rows.count} of {published} published events", "bwc catalog rebuild"
                 )
             what = f"this vault is older than what this computer signed: {rows.count} events, then {mark.size}"
-            raise CheckpointRolledBack(what, _RESTORED)
+            raise CheckpointRolledBack(what, self._hint)
         if published >= mark.size:
             root = root_at(mark.size, TileTree(files, published).node)
         else:
@@ -65,7 +67,7 @@ class Mark:
             root = edge.root()
         if root != mark.root:
             what = f"the first {mark.size} events of this vault are not those that this computer signed"
-            raise LogForked(what, _RESTORED)
+            raise LogForked(what, self._hint)
 
     def raise_to(self, note: bytes, key: NoteKey) -> None:
         """Remember a checkpoint just signed. Durable on return. Callers hold the vault's lock."""

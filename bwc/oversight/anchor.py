@@ -72,7 +72,7 @@ def anchor(places: Places, *, memory: Path, patient: bool = False) -> list[Asked
     """
     place = Anchoring(places)
     policy = place.policy()
-    if not policy.witnesses and not policy.time_authorities:
+    if not policy.has_outsiders:
         return []
     rest = _Rest(memory / sha256_hex(place.checkpoint.origin.encode())[:32] / "outsiders.json")
     wait, now = _PATIENT_S if patient else _SHORT_S, datetime.now(UTC)
