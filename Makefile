@@ -46,8 +46,8 @@ fix: setup ## format and mend what can be mended
 bench: setup ## figures of this machine, one table a room: ONLY="storage keys" for some
 	@$(BIN)/python tests/bench/bench.py $(ONLY)
 
-accuracy: setup ## what the detectors find on footage with known truth: DATA=folder
-	@$(BIN)/python tests/accuracy/measure.py $(DATA)
+accuracy: setup ## what copies still show of footage with known truth: DATA=folder, DEFACE=program
+	@$(BIN)/python tests/accuracy/run.py $(DATA) $(if $(DEFACE),--deface $(DEFACE))
 
 faults: setup ## crashes, kills, errors and lies at every file call; every byte flipped: KILLS=100 for fewer kills
 	@BWC_KILLS=$(KILLS) $(BIN)/pytest tests/faults tests/storage tests/audit tests/release tests/journeys/test_tampering.py

@@ -40,10 +40,11 @@ class TruthBox:
     w: float
     h: float
     ignored: bool = False
+    tags: tuple[str, ...] = ()  # "tone=dark", "wear=cap": what figures are also parted by
 
     @classmethod
     def parse(cls, untrusted: Any) -> "TruthBox":
-        """The box of `{label, id, x, y, w, h, ignore?}`. Raises `UsageError` for anything else."""
+        """The box of `{label, id, x, y, w, h, ignore?, tags?}`. Raises `UsageError` for anything else."""
         try:
             box = cls(
                 label=str(untrusted["label"]),
@@ -53,6 +54,7 @@ class TruthBox:
                 w=float(untrusted["w"]),
                 h=float(untrusted["h"]),
                 ignored=bool(untrusted.get("ignore", False)),
+                tags=tuple(f"{name}={value}" for name, value in sorted(dict(untrusted.get("tags", {})).items())),
             )
         except (TypeError, KeyError, ValueError, AttributeError) as error:
             raise UsageError(f"a truth box cannot be read: {error}", "{label, id, x, y, w, h}, in pixels") from error
@@ -213,8 +215,14 @@ def _of_label(sights: Sequence[Sight]) -> dict[str, object]:
         "run_frames_p95": lengths[min(len(lengths) - 1, int(0.95 * len(lengths)))] if lengths else 0,
         "sizes": sizes,
         "subjects": len(runs),
+        "tags": _by_tag(sights),
         "visible_seconds": _round(sum(one.ms for one in sights if not one.is_hidden) / 1000),
     }
+
+
+def _by_tag(sights: Sequence[Sight]) -> dict[str, object]:
+    tags = sorted({tag for one in sights for tag in one.box.tags})
+    return {tag: _share([one for one in sights if tag in one.box.tags]) for tag in tags}
 
 
 def _share(sights: Sequence[Sight]) -> Mapping[str, object]:

@@ -1,0 +1,195 @@
+"""`make accuracy`: measure on footage with known truth and on the hard set, beside deface; write docs/accuracy.md's tables.
+
+    python tests/accuracy/run.py DATA [--work DIR] [--profiles balanced,fast] [--deface VENV/bin/deface]
+
+Everything is judged by `bwc bench accuracy` on the pixels of the copies. Slow (about 15 CPU minutes without deface).
+Clips that show nobody (`controls`) get an empty truth here, so that what is hidden in them counts as hidden for nothing.
+The floor (tests/accuracy/floor.json) may only rise: the run fails when a figure falls below it.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "accuracy.md"
+FLOOR = Path(__file__).with_name("floor.json")
+FOLDERS = ("video_bodycam", "video_headcam", "video_faces_lowres", "video_synth", "video_telemetry")
+CONTROLS = ("video_telemetry/gopro_karma",)
+START, END = "<!-- figures: tests/accuracy/run.py -->", "<!-- end of figures -->"
+
+
+def dataset(data: Path, work: Path) -> Path:
+    """Links to the clips and their truth, and the hard set, in one folder."""
+    folder = work / "dataset"
+    for name in FOLDERS:
+        (folder / name).mkdir(parents=True, exist_ok=True)
+        for path in sorted((data / name).iterdir()):
+            link = folder / name / path.name
+            if not link.exists():
+                link.symlink_to(path.resolve())
+    for name in CONTROLS:
+        truth = folder / f"{name}.truth.json"
+        if (data / f"{name}.mp4").is_file() and not truth.exists():
+            truth.write_text(json.dumps({"frames": []}))
+    hard = folder / "hard"
+    if len(list(hard.glob("*.truth.json"))) < 6:
+        script = Path(__file__).with_name("hard_set.py")
+        subprocess.run([sys.executable, str(script), str(hard), "--stills", str(data / "stills")], check=True)
+    return folder
+
+
+def others(deface: Path | None, work: Path) -> list[str]:
+    """deface with its defaults and at its fast setting, covering with a magenta picture so that pixels can be judged."""
+    if deface is None:
+        return []
+    picture = work / "magenta.png"
+    cv2.imwrite(str(picture), np.full((64, 64, 3), (255, 0, 255), np.uint8))
+    line = f"{deface} {{in}} -o {{out}} --replacewith img --replaceimg {picture}"
+    return [line, f"{line} --scale 640x360"]
+
+
+def measured(folder: Path, profile: str, lines: list[str], work: Path, only: str) -> dict[str, Any]:
+    saved = work / f"{profile}{'-' + only if only else ''}.json"
+    misses = saved.with_suffix(".jpg")
+    for path in (saved, misses):
+        path.unlink(missing_ok=True)
+    words = [sys.executable, "-m", "bwc.cli.main", "bench", "accuracy", str(folder), "--profile", profile]
+    words += ["--save", str(saved), "--misses", str(misses), "--only", only]
+    for line in lines:
+        words += ["--other", line]
+    subprocess.run(words, check=True, cwd=ROOT)
+    found: dict[str, Any] = json.loads(saved.read_text())
+    return found
+
+
+def groups(run: dict[str, Any]) -> list[tuple[str, str, dict[str, Any], list[dict[str, Any]]]]:
+    """(folder, label, merged figures, clips) of one run, clips of a folder taken together."""
+    rows = []
+    folders = sorted({clip["clip"].split("/")[0] for clip in run["clips"]})
+    for folder in folders:
+        clips = [clip for clip in run["clips"] if clip["clip"].split("/")[0] == folder]
+        for label in sorted({label for clip in clips for label in clip["labels"]}):
+            parts = [clip["labels"][label] for clip in clips if label in clip["labels"]]
+            rows.append((folder, label, merged(parts), clips))
+    return rows
+
+
+def merged(parts: list[dict[str, Any]]) -> dict[str, Any]:
+    sizes: dict[str, list[int]] = {}
+    for part in parts:
+        for size, share in part["sizes"].items():
+            row = sizes.setdefault(size, [0, 0])
+            row[0] += share["hidden"]
+            row[1] += share["boxes"]
+    longest = max((part["longest_run"] for part in parts), key=lambda run: run["ms"])
+    return {"sizes": sizes, "longest": longest, "visible": sum(part["visible_seconds"] for part in parts)}
+
+
+def table(found: dict[str, Any]) -> str:
+    lines = [
+        "| clips | class | tool | hidden, from 100 / 40 / 20 / 12 / 0 px | longest run | seconds seen |",
+        "|---|---|---|---|---|---|",
+    ]
+    for run in found["runs"]:
+        for folder, label, figures, _ in groups(run):
+            sizes = [figures["sizes"].get(size) for size in ("100-", "40-100", "20-40", "12-20", "0-12")]
+            shown = ", ".join("-" if one is None else f"{one[0]}/{one[1]}" for one in sizes)
+            longest = figures["longest"]
+            lines.append(
+                f"| {folder} | {label} | {tool(run)} | {shown} | {longest['frames']} ({longest['ms']} ms) | {figures['visible']:.2f} |"
+            )
+    lines += [
+        "",
+        "| clip | tool | hidden for nothing | false tracks a minute | CPU ms a frame | x real time |",
+        "|---|---|---|---|---|---|",
+    ]
+    for run in found["runs"]:
+        for clip in run["clips"]:
+            false = clip["false_tracks_per_minute"]
+            lines.append(
+                f"| {clip['clip'].split('/')[-1]} | {tool(run)} | {clip['over_hidden_share_of_picture']:.2%} | "
+                f"{'-' if false is None else false} | {clip['cpu_ms_per_frame']} | {clip['times_real_time']} |"
+            )
+    return "\n".join(lines)
+
+
+def tags(found: dict[str, Any]) -> str:
+    """The hard set parted by what makes it hard."""
+    run = found["runs"][0]
+    lines = ["| class | what | hidden | |", "|---|---|---|---|"]
+    rows: dict[tuple[str, str], list[int]] = {}
+    for clip in run["clips"]:
+        for label, figures in clip["labels"].items():
+            for tag, share in figures.get("tags", {}).items():
+                row = rows.setdefault((label, tag), [0, 0])
+                row[0] += share["hidden"]
+                row[1] += share["boxes"]
+    lines += [f"| {label} | {tag} | {h}/{n} | {h / n:.3f} |" for (label, tag), (h, n) in sorted(rows.items())]
+    return "\n".join(lines)
+
+
+def tool(run: dict[str, Any]) -> str:
+    name = run["tool"]
+    return name if name.startswith("bwc") else "deface" + (" --scale 640x360" if "640x360" in name else "")
+
+
+def shares(run: dict[str, Any]) -> dict[str, float]:
+    """What the floor holds: the hidden share from 20 px, by folder and class."""
+    found = {}
+    for folder, label, figures, _ in groups(run):
+        rows = [figures["sizes"][size] for size in ("100-", "40-100", "20-40") if size in figures["sizes"]]
+        if rows:
+            found[f"{folder} {label}"] = round(sum(row[0] for row in rows) / sum(row[1] for row in rows), 4)
+    return found
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / "accuracy")
+    parser.add_argument("--profiles", default="balanced")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--deface", type=Path)
+    parser.add_argument("--raise-floor", action="store_true", help="write what was reached as the new floor")
+    wanted = parser.parse_args()
+    wanted.work.mkdir(parents=True, exist_ok=True)
+    folder = dataset(wanted.data, wanted.work)
+    parts = [f"Measured {date.today().isoformat()} by `python tests/accuracy/run.py`.\n"]
+    fallen = []
+    for place, profile in enumerate(wanted.profiles.split(",")):
+        lines = others(wanted.deface, wanted.work) if place == 0 else []
+        found = measured(folder, profile, lines, wanted.work, wanted.only)
+        parts.append(f"### Profile `{profile}`\n\nModels: {'; '.join(found['runs'][0]['models'])}.\n\n{table(found)}\n")
+        if place == 0:
+            parts.append(f"### What makes it hard (`{profile}`)\n\n{tags(found)}\n")
+            reached = shares(found["runs"][0])
+            floor: dict[str, float] = json.loads(FLOOR.read_text()) if FLOOR.exists() else {}
+            fallen = [
+                f"{name}: {reached[name]} < {least}"
+                for name, least in floor.items()
+                if reached.get(name, least) < least
+            ]
+            if wanted.raise_floor:
+                higher = {name: max(value, floor.get(name, 0.0)) for name, value in (floor | reached).items()}
+                FLOOR.write_text(json.dumps(higher, indent=1, sort_keys=True) + "\n")
+    figures = "\n".join(parts)
+    print(figures)
+    if not wanted.only and PAGE.exists():
+        before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
+        _, _, after = rest.partition(END)
+        PAGE.write_text(f"{before}{START}\n{figures}\n{END}{after}", encoding="utf-8")
+    for line in fallen:
+        print(f"below the floor: {line}", file=sys.stderr)
+    return 1 if fallen else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
