@@ -93,10 +93,13 @@ class CopyFacts:
     leaf_times: tuple[tuple[int, int], ...]
     check: CheckFacts
     groups: GroupsFacts | None = None
+    part: str = ""  # which part of the recording it is, in words; empty: all of it
 
     def to_json(self) -> dict[str, Json]:
-        groups: dict[str, Json] = {} if self.groups is None else {"groups": self.groups.to_json()}
-        return groups | {
+        more: dict[str, Json] = {} if self.groups is None else {"groups": self.groups.to_json()}
+        if self.part:
+            more["part"] = self.part
+        return more | {
             "check": self.check.to_json(),
             "copy_sha256": self.copy_sha256,
             "duration_ms": self.duration_ms,
@@ -303,6 +306,7 @@ def _copy(value: _Reader) -> CopyFacts:
             suspects_open=check.count("suspects_open"),
         ),
         groups=_groups(_Reader(value.value["groups"])) if "groups" in value.value else None,
+        part=value.text("part") if "part" in value.value else "",
     )
 
 

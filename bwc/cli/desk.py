@@ -135,6 +135,8 @@ def plan(
 @click.option(
     "--reproduce", is_flag=True, help="Of an item: render again, keep nothing, compare with the recorded copy."
 )
+@click.option("--from", "start", metavar="TIME", help="Of an item: render only from here: 12.5, 1:02.5 …")
+@click.option("--to", "end", metavar="TIME", help="Of an item: render only up to here.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes that encode at once.  [default: processors]")
 @click.option("--scheduler", default="", help="Encode on the Dask cluster whose scheduler is here: tcp://HOST:8786.")
 def redact(
@@ -148,17 +150,25 @@ def redact(
     profile: str,
     no_check: bool,
     reproduce: bool,
+    start: str | None,
+    end: str | None,
     jobs: int | None,
     scheduler: str,
 ) -> None:
     """Render the redacted copy of an item from its plan; or of a loose FILE in one go, without a vault.
 
-    A loose file is detected, rendered and checked; nothing of it is recorded anywhere.
+    A loose file is detected, rendered and checked; nothing of it is recorded anywhere. With --from and --to the
+    copy of the item is of that part only, and so are its check, approval and release.
     """
+    from bwc.cli.times import span_of
     from bwc.jobs import Jobs
+
+    span = span_of(start, end)
 
     workers = Jobs(jobs, scheduler=scheduler)
     if is_file or (Path(what).exists() and not reproduce):
+        if span:
+            raise UsageError("a loose file is redacted whole", "leave out --from and --to")
         with workers:
             _redact_file(
                 entry, Path(what), out, plan_file, save_plan, profile=profile, check_it=not no_check, jobs=workers
@@ -166,6 +176,8 @@ def redact(
         return
     if out and ("." in what or "/" in what):
         raise NotFound(f"{what} does not exist", "check the path")
+    if span and reproduce:
+        raise UsageError("--reproduce renders what was recorded", "leave out --from and --to")
     if reproduce:
         _reproduce(entry, what, workers)
         return
@@ -174,7 +186,7 @@ def redact(
     from bwc.redact import making
 
     with workers, entry.house() as house, entry.terminal.progress("redact") as progress:
-        done = making.render(house, house.find(what), progress=progress, jobs=workers)
+        done = making.render(house, house.find(what), progress=progress, jobs=workers, span=span)
     entry.terminal.result({"copies": [one.to_json() for one in done]}, "\n".join(_copy_text(one) for one in done))
     _raise_lost([(f"{one.item} segment {one.segment}", one.frames_lost) for one in done])
 

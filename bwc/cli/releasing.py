@@ -32,18 +32,35 @@ def approve(entry: Entry, item: str, *, note: str) -> None:
     """
     bwc release 2026-1122-K4J7QX --request R-311 -o R-311
     bwc release 2026-1122-K4J7QX --request R-311 -o R-311 --requester "Springfield Gazette"
+    bwc release 2026-1122-K4J7QX --request R-311 -o R-311 --from 0:41 --to 2:10
     """
 )
 @click.argument("item")
 @click.option("--request", required=True, metavar="ID", help="The request this answers.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The folder to make.")
 @click.option("--requester", default="", help="To whom; kept in the private body of the event only.")
-def release(entry: Entry, item: str, *, request: str, out: Path, requester: str) -> None:
-    """Put the approved copy of ITEM, those very bytes, into a package that anyone can verify offline."""
+@click.option("--from", "start", metavar="TIME", help="The part begins here: 12.5, 1:02.5 …")
+@click.option("--to", "end", metavar="TIME", help="The part ends here.")
+def release(
+    entry: Entry, item: str, *, request: str, out: Path, requester: str, start: str | None, end: str | None
+) -> None:
+    """Put the approved copy of ITEM, those very bytes, into a package that anyone can verify offline.
+
+    With --from and --to: only if the copy is of exactly that part (bwc redact ITEM --from … --to …).
+    """
+    from bwc.cli.times import span_of
     from bwc.release.publish import publish
 
     entry.glance()
     with entry.house() as house, entry.terminal.progress("release") as progress:
-        done = publish(house, house.find(item), request=request, folder=out, requester=requester, progress=progress)
+        done = publish(
+            house,
+            house.find(item),
+            request=request,
+            folder=out,
+            requester=requester,
+            span=span_of(start, end),
+            progress=progress,
+        )
     entry.glance()
     entry.terminal.result(done.to_json(), done.text())

@@ -31,6 +31,7 @@ from bwc.redact.check_cover import (
 from bwc.redact.check_report import CheckReport, Fault, Finding, KeptTrack
 from bwc.redact.check_search import Finders, Search
 from bwc.redact.check_sound import compare_sound
+from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of
 from bwc.redact.plan import Box, Coverage, FrameCover, RedactionPlan
 from bwc.redact.plan_format import to_bytes
 from bwc.redact.plan_view import muted_spans
@@ -50,34 +51,41 @@ def check(
     stride: int = 1,
     progress: Progress | None = None,
     finders: Finders | None = None,
+    excerpt: Excerpt | None = None,
 ) -> CheckReport:
     """What is wrong with `copy`, which should be `original` redacted by `plan`. Both files are seekable.
 
-    Faces and plates are searched in every `stride`-th frame; everything else is checked in every frame.
+    Faces and plates are searched in every `stride`-th frame; everything else is checked in every frame. With
+    `excerpt` the copy is to hold that part only; the report's ordinals are the recording's all the same, its
+    times are the copy's.
     Raises `UnreadableMedia` when the original does not decode, and what the detectors' files raise.
     """
     look = finders or Finders.open()
-    run = _Run(plan, Search(plan, look, stride))
+    part = plan_of(plan, excerpt) if excerpt else plan
+    run = _Run(part, Search(part, look, stride), excerpt=excerpt)
     if _digest(original)[0] != plan.content_sha256:
         run.find(Fault.PLAN_STALE, "the plan is of another recording")
     digest, size = _digest(copy)
     for sentence in check_boxes(copy):
         run.find(_fault_of(sentence), sentence)
     measures: dict[str, int] = {}
-    before = VideoReader(original)
+    whole = VideoReader(original)
+    before = ExcerptReader(whole, excerpt) if excerpt else whole
     try:
         after = VideoReader(copy)
         facts = before.facts, after.facts
-        run.shift = _shift(facts[0])
+        run.shift = excerpt.start if excerpt else _shift(facts[0])
         run.compare_pictures(before, after, progress)
         _look_at_streams(run, facts[1])
-        findings, measures = compare_sound(original, copy, facts, muted=muted_spans(plan), shift=run.shift)
+        findings, measures = compare_sound(
+            original, copy, facts, muted=muted_spans(part), shift=run.shift, window=excerpt.window if excerpt else None
+        )
         run.findings += findings
     except MediaError as error:
         if before.frames_lost == 0 and before.facts.video is None:
             raise
         run.find(Fault.UNREADABLE, error.message)
-    return run.report(before, look, stride=stride, digest=digest, size=size, measures=measures)
+    return run.report(plan, before, look, stride=stride, digest=digest, size=size, measures=measures)
 
 
 @dataclass(slots=True)
@@ -102,6 +110,7 @@ class _Streak:
 class _Run:
     plan: RedactionPlan
     search: Search
+    excerpt: Excerpt | None = None
     findings: list[Finding] = field(default_factory=list)
     covers: Coverage = field(init=False)
     shift: Fraction = Fraction(0)  # what is added to times of the copy: MP4 cannot begin before zero
@@ -119,7 +128,9 @@ class _Run:
     def find(self, fault: Fault, words: str) -> None:
         self.findings.append(Finding(fault=fault, detail=words))
 
-    def compare_pictures(self, before: VideoReader, after: VideoReader, progress: Progress | None) -> None:
+    def compare_pictures(
+        self, before: VideoReader | ExcerptReader, after: VideoReader, progress: Progress | None
+    ) -> None:
         """Steps 1 (frame times), 3, 4 and 5: both files in order of time, each frame once."""
         media = self.plan.media
         padded = media.width + media.width % 2, media.height + media.height % 2
@@ -218,17 +229,29 @@ class _Run:
             self.findings.append(streak.finding())
 
     def report(
-        self, before: VideoReader, look: Finders, *, stride: int, digest: str, size: int, measures: dict[str, int]
+        self,
+        plan: RedactionPlan,
+        before: VideoReader | ExcerptReader,
+        look: Finders,
+        *,
+        stride: int,
+        digest: str,
+        size: int,
+        measures: dict[str, int],
     ) -> CheckReport:
+        """`plan` is that of the whole recording, whose ordinals the report speaks."""
         for fault in list(self._streaks):
             self._close(fault)
         if before.frames_lost:
             self.find(Fault.FRAMES_LOST, f"{before.frames_lost} frames of the original do not decode")
         times = _Times(self.plan)
+        away = self.excerpt.first if self.excerpt else 0
+        if self.excerpt:
+            measures |= {"excerpt_first": self.excerpt.first, "excerpt_stop": self.excerpt.stop}
         return CheckReport(
             plan_id=self.plan.plan_id,
             plan_revision=self.plan.revision,
-            plan_sha256=sha256_hex(to_bytes(self.plan)),
+            plan_sha256=sha256_hex(to_bytes(plan)),
             content_sha256=self.plan.content_sha256,
             copy_sha256=digest,
             copy_bytes=size,
@@ -240,8 +263,8 @@ class _Run:
             covers_checked=self.covers_checked,
             detectors=look.describe(),
             not_checked=look.not_checked,
-            suspects=self.search.chains.suspects(times.end_ms, times.start_ms),
-            findings=tuple(self.findings),
+            suspects=tuple(one.moved(away) for one in self.search.chains.suspects(times.end_ms, times.start_ms)),
+            findings=tuple(one.moved(away) for one in self.findings),
             kept=tuple(KeptTrack(id=name, sightings=count) for name, count in sorted(self.search.kept.items())),
             measures={
                 **measures,

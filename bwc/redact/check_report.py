@@ -5,7 +5,7 @@ A fault is something wrong with the copy itself; it cannot be decided away, the 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -62,6 +62,11 @@ class Suspect:
     risk: int  # best score in per mille x seconds in ms x height in pixels / 1000: an order, not a probability
     boxes: tuple[tuple[int, int, int, int, int], ...]
 
+    def moved(self, frames: int) -> "Suspect":
+        """The same, `frames` ordinals later."""
+        boxes = tuple((ordinal + frames, *box) for ordinal, *box in self.boxes)
+        return replace(self, first=self.first + frames, last=self.last + frames, boxes=boxes)  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
@@ -73,6 +78,12 @@ class Finding:
     last: int | None = None
     frames: int = 0
     box: Box | None = None
+
+    def moved(self, frames: int) -> "Finding":
+        """The same, `frames` ordinals later."""
+        if self.first is None or self.last is None:
+            return self
+        return replace(self, first=self.first + frames, last=self.last + frames)
 
     @property
     def stops_release(self) -> bool:

@@ -7,6 +7,7 @@ it is): the same for copied packets, near for sound that was encoded again.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from math import ceil
 from typing import BinaryIO
 
 import numpy as np
@@ -43,11 +44,25 @@ class Loudness:
         return float(np.sqrt(self.energy[place][kind] / count)) if count else 0.0
 
 
-def hear(file: BinaryIO, stream: int, muted: Sequence[tuple[int, int]], shift: Fraction = Fraction(0)) -> Loudness:
-    """Decode sound track `stream` of `file`; `muted` spans in ns of the recording's clock, which is `shift` later."""
+def hear(
+    file: BinaryIO,
+    stream: int,
+    muted: Sequence[tuple[int, int]],
+    shift: Fraction = Fraction(0),
+    window: tuple[Fraction, Fraction] | None = None,
+) -> Loudness:
+    """Decode sound track `stream` of `file`; `muted` spans in ns of the recording's clock, which is `shift` later.
+
+    With `window`, seconds of that clock, only what lies in it counts.
+    """
     heard = Loudness()
     for start, samples, rate in decode_sound(file, stream):
         begin = start + shift
+        if window is not None:
+            low, high = (max(0, ceil((edge - begin) * rate)) for edge in window)
+            samples, begin = samples[:, low:high], begin + Fraction(low, rate)
+            if not samples.shape[1]:
+                continue
         if heard.start is None:
             heard.start = begin
         heard.rate, heard.channels = rate, samples.shape[0]
@@ -68,8 +83,13 @@ def compare_sound(
     *,
     muted: Sequence[tuple[int, int]],
     shift: Fraction,
+    window: tuple[Fraction, Fraction] | None = None,
 ) -> tuple[list[Finding], dict[str, int]]:
-    """What is wrong with the sound of `copy`, and what was measured. `facts` are of the original and of the copy."""
+    """What is wrong with the sound of `copy`, and what was measured. `facts` are of the original and of the copy.
+
+    With `window` the copy is to hold only those seconds; the packets at its ends are silent.
+    """
+    edges = [] if window is None else [(int(edge * _NS), int(edge * _NS)) for edge in window]
     sources = [track for track in facts[0].audio if track.start is not None]
     results = [track for track in facts[1].audio if track.start is not None]
     findings, measures = [], {"audio_tracks": len(results)}
@@ -78,9 +98,9 @@ def compare_sound(
         fault = Fault.AUDIO_MISSING if len(results) < len(sources) else Fault.EXTRA_STREAM
         findings.append(Finding(fault=fault, detail=words))
     for number, (source, result) in enumerate(zip(sources, results, strict=False), 1):
-        before = hear(original, source.stream, ())
+        before = hear(original, source.stream, (), window=window)
         after = hear(copy, result.stream, muted, shift)
-        found, apart = _differences(number, before, after, muted)
+        found, apart = _differences(number, before, after, muted, edges)
         findings += found
         measures[f"audio_{number}_difference_permille"] = apart
         measures[f"audio_{number}_start_us"] = int((after.start or Fraction(0)) * 1_000_000)
@@ -89,7 +109,11 @@ def compare_sound(
 
 
 def _differences(
-    number: int, before: Loudness, after: Loudness, muted: Sequence[tuple[int, int]]
+    number: int,
+    before: Loudness,
+    after: Loudness,
+    muted: Sequence[tuple[int, int]],
+    edges: Sequence[tuple[int, int]],
 ) -> tuple[list[Finding], int]:
     found = []
     name = f"sound track {number}"
@@ -108,7 +132,7 @@ def _differences(
     if before.channels != after.channels and after.channels < min(before.channels, 8):
         words = f"{name} has {after.channels} channels, the original {before.channels}"
         found.append(Finding(fault=Fault.AUDIO_DIFFERS, detail=words))
-    apart = _apart(before, after, muted)
+    apart = _apart(before, after, [*muted, *edges])
     if apart > LOUDNESS_PERMILLE:
         words = f"{name} is not the original's: loudness differs by {apart} per mille outside muted spans"
         found.append(Finding(fault=Fault.AUDIO_DIFFERS, detail=words))

@@ -10,6 +10,7 @@ from bwc.errors import LeakFound, NotApproved, NotFound, PlanStale, SecondPerson
 from bwc.evidence import Choice, ItemId, ObjectId, ObjectRole
 from bwc.redact import plan_edit, session
 from bwc.redact.check_report import CheckReport, Suspect
+from bwc.redact.excerpt import Excerpt, excerpt_of
 from bwc.redact.plan import RedactionPlan, undecided
 from bwc.redact.session import Edited, PlanState
 from bwc.roles import approvals_missing
@@ -112,6 +113,7 @@ class Releasable:
     stride: int
     suspects: int
     approvals: tuple[int, ...]
+    excerpt: Excerpt | None = None  # None: of the whole recording
 
 
 def check(house: House, item: ItemId, *, stride: int, progress: Progress | None = None) -> list[Checked]:
@@ -125,7 +127,7 @@ def check(house: House, item: ItemId, *, stride: int, progress: Progress | None 
             house.open_original(item, state.segment, purpose="check") as original,
             house.open_object(copy.object_id) as redacted,
         ):
-            report = check_copy(original, redacted, state.plan, stride=stride, progress=progress)
+            report = check_copy(original, redacted, state.plan, stride=stride, progress=progress, excerpt=copy.excerpt)
         if report.copy_sha256 != copy.copy_sha256:
             raise PlanStale(f"{item}: the copy is not the one recorded", f"bwc redact {item}")
         facts: dict[str, Json] = {
@@ -233,10 +235,14 @@ def approve(house: House, item: ItemId, *, note: str) -> Approved:
     return Approved(item=item, entries=tuple(entries), missing=missing)
 
 
-def releasable(house: House, item: ItemId) -> list[Releasable]:
-    """Every copy of `item`, if nothing stands in the way of its release. Raises what does."""
+def releasable(house: House, item: ItemId, span: tuple[int | None, int | None] | None = None) -> list[Releasable]:
+    """Every copy of `item`, if nothing stands in the way of its release. Raises what does.
+
+    With `span` the copy must be of exactly that part of the recording.
+    """
     ready = []
     for state in session.plans(house, item):
+        _verify_part(house, state, span)
         one = _ready(house, state)
         missing = _missing(house, state, one.copy_sha256)
         if not one.approvals:
@@ -248,6 +254,17 @@ def releasable(house: House, item: ItemId) -> list[Releasable]:
     return ready
 
 
+def _verify_part(house: House, state: PlanState, span: tuple[int | None, int | None] | None) -> None:
+    """Only bytes that were checked and approved are released: a part must have been rendered as that part."""
+    if span is None:
+        return
+    wanted = Excerpt.between(state.plan, *span)
+    if _copy(house, state).excerpt != wanted:
+        item = state.item
+        hint = f"bwc redact {item} --from … --to … makes a copy of that part; then check and approve it"
+        raise NotApproved(f"the copy of {item} is not of {wanted.text(state.plan)}", hint)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Copy:
     object_id: ObjectId
@@ -255,6 +272,7 @@ class _Copy:
     frames: int
     frames_lost: int
     actor: str
+    excerpt: Excerpt | None  # None: of the whole recording
 
 
 def _copy(house: House, state: PlanState) -> _Copy:
@@ -271,6 +289,7 @@ def _copy(house: House, state: PlanState) -> _Copy:
         frames=int(str(facts["frames"])),
         frames_lost=int(str(facts["frames_lost"])),
         actor=row.actor,
+        excerpt=excerpt_of(state.plan, facts),
     )
 
 
@@ -288,7 +307,6 @@ def _ready(house: House, state: PlanState) -> Releasable:
         raise PlanStale(f"the last check of {item} is of another copy", f"bwc check {item}")
     checked.raise_if_open()
     approvals = house.approvals(copy.copy_sha256)
-    media = state.plan.media
     return Releasable(
         segment=state.segment,
         plan=state.plan,
@@ -298,12 +316,18 @@ def _ready(house: House, state: PlanState) -> Releasable:
         report_sha256=checked.report.sha256,
         frames=copy.frames,
         frames_lost=copy.frames_lost,
-        duration_ms=int(media.duration * media.time_base * 1000),
+        duration_ms=_duration_ms(state.plan, copy.excerpt),
+        excerpt=copy.excerpt,
         frames_checked=checked.report.frames_checked,
         stride=checked.report.stride,
         suspects=len(checked.report.suspects),
         approvals=tuple(row.seq for row in approvals if row.report_sha256 == checked.report.sha256),
     )
+
+
+def _duration_ms(plan: RedactionPlan, excerpt: Excerpt | None) -> int:
+    seconds = excerpt.end - excerpt.start if excerpt else plan.media.duration * plan.media.time_base
+    return int(seconds * 1000)
 
 
 def _missing(house: House, state: PlanState, copy_sha256: str) -> int:

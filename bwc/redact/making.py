@@ -5,16 +5,18 @@ from dataclasses import dataclass
 
 from bwc.canonical import Json, canonical, parse_canonical, sha256_hex
 from bwc.custody.house import House
-from bwc.errors import DigestMismatch, NotFound, OtherBuild, PlanStale
+from bwc.errors import DigestMismatch, NotFound, OtherBuild, PlanStale, UsageError
 from bwc.evidence import ItemId, ObjectRole
 from bwc.jobs import Jobs
 from bwc.media.build import build
 from bwc.media.group_index import GroupIndex, index_of
 from bwc.redact import session
+from bwc.redact.excerpt import Excerpt, excerpt_of
 from bwc.redact.render import render as render_plan
 from bwc.redact.rendering import way_json, way_text
 
 Progress = Callable[[int, int | None], None]
+Span = tuple[int | None, int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +32,7 @@ class Rendered:
     size_bytes: int
     way: Mapping[str, Json]  # how: `rendering.way_json`
     way_text: str
+    excerpt: tuple[int, int] | None = None  # half-open ordinals of the recording; None: all of it
 
     def facts(self) -> dict[str, Json]:
         """For the log. Why a recording cannot be copied stays out: the words may be a container's own."""
@@ -38,6 +41,7 @@ class Rendered:
     def to_json(self) -> dict[str, Json]:
         return {
             **self.way,
+            **({"excerpt": list(self.excerpt)} if self.excerpt else {}),
             "bytes": self.size_bytes,
             "copy_sha256": self.copy_sha256,
             "frames": self.frames,
@@ -48,10 +52,24 @@ class Rendered:
         }
 
 
-def render(house: House, item: ItemId, *, progress: Progress | None = None, jobs: Jobs | None = None) -> list[Rendered]:
-    """Render the redacted copy of every recording of `item` from its current plan, straight into the vault."""
+def render(
+    house: House,
+    item: ItemId,
+    *,
+    progress: Progress | None = None,
+    jobs: Jobs | None = None,
+    span: Span | None = None,
+) -> list[Rendered]:
+    """Render the redacted copy of every recording of `item` from its current plan, straight into the vault.
+
+    With `span` (nanoseconds from the first frame, None: the very end) only that part; of one recording only.
+    """
     done = []
-    for state in session.plans(house, item):
+    states = session.plans(house, item)
+    if span and len(states) != 1:
+        raise UsageError(f"{item} has {len(states)} recordings", "a part can be made of an item with one recording")
+    for state in states:
+        excerpt = Excerpt.between(state.plan, *span) if span else None
         pieces = house.pieces(item, state.segment)
         with (
             house.open_original(item, state.segment, purpose="render") as original,
@@ -66,6 +84,7 @@ def render(house: House, item: ItemId, *, progress: Progress | None = None, jobs
                 jobs=jobs,
                 pieces=pieces,
                 index=group_index(house, item, state.segment),
+                excerpt=excerpt,
             )
         held = sink.held
         one = Rendered(
@@ -77,7 +96,8 @@ def render(house: House, item: ItemId, *, progress: Progress | None = None, jobs
             frames_lost=result.frames_lost,
             size_bytes=held.plain_bytes,
             way=way_json(result),
-            way_text=way_text(result),
+            way_text=way_text(result) + (f"\nonly {excerpt.text(state.plan)}" if excerpt else ""),
+            excerpt=excerpt.facts() if excerpt else None,
         )
         facts = one.facts() | {"build": build(), "encoder": dict(result.encoder)}
         proof = canonical(dict(result.proof)) if result.proof else None
@@ -124,18 +144,18 @@ def reproduce(
     """
     states = session.plans(house, item)
     rows = [house.latest(item, state.segment, ObjectRole.COPY) for state in states]
-    made: list[tuple[session.PlanState, str]] = []
+    made: list[tuple[session.PlanState, str, Excerpt | None]] = []
     for state, row in zip(states, rows, strict=True):
         if row is None:
             raise NotFound(f"{item} has no redacted copy", f"bwc redact {item}")
         if row.facts.get("plan_sha256") != state.sha256:
             raise PlanStale(f"the copy of {item} is older than its plan", f"bwc redact {item}")
         _check_build(item, row.facts.get("build"))
-        made.append((state, str(row.facts["copy_sha256"])))
+        made.append((state, str(row.facts["copy_sha256"]), excerpt_of(state.plan, row.facts)))
     done = []
-    for state, copy_sha256 in made:
+    for state, copy_sha256, excerpt in made:
         with house.open_original(item, state.segment, purpose="reproduce") as original:
-            result = render_plan(original, state.plan, _Nowhere(), house.scratch, progress, jobs=jobs)
+            result = render_plan(original, state.plan, _Nowhere(), house.scratch, progress, jobs=jobs, excerpt=excerpt)
         if result.copy_sha256 != copy_sha256:
             raise DigestMismatch(
                 f"{item} segment {state.segment}: rendering it again gives {result.copy_sha256}, recorded is {copy_sha256}"

@@ -25,6 +25,7 @@ from bwc.media.gops import Uncopyable
 from bwc.media.group_index import GroupIndex
 from bwc.media.mp4 import Mp4, SampleTable, Track, video_track
 from bwc.media.source import LostFrames
+from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of, trim_sound
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_view import muted_spans
 from bwc.redact.render_frames import encoder_for, render_frames
@@ -46,8 +47,11 @@ def render(
     jobs: Jobs | None = None,
     pieces: Pieces | None = None,
     index: GroupIndex | None = None,
+    excerpt: Excerpt | None = None,
 ) -> RenderResult:
     """Write the redacted copy of `original` to `out`, which need not seek. Same inputs, same bytes, however many `jobs`.
+
+    With `excerpt` only that part is written, every frame of it encoded; `plan` is that of the whole recording.
 
     Raises `PlanStale` when the recording is not the one `plan` describes and `UnreadableMedia` when no frame
     decodes; nothing is written to `out` then. Undecided tracks are covered. Frames lost are counted, not raised.
@@ -69,19 +73,20 @@ def render(
             jobs=jobs or Jobs(1),
             pieces=pieces,
             index=index,
+            excerpt=excerpt,
         )
         tracks_data.append(made.data)
         sounds: list[Sound] = []
         for stream in facts.audio:
             tracks_data.append(scratch())
-            sound = write_sound(original, stream.stream, _taker(tracks_data[-1]), mutes=muted_spans(plan))
+            sound = _sound(original, stream.stream, plan, _taker(tracks_data[-1]), scratch=scratch, excerpt=excerpt)
             if sound is None:
                 tracks_data.pop().close()
             else:
                 sounds.append(sound)
-        # MP4 cannot say that something begins before zero: then the earliest beginning becomes zero
-        origin = min(Fraction(0), plan.media.pts.start * plan.media.time_base, *(sound.start for sound in sounds))
-        tracks = [_video(made, plan=plan, video=facts.video, origin=origin)]
+        part = plan_of(plan, excerpt) if excerpt else plan
+        origin = excerpt.start if excerpt else _origin(plan, sounds)
+        tracks = [_video(made, plan=part, video=facts.video, origin=origin)]
         tracks += [
             sound.track(piece.reader(), origin=origin) for sound, piece in zip(sounds, tracks_data[1:], strict=True)
         ]
@@ -110,6 +115,32 @@ def render(
     )
 
 
+def _origin(plan: RedactionPlan, sounds: list[Sound]) -> Fraction:
+    """MP4 cannot say that something begins before zero: then the earliest beginning becomes zero."""
+    return min(Fraction(0), plan.media.pts.start * plan.media.time_base, *(sound.start for sound in sounds))
+
+
+def _sound(
+    original: BinaryIO,
+    stream: int,
+    plan: RedactionPlan,
+    put: Callable[[bytes], None],
+    *,
+    scratch: Callable[[], Scratch],
+    excerpt: Excerpt | None,
+) -> Sound | None:
+    """Step 3 for one track; its packets go to `put`."""
+    muted = muted_spans(plan)
+    if excerpt is None:
+        return write_sound(original, stream, put, mutes=muted)
+    whole = scratch()
+    try:
+        sound = write_sound(original, stream, _taker(whole), mutes=excerpt.silent_with(muted))
+        return None if sound is None else trim_sound(sound, whole.reader(), put, excerpt)
+    finally:
+        whole.close()
+
+
 def _verify_recording(plan: RedactionPlan, reader: VideoReader) -> None:
     media = plan.media
     if (reader.width, reader.height) != (media.width, media.height) or reader.time_base != media.time_base:
@@ -120,7 +151,7 @@ def _verify_recording(plan: RedactionPlan, reader: VideoReader) -> None:
         )
 
 
-def _verify_times(plan: RedactionPlan, account: Account, reader: VideoReader) -> None:
+def _verify_times(plan: RedactionPlan, account: Account, reader: VideoReader | ExcerptReader) -> None:
     """Frames of a sound recording are exactly the plan's. In a damaged one what does not fit is covered whole."""
     if account.frames == 0:
         raise UnreadableMedia("no frame of the recording decodes", "the original stays as it is")
@@ -160,8 +191,12 @@ def _pictures(
     jobs: Jobs,
     pieces: Pieces | None,
     index: GroupIndex | None,
+    excerpt: Excerpt | None,
 ) -> _Pictures:
     """Step 2: by groups where the recording allows it."""
+    if excerpt is not None:
+        part = ExcerptReader(reader, excerpt)
+        return _encoded(part, video, plan_of(plan, excerpt), scratch, progress=progress, why="it is an excerpt")
     data = scratch()
     try:
         groups = Groups(original, video, plan, index)
@@ -176,6 +211,19 @@ def _pictures(
         return _Pictures(
             data=data, table=table, account=account, avcc=groups.avcc, settings=groups.settings, way=Way.SMART
         )
+    return _encoded(reader, video, plan, scratch, progress=progress, why=why)
+
+
+def _encoded(
+    reader: VideoReader | ExcerptReader,
+    video: VideoFacts,
+    plan: RedactionPlan,
+    scratch: Callable[[], Scratch],
+    *,
+    progress: Progress | None,
+    why: str,
+) -> _Pictures:
+    """Step 2 where nothing is copied."""
     data = scratch()
     try:
         encoder = encoder_for(plan, video)

@@ -7,6 +7,7 @@ from bwc.media.mp4 import SampleTable
 from bwc.redact.ahead import Ahead
 from bwc.redact.cover import around_damage, draw, fill_of
 from bwc.redact.effects import Held
+from bwc.redact.excerpt import ExcerptReader
 from bwc.redact.plan import Coverage, FrameCover, RedactionPlan
 from bwc.redact.rendering import CRF, KEY_INTERVAL, PRESET, Account, Progress, Scratch
 
@@ -28,7 +29,7 @@ def encoder_for(plan: RedactionPlan, video: VideoFacts) -> H264Encoder:
 
 
 def render_frames(
-    reader: VideoReader,
+    reader: VideoReader | ExcerptReader,
     video: VideoFacts,
     plan: RedactionPlan,
     encoder: H264Encoder,

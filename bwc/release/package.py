@@ -63,6 +63,7 @@ class Copy:
     check: CheckFacts
     groups: "CopiedPaper | None" = None
     lost: Sequence[tuple[int, int]] = ()  # (ordinal of the frame before, packets that could not be decoded)
+    part: str = ""  # which part of the recording it is, in words; empty: all of it
     name: str | None = None  # in the package; by default made from the item
 
 
@@ -184,7 +185,15 @@ def _write_all(folder: Path, target: Path, facts: ReleaseFacts, copies: Sequence
         explanations=facts.explanations,
     )
     title = f"Redaction log of release {facts.release}"
-    lead = [f"{facts.agency} · request {facts.request} · item {facts.item} · made {utc_text(facts.made_at)[:10]}"]
+    parts = [
+        f"{file.name} is a part of the recording: {copy.part}"
+        for file, copy in zip(files, copies, strict=False)
+        if copy.part
+    ]
+    lead = [
+        f"{facts.agency} · request {facts.request} · item {facts.item} · made {utc_text(facts.made_at)[:10]}",
+        *parts,
+    ]
     files.append(_add(folder, LOG_CSV, "redaction-log", BytesIO(to_csv(rows))))
     files.append(_add(folder, LOG_HTML, "redaction-log", BytesIO(to_html(rows, title=title, lead=lead))))
     files.append(_add(folder, PAGE, "page", BytesIO(verify_page())))
@@ -234,6 +243,7 @@ def _copy_facts(folder: Path, file: FileFacts, copy: Copy) -> CopyFacts:
         duration_ms=copy.duration_ms,
         leaf_times=leaf_times(folder / file.name),
         check=copy.check,
+        part=copy.part,
     )
 
 

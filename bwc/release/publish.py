@@ -17,6 +17,7 @@ from bwc.errors import BwcError, PolicyRefuses
 from bwc.evidence import EventKind, ItemId, KeyId, ObjectRole
 from bwc.oversight.anchor import anchor
 from bwc.redact.copies import Releasable, releasable
+from bwc.redact.excerpt import from_zero
 from bwc.release.package import (
     CopiedPaper,
     Copy,
@@ -64,9 +65,16 @@ class Published:
 
 
 def publish(
-    house: House, item: ItemId, *, request: str, folder: Path, requester: str = "", progress: Progress | None = None
+    house: House,
+    item: ItemId,
+    *,
+    request: str,
+    folder: Path,
+    requester: str = "",
+    span: tuple[int | None, int | None] | None = None,
+    progress: Progress | None = None,
 ) -> Published:
-    """Release every redacted copy of `item` into `folder`.
+    """Release every redacted copy of `item` into `folder`; with `span`, if the copy is of exactly that part.
 
     Raises what `releasable` raises when a person still has something to do, and records the refusal. The event
     is published and proven before the folder gets its name; on any failure no folder is left.
@@ -74,7 +82,7 @@ def publish(
     from bwc.audit.pins import fingerprint_text
 
     try:
-        copies = releasable(house, item)
+        copies = releasable(house, item, span)
     except PolicyRefuses as error:
         house.record_refusal(item, EventKind.RELEASE_PUBLISHED, error)
         raise
@@ -159,17 +167,19 @@ def _copied(house: House, item: ItemId, one: Releasable) -> CopiedPaper | None:
 
 
 def _copy(house: House, one: Releasable, streams: ExitStack, groups: CopiedPaper | None) -> Copy:
+    plan = from_zero(one.plan, one.excerpt) if one.excerpt else one.plan
     return Copy(
         stream=streams.enter_context(house.open_object(one.copy)),
         segment=one.segment,
         groups=groups,
-        plan=one.plan,
+        plan=plan,
+        part=one.excerpt.text(one.plan) if one.excerpt else "",
         plan_sha256=one.plan_sha256,
         copy_sha256=one.copy_sha256,
         report_sha256=one.report_sha256,
         frames=one.frames,
         frames_lost=one.frames_lost,
-        lost=[(doubt.first, doubt.stop - doubt.first) for doubt in one.plan.doubts if doubt.code == "frames_lost"],
+        lost=[(doubt.first, doubt.stop - doubt.first) for doubt in plan.doubts if doubt.code == "frames_lost"],
         duration_ms=one.duration_ms,
         check=CheckFacts(frames_checked=one.frames_checked, stride=one.stride, suspects=one.suspects, suspects_open=0),
     )

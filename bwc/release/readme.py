@@ -25,6 +25,7 @@ def readme_text(release: Release, log_key: NoteKey) -> str:
     for copy in release.copies:
         lost = f", {copy.frames_lost} pictures lost in the camera's file" if copy.frames_lost else ""
         parts.append(f"  {copy.file}: {copy.frames} pictures, {time_text(copy.duration_ms)} long{lost}")
+        parts += [f"    a part of the recording: {copy.part}"] if copy.part else []
     parts += [
         "  redaction-log.html: what was hidden, when, and the reason (.csv: the same,",
         "  for spreadsheets)",

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bwc.cli.decisions import _box, parse_time
+from bwc.cli.decisions import _box
 from bwc.cli.terminal import seconds_text, size_text, table
+from bwc.cli.times import parse_time, span_of
 from bwc.errors import UsageError
 
 
@@ -46,3 +47,9 @@ def test_people_read_sizes_and_lengths() -> None:
     assert [seconds_text(value) for value in (7, 750, 3723)] == ["0:07", "12:30", "1:02:03"]
     assert table(("a", "b"), []) == ""
     assert table(("a", "b"), [("xx", 1)]).splitlines() == ["A   B", "xx  1"]
+
+
+def test_a_span_may_be_open_at_either_end() -> None:
+    assert span_of(None, None) is None
+    assert span_of("1:00", None) == (60_000_000_000, None)
+    assert span_of(None, "0.5") == (None, 500_000_000)

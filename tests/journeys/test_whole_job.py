@@ -1,6 +1,7 @@
 """The whole job through the real command line: card → vault → plan → copy → check → approval → release → verified."""
 
 import json
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -63,6 +64,30 @@ def test_from_card_to_a_release_that_verifies(world: World, ingested: str, tmp_p
     lonely = tmp_path / "lonely.mp4"
     shutil.copy(video, lonely)
     stranger.run("verify", lonely, code=4)
+
+
+def test_a_part_is_rendered_checked_approved_and_released_as_that_part(
+    world: World, ingested: str, tmp_path: Path
+) -> None:
+    world.run("detect", ingested)
+    decide_all(world, ingested)
+    world.run("approve", ingested)
+    part = ("--from", "0.5", "--to", "1.5")
+    # what was approved is the whole recording: a part of it was never looked at as bytes of its own
+    refused = world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", *part, code=7)
+    assert "bwc redact" in refused.err
+    made = world.json("redact", ingested, *part)["copies"][0]
+    assert made["frames"] == made["excerpt"][1] - made["excerpt"][0]
+    world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", code=7)  # not checked, not approved
+    world.run("check", ingested, "--stride", "5")
+    world.run("approve", ingested)
+    world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", *part)
+    assert world.json("verify", tmp_path / "R-2")["verdict"] == "ours"
+    (copy,) = json.loads((tmp_path / "R-2" / "release.json").read_text())["copies"]
+    assert copy["frames"] == made["frames"]
+    assert copy["part"].startswith("0.50 to 1.50 s of ")
+    assert copy["part"] in (tmp_path / "R-2" / "README.txt").read_text()
+    assert copy["part"] in (tmp_path / "R-2" / "redaction-log.html").read_text()
 
 
 def test_a_release_waits_for_every_step(world: World, ingested: str, tmp_path: Path) -> None:

@@ -1,0 +1,31 @@
+"""Times of media as people write them."""
+
+from bwc.errors import UsageError
+
+
+def parse_time(text: str) -> int:
+    """Nanoseconds of a media time written 12, 12.5, 1:02.5 or 1:02:03.250. Raises `UsageError`."""
+    parts = text.split(":")
+    try:
+        if not text.isascii():
+            raise ValueError(text)
+        if not 1 <= len(parts) <= 3 or any(not part for part in parts):
+            raise ValueError(text)
+        whole, _, fraction = parts[-1].partition(".")
+        seconds = 0
+        for part in (*parts[:-1], whole or "0"):
+            if not part.isdigit():
+                raise ValueError(text)
+            seconds = seconds * 60 + int(part)
+        if fraction and not fraction.isdigit():
+            raise ValueError(text)
+        return seconds * 1_000_000_000 + int((fraction + "000000000")[:9])
+    except ValueError as error:
+        raise UsageError(f"{text!r} is no time", "like 12.5 (seconds), 1:02.5 or 1:02:03") from error
+
+
+def span_of(start: str | None, end: str | None) -> tuple[int | None, int | None] | None:
+    """`--from` and `--to` in nanoseconds, each None where it was left out; None when both were."""
+    if start is None and end is None:
+        return None
+    return None if start is None else parse_time(start), None if end is None else parse_time(end)
