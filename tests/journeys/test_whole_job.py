@@ -1,7 +1,6 @@
 """The whole job through the real command line: card → vault → plan → copy → check → approval → release → verified."""
 
 import json
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
