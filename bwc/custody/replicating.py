@@ -135,6 +135,8 @@ class Replicating(Acting):
         raised for a store that fails: see `Replica.problem` and `raise_unless_whole`.
         """
         self._require(EventKind.ITEM_COPIED)
+        if self._unpublished:
+            self.publish()  # private bodies are on their shelf from then on
         places = [one for one in self.places.stores if only in (None, one.name)]
         seen: dict[str, str] = {}
         self._replicas = []

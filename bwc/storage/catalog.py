@@ -161,6 +161,9 @@ class Catalog:
         # A deleted cell is overwritten, but moving cells leaves copies in the gaps of a page (12 of 2,000 in a trial,
         # SQLite 3.40): so the tables that name people are written anew, and the pages of the old ones zeroed.
         with self._db.transaction():
+            # It was put on its shelf and destroyed there; a machine that died may have lost that it was dropped here
+            self._db.write("DELETE FROM waiting_bodies WHERE file IN (SELECT file FROM destroyed_bodies)")
+            self._db.rewrite("waiting_bodies", [catalog_schema.WAITING])
             for table in catalog_schema.PERSONAL_TABLES:
                 self._db.rewrite(table, catalog_schema.statements_of(table))
         self._db.truncate_journal()

@@ -472,3 +472,20 @@ def test_copies_in_a_further_store_are_destroyed_too_and_the_proof_says_until_wh
     assert not left & {one.object_id for one in objects}
     assert not left & {one.envelope_sha256 for one in objects}
     assert bad(judged(places)) == []
+
+
+def test_a_body_whose_dropping_from_the_catalog_was_lost_does_not_come_back(places: Places) -> None:
+    item = first_item(places)
+    name = order(places)
+    with House.enter(places, CHIEF) as house:
+        house.tag(item, {"officer": "B0-NOBODY"}, note="said late")
+        ((file, data),) = house._catalog.waiting_bodies()
+    with House.enter(places, CHIEF) as house, house._catalog.transaction():
+        house._catalog.add_waiting_body(file, data)  # as a power cut leaves it: on its shelf, and still waiting
+    confirm(places, name)
+    with House.enter(places, CHIEF) as house:
+        assert house._catalog.waiting_bodies() == []
+        house.note_heartbeat()
+    assert not list((places.vault / "bodies").rglob(f"{file}.json"))
+    assert data[:200] not in everything_on(places)
+    assert (bad(judged(places)), notes(judged(places))) == ([], [])
