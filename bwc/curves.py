@@ -5,6 +5,7 @@ So an Ed25519 key is taken only if it is the canonical encoding of a point of th
 (RFC 8032 5.1.3; "Taming the many EdDSAs", Chalkias et al. 2020), and a P-256 signature only with low s.
 """
 
+import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +27,9 @@ _P = 2**255 - 19
 _D = -121665 * pow(121666, -1, _P) % _P
 _L = 2**252 + 27742317777372353535851937790883648493  # order of the subgroup
 P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_P384_ORDER = int(
+    "FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFC7634D81F4372DDF581A0DB248B0A77AECEC196ACCC52973", 16
+)
 P256_HALF_ORDER = P256_ORDER // 2
 
 
@@ -141,6 +145,19 @@ def suite_named(name: str) -> Suite:
 def load_recipient(suite: str, raw: bytes) -> HpkePublic:
     """The public key of `suite` in `raw`; checked once per key and process (0.3 ms). Raises `ValueError`."""
     return suite_named(suite).load(raw)
+
+
+def p384_scalar(ikm: bytes | bytearray) -> bytes:
+    """DeriveKeyPair of DHKEM(P-384, HKDF-SHA384), RFC 9180 section 7.1.3: a private key from secret bytes."""
+    # `ikm` should have 48 bytes to give all of P-384's strength; a recovery key's 32 give 256 bits of it, its 192 fit
+    suite = b"KEM\x00\x11"
+    prk = hmac.digest(b"", b"HPKE-v1" + suite + b"dkp_prk" + ikm, "sha384")
+    for counter in range(256):
+        label = b"\x00\x30" + b"HPKE-v1" + suite + b"candidate" + bytes([counter])
+        scalar = hmac.digest(prk, label + b"\1", "sha384")  # one block of HKDF-Expand
+        if 0 < int.from_bytes(scalar, "big") < _P384_ORDER:
+            return scalar
+    raise ProofInvalid("no P-384 key can be made of these bytes")
 
 
 def _load_x25519(raw: bytes) -> x25519.X25519PublicKey:

@@ -38,6 +38,7 @@ class EventKind(StrEnum):
     KEY_ROTATED = "key.rotated"
     KEY_REVOKED = "key.revoked"
     RECIPIENT_ADDED = "recipient.added"
+    RECIPIENT_REMOVED = "recipient.removed"
     POLICY_SET = "policy.set"
     ITEM_INGESTED = "item.ingested"
     ITEM_DUPLICATE = "item.duplicate"

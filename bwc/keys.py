@@ -21,7 +21,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bwc import paperkey
 from bwc.canonical import Json
-from bwc.curves import P256_ORDER, HpkePrivate, check_signature_key, load_recipient, suite_named, verify_signature
+from bwc.curves import (
+    P256_ORDER,
+    HpkePrivate,
+    check_signature_key,
+    load_recipient,
+    p384_scalar,
+    suite_named,
+    verify_signature,
+)
 from bwc.errors import IntegrityError, KeyUnavailable, ProofInvalid, SealBroken, UsageError
 from bwc.evidence import KeyId
 
@@ -304,17 +312,24 @@ class LocalOperator:
 
 
 class RecoveryKey(Identity):
-    """An X-Wing identity kept on paper. Opens everything wrapped to it; signs nothing."""
+    """An identity kept on paper, X-Wing or P-384. Opens everything wrapped to it; signs nothing."""
 
     @staticmethod
-    def generate() -> str:
+    def generate(suite: str = DEFAULT_SUITE) -> str:
         """The text of a fresh key, to print; it is kept nowhere else."""
-        return paperkey.to_text(secrets.token_bytes(SEED_BYTES))
+        version = {DEFAULT_SUITE: 1, FIPS_SUITE: 2}.get(suite)
+        if version is None:
+            raise UsageError(f"no recovery key is of {suite}", f"{DEFAULT_SUITE} or {FIPS_SUITE}")
+        return paperkey.to_text(secrets.token_bytes(SEED_BYTES), version)
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The key typed in from paper. Raises `KeyUnavailable`, saying where the typing error is if it can."""
-        return cls.from_seed(paperkey.from_text(text))
+        seed, version = paperkey.from_text(text)
+        if version == 1:
+            return cls.from_seed(seed)
+        private = _ec_private(ec.SECP384R1(), p384_scalar(seed))
+        return cls(FIPS_SUITE, private, _point(private))
 
 
 # --- small parsing ---------------------------------------------------------------------------------------

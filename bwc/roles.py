@@ -30,6 +30,7 @@ MAY: dict[EventKind, frozenset[Role]] = {
     EventKind.KEY_ROTATED: _ANY,  # of one's own key only, to the same roles
     EventKind.KEY_REVOKED: frozenset({_M}),
     EventKind.RECIPIENT_ADDED: frozenset({_M}),
+    EventKind.RECIPIENT_REMOVED: frozenset({_M}),
     EventKind.POLICY_SET: frozenset({_M}),
     EventKind.ITEM_INGESTED: frozenset({_T}),
     EventKind.ITEM_DUPLICATE: frozenset({_T}),
@@ -99,6 +100,7 @@ class Policy:
     effect: str = "solid"
     margin_permille: int = 300
     default_exemption: str = "privacy"
+    fips: bool = False  # keys are sealed to recipients of the P-384 suite only
     witnesses: tuple[Witness, ...] = ()  # whose cosignatures count
     witness_quorum: int = 0  # of how many witnesses a checkpoint needs cosignatures to be anchored; 0: any outsider
     time_authorities: tuple[TimeAuthority, ...] = ()
@@ -111,6 +113,7 @@ class Policy:
             "copies": self.copies,
             "default_exemption": self.default_exemption,
             "effect": self.effect,
+            "fips": self.fips,
             "margin_permille": self.margin_permille,
             "separate_approver": self.separate_approver,
             "time_authorities": [one.to_json() for one in self.time_authorities],
@@ -128,8 +131,9 @@ class Policy:
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
                 raise UsageError(f"{name} is {value!r}", f"a whole number from {least} to {most}")
-        if type(self.separate_approver) is not bool:
-            raise UsageError(f"separate_approver is {self.separate_approver!r}", "true or false")
+        for name in ("separate_approver", "fips"):
+            if type(getattr(self, name)) is not bool:
+                raise UsageError(f"{name} is {getattr(self, name)!r}", "true or false")
         check_distinct("witnesses", [one.name for one in self.witnesses])
         check_distinct("time_authorities", [one.name for one in self.time_authorities])
         if self.effect not in EFFECTS:

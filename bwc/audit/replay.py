@@ -26,6 +26,7 @@ _OUTCOMES = {
     EventKind.KEY_ROTATED: Outcome.OK,
     EventKind.KEY_REVOKED: Outcome.OK,
     EventKind.RECIPIENT_ADDED: Outcome.OK,
+    EventKind.RECIPIENT_REMOVED: Outcome.OK,
     EventKind.POLICY_SET: Outcome.OK,
     EventKind.COPY_APPROVED: Outcome.OK,
     EventKind.RELEASE_PUBLISHED: Outcome.OK,

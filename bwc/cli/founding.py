@@ -14,7 +14,7 @@ from bwc.errors import UsageError
 @command(
     """
     bwc init ~/vault --agency "Springfield PD"
-    bwc init /srv/evidence --agency "Springfield PD" --operator mchen --recovery-file /media/usb/recovery.txt
+    bwc init /srv/evidence --agency "Springfield PD" --operator mchen --recovery-file /media/usb/recovery.txt --fips
     """
 )
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -25,7 +25,12 @@ from bwc.errors import UsageError
 @click.option(
     "--recovery-file", type=click.Path(path_type=Path), help="Write the recovery key here instead of printing it."
 )
-def init(entry: Entry, folder: Path, *, agency: str, operator_name: str | None, recovery_file: Path | None) -> None:
+@click.option(
+    "--fips", is_flag=True, help="Keys of NIST curves only (P-384, P-256), and the policy that asks for them."
+)
+def init(
+    entry: Entry, folder: Path, *, agency: str, operator_name: str | None, recovery_file: Path | None, fips: bool
+) -> None:
     """Create a vault in FOLDER: catalog, log, the first operator's keys and a recovery key.
 
     The first operator holds every role; give roles to others with `bwc key enrol`. The passphrase is asked,
@@ -33,7 +38,8 @@ def init(entry: Entry, folder: Path, *, agency: str, operator_name: str | None, 
     """
     from bwc.custody.founding import found
     from bwc.keyfile import load_operator, save_operator
-    from bwc.keys import LocalOperator, RecoveryKey
+    from bwc.keys import DEFAULT_SUITE, FIPS_SUITE, LocalOperator, RecoveryKey
+    from bwc.roles import Policy
 
     places = Places(vault=folder.expanduser().resolve())
     if places.vault.exists() and (not places.vault.is_dir() or any(places.vault.iterdir())):
@@ -46,11 +52,15 @@ def init(entry: Entry, folder: Path, *, agency: str, operator_name: str | None, 
         entry.terminal.say(f"using your key {name}")
         operator = load_operator(path, passphrase(f"passphrase for {name}"))
     else:
-        operator = LocalOperator.generate(name)
+        suite = FIPS_SUITE if fips else DEFAULT_SUITE
+        operator = LocalOperator.generate(name, alg="p256" if fips else "ed25519", suite=suite)
         save_operator(path, operator, passphrase(f"new passphrase for {name}", confirm=True))
-    recovery_text = RecoveryKey.generate()
+    if fips and operator.recipient.suite != FIPS_SUITE:
+        raise UsageError(f"your key {name} is not of the suite that --fips asks for", "--operator NEWNAME")
+    recovery_text = RecoveryKey.generate(FIPS_SUITE if fips else DEFAULT_SUITE)
     recovery = RecoveryKey.parse(recovery_text)
-    with found(places, agency=agency, operator=operator, recovery=recovery.recipient) as house:
+    policy = Policy(fips=fips)
+    with found(places, agency=agency, operator=operator, recovery=recovery.recipient, policy=policy) as house:
         vkey, log = house.vkey, house.log_origin
     _remember(places, agency=agency, vkey=vkey)
     if recovery_file:

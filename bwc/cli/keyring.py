@@ -9,6 +9,7 @@ import click
 
 from bwc.cli.entry import Entry, command, key_file, key_folder, passphrase, unlocked
 from bwc.cli.keychange import SUITES, key_rewrap, key_rotate, kinds_of_key, recovery_from
+from bwc.cli.recovery import recovery
 from bwc.cli.terminal import table
 from bwc.errors import BwcError, NotFound, UsageError
 
@@ -158,11 +159,11 @@ def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...], recovery_fi
     if not public.is_file():
         raise NotFound(f"{public} is not a file", "bwc key new NAME makes it")
     person = OperatorPublic.parse(public.read_bytes())
-    recovery = recovery_from(recovery_file)
+    paper = recovery_from(recovery_file)
     with entry.house() as house:
-        rewrapped = house.enrol(person, roles=roles, recovery=recovery)
+        rewrapped = house.enrol(person, roles=roles, recovery=paper)
         if "records" in roles:
-            _warn(entry, house, rewrapped, recovery)
+            _warn(entry, house, rewrapped, paper)
     entry.terminal.result(
         {"key": person.key_id, "name": person.name, "roles": list(roles), "envelopes_rewrapped": rewrapped},
         f"enrolled {person.name} ({person.key_id[:12]}) as {', '.join(roles)}; {rewrapped} envelopes rewrapped",
@@ -191,11 +192,11 @@ def key_revoke(entry: Entry, who: str, *, note: str, compromised_since: str | No
 
     With --compromised-since, verification flags what it signed from that time on.
     """
-    recovery = recovery_from(recovery_file)
+    paper = recovery_from(recovery_file)
     since = _moment(compromised_since) if compromised_since else None
     with entry.house() as house:
-        key_id, rewrapped = house.revoke(who, note=note, compromised_from=since, recovery=recovery)
-        _warn(entry, house, rewrapped, recovery)
+        key_id, rewrapped = house.revoke(who, note=note, compromised_from=since, recovery=paper)
+        _warn(entry, house, rewrapped, paper)
     entry.terminal.result(
         {"key": key_id, "revoked": True, "envelopes_rewrapped": rewrapped},
         f"revoked {key_id[:12]}; taken off {rewrapped} envelopes",
@@ -213,12 +214,12 @@ def _moment(text: str) -> datetime:
     return found
 
 
-def _warn(entry: Entry, house: "House", rewrapped: int, recovery: object) -> None:
+def _warn(entry: Entry, house: "House", rewrapped: int, paper: object) -> None:
     """Say when what is held could not be opened for its new readers."""
-    if not rewrapped and recovery is None and "records" not in house.roles() and house.items():
+    if not rewrapped and paper is None and "records" not in house.roles() and house.items():
         entry.terminal.say("note: you cannot open what is held, so its envelopes are as before;")
         entry.terminal.say("      a records officer who enrols or revokes a key, or --recovery-file, renews them")
 
 
-for _one in (key_new, key_list, key_enrol, key_rotate, key_revoke, key_rewrap):
+for _one in (key_new, key_list, key_enrol, key_rotate, key_revoke, key_rewrap, recovery):
     key.add_command(_one)

@@ -20,8 +20,8 @@ from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_signer, open_log_key
 from bwc.errors import BwcError, Disposed, NotAllowed, PolicyRefuses, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId, Outcome, SealedObject
-from bwc.keys import Operator, Recipient, SeedSigner, Signer
-from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Role, may
+from bwc.keys import FIPS_SUITE, Operator, Recipient, SeedSigner, Signer
+from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Policy, Role, may
 from bwc.storage.body import seal_body
 from bwc.storage.projection import has_effect
 
@@ -221,7 +221,19 @@ class Acting(Reading):
         people = [row.recipient for row in self.operators() if row.is_active and roles & row.roles]
         others = [row.recipient for row in self._catalog.recipients()]
         found = {one.recipient_id: one for one in [*people, *others]}
+        self._check_suites(list(found.values()), self.policy)
         return list(found.values())
+
+    def _check_suites(self, recipients: Sequence[Recipient], policy: Policy) -> None:
+        """Raise `PolicyRefuses` when `policy` allows nothing to be sealed to one of them."""
+        others = [one for one in recipients if policy.fips and one.suite != FIPS_SUITE]
+        if others:
+            names = {row.recipient.recipient_id: row.name or row.key_id[:12] for row in self.operators()}
+            who = ", ".join(names.get(one.recipient_id, "the recovery key") for one in others)
+            raise PolicyRefuses(
+                f"the policy fips allows only recipients of {FIPS_SUITE}; not so: {who}",
+                "bwc key rotate --suite p384, bwc key recovery new --suite p384, or bwc policy set fips=false",
+            )
 
     def _body_readers(self) -> list[Recipient]:
         found = {one.recipient_id: one for one in self._readers(BODY_READERS)}

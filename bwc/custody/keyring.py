@@ -9,9 +9,10 @@ from bwc.custody.rewrapping import Rewrapping
 from bwc.enrolment import OperatorPublic, open_log_key, wrap_log_key
 from bwc.errors import KeyUnavailable, NotFound, UsageError
 from bwc.evidence import EventDraft, EventKind, KeyId, utc_text
-from bwc.keys import Operator, PublicKey, Unwrapper
+from bwc.keys import Operator, PublicKey, Recipient, Unwrapper
 from bwc.roles import BODY_READERS, FOOTAGE_READERS, Policy, Role
 
+RECOVERY = "recovery"  # the purpose of a recipient that is no operator
 READERS = FOOTAGE_READERS | BODY_READERS
 
 
@@ -25,6 +26,7 @@ class Keyring(Rewrapping):
         """
         self._require(EventKind.KEY_ENROLLED)
         self._check_recovery(recovery)
+        self._check_suites([person.recipient], self.policy)
         self.act(EventKind.KEY_ENROLLED, None, {"operator": person.facts(roles)}, {"name": person.name})
         self._rewrap_log_key(self.person)
         return self.rewrap(recovery) if READERS & {Role(role) for role in roles} else 0
@@ -39,6 +41,7 @@ class Keyring(Rewrapping):
         old = self.person
         if new.key_id in {row.key_id for row in self.operators()}:
             raise UsageError(f"key {new.key_id} is enrolled already", "bwc key list")
+        self._check_suites([new.recipient], self.policy)
         public = OperatorPublic(name=new.name, key=PublicKey(new.alg, new.public), recipient=new.recipient)
         facts = public.facts(sorted(role.value for role in self.roles())) | {"replaces": old.key_id}
         draft = EventDraft(kind=EventKind.KEY_ROTATED, facts={"operator": facts}, private={"name": new.name})
@@ -79,8 +82,28 @@ class Keyring(Rewrapping):
         self._rewrap_log_key(self.person)
         return KeyId(matches[0].key_id), self.rewrap(recovery)
 
+    def replace_recovery(self, new: Recipient, *, recovery: Unwrapper | None = None) -> int:
+        """`recipient.added`, then `recipient.removed` for the recovery key before; what is held follows.
+
+        How many envelopes were wrapped anew: by this operator if their key opens footage, or by the old `recovery`
+        key. Raises `KeyUnavailable` when neither can, for the new paper would then open nothing that is held.
+        """
+        self._require(EventKind.RECIPIENT_ADDED)
+        self._check_recovery(recovery)
+        self._check_suites([new], self.policy)
+        if recovery is None and not FOOTAGE_READERS & self.roles() and self.items():
+            hint = "a records officer who is an administrator too does it, or --recovery-file with the old key"
+            raise KeyUnavailable("you cannot open what is held, so you cannot give it to a new recovery key", hint)
+        old = [row.recipient.recipient_id for row in self._catalog.recipients() if row.purpose == RECOVERY]
+        self.act(EventKind.RECIPIENT_ADDED, None, {"purpose": RECOVERY, "recipient": new.to_json()}, {})
+        for one in old:
+            self.act(EventKind.RECIPIENT_REMOVED, None, {"recipient": one}, {})
+        return self.rewrap(recovery)
+
     def set_policy(self, policy: Policy) -> None:
         """`policy.set`."""
+        everybody = [row.recipient for row in self.operators() if row.is_active]
+        self._check_suites([*everybody, *(row.recipient for row in self._catalog.recipients())], policy)
         self.act(EventKind.POLICY_SET, None, {"policy": policy.to_json()}, {})
 
     def _check_recovery(self, recovery: Unwrapper | None) -> None:

@@ -333,6 +333,10 @@ def _recipient(act: Act) -> Iterator[Change]:
     )
 
 
+def _recipient_removed(act: Act) -> Iterator[Change]:
+    yield Change("DELETE FROM recipients WHERE recipient = ?", (act.facts["recipient"],))
+
+
 def _policy(act: Act) -> Iterator[Change]:
     yield Change("INSERT INTO policies VALUES (?, ?)", (act.seq, json_text(act.facts["policy"])))
 
@@ -343,6 +347,7 @@ _EFFECTS: dict[str, Callable[[Act], Iterator[Change]]] = {
     EventKind.KEY_ROTATED: _rotated,
     EventKind.KEY_REVOKED: _revoked,
     EventKind.RECIPIENT_ADDED: _recipient,
+    EventKind.RECIPIENT_REMOVED: _recipient_removed,
     EventKind.POLICY_SET: _policy,
     EventKind.ITEM_INGESTED: _ingested,
     EventKind.ITEM_DUPLICATE: retention.claim,
