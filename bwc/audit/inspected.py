@@ -13,10 +13,11 @@ from bwc.audit.disposals import Tombstone
 from bwc.audit.findings import STEPS, Grade
 from bwc.audit.fork import SignedCheckpoint, contradiction
 from bwc.audit.log import CHECKPOINT, KEPT, LogRows
+from bwc.audit.log_report import LogReport
 from bwc.audit.pins import fingerprint_text
 from bwc.audit.seen import Seen, SeenCheckpoint, as_error, look
 from bwc.audit.tiles import LogReader
-from bwc.audit.verify import LogReport, verify_log
+from bwc.audit.verify import verify_log
 from bwc.audit.verify_objects import ObjectSource, verify_objects
 from bwc.canonical import Json
 from bwc.errors import IntegrityError, NotPinned

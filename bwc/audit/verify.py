@@ -6,16 +6,17 @@ one damaged file does not hide the next. Nothing is ever written.
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 
 from bwc.audit.checkpoint import Checkpoint, NoteKey, open_checkpoint, parse_checkpoint, parse_number
 from bwc.audit.cores import check_spans
 from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.findings import Findings
 from bwc.audit.log import CHECKPOINT, KEPT, LogRows
-from bwc.audit.merkle import Frontier, complete_root
+from bwc.audit.log_report import START, LogReport
+from bwc.audit.merkle import Frontier, complete_root, root_at
 from bwc.audit.partials import check_partials
-from bwc.audit.replay import Replay, Standing
+from bwc.audit.remembered import Head, Remembered
+from bwc.audit.replay import Replay
 from bwc.audit.spans import (
     SPAN,
     Edge,
@@ -33,53 +34,9 @@ from bwc.audit.tiles import TILE, LogReader, TileTree, levels_of
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
 from bwc.keys import PublicKey
 
-START = (-1, NO_HASH)  # the end of a trail that has not begun
+_BEFORE = "what was verified before"
 
 Progress = Callable[[int, int | None], None]  # entries joined, of how many
-
-
-@dataclass(slots=True)
-class LogReport:
-    """What the verification of a log found."""
-
-    findings: Findings
-    checkpoint: Checkpoint | None = None  # as published; trust it only if nothing bad was found
-    key: NoteKey | None = None  # that signed the checkpoint
-    pinned: bool = False  # the key was given by whoever verifies, not read from the log
-    entries: int = 0  # entries read and checked
-    items: int = 0
-    signatures: int = 0  # signatures verified
-    last_at: str = ""  # time of the last entry
-    standing: Standing = field(default_factory=Standing)  # keys, roles, policy after the last entry
-    files: LogReader | None = None
-
-    def read(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:
-        """The entries again, from `start` on (up to `stop`), in order, as far as they could be read."""
-        if self.files is None or self.checkpoint is None:
-            return
-        stop = self.entries if stop is None else stop
-        tree = TileTree(self.files, self.checkpoint.size)
-        for number in range(start // TILE, -(-stop // TILE)):
-            first = number * TILE
-            for raw in tree.entries(number)[max(0, start - first) : stop - first]:
-                yield parse_entry(raw)
-
-
-class ItemChains:
-    """Step 5 for the exported trail of one item: each entry of an item names the one before it."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, tuple[int, str]] = {}
-
-    def __len__(self) -> int:
-        return len(self._last)
-
-    def verify_next(self, entry: Entry) -> None:
-        """Raise `IntegrityError` unless `entry` is the next one of its item."""
-        if entry.item is not None:
-            before = self._last.get(entry.item, START)
-            self._last[entry.item] = (entry.item_seq or 0, entry.leaf_hash.hex())
-            compare_trails(entry.item, before, -1 if entry.item_seq is None else entry.item_seq, entry.item_prev or "")
 
 
 def verify_log(
@@ -91,18 +48,23 @@ def verify_log(
     signatures: bool = True,
     jobs: int | None = None,
     progress: Progress | None = None,
+    remembered: Remembered | None = None,
+    only_new: bool = False,
 ) -> LogReport:
-    """Verify a whole log.
+    """Verify a whole log or, with `only_new`, what came after the verification that is `remembered`.
 
     `key` is the log's key as the auditor knows it from elsewhere; without one the log can only be consistent with
     itself (`report.pinned` is False). `saved` is a checkpoint seen earlier. `rows` is the catalog's copy.
     `signatures=False` leaves out the arithmetic of step 6, nothing else. `jobs` is how many processes read it:
     by default as many as there are cores, and none but this one for a short log. Memory grows with the items, by
-    300 bytes each, not with the entries.
+    300 bytes each, not with the entries. `report.remember()` keeps what is needed to go on from here.
     """
-    report = LogReport(Findings(), files=files)
+    report = LogReport(Findings(), files=files, remembered=remembered)
     if _step1_checkpoint(report, files, key):
-        _Pass(report, files, saved, rows, signatures=signatures, jobs=jobs, progress=progress).run()
+        reading = _Pass(report, files, saved, rows, signatures=signatures, jobs=jobs, progress=progress)
+        if only_new and remembered is not None and remembered.head is not None:
+            reading.go_on(remembered, remembered.head)
+        reading.run()
     return report
 
 
@@ -166,11 +128,41 @@ class _Pass:
         self._levels: list[list[bytes]] = [[] for _ in range(levels_of(self._checkpoint.size))]
         self._done = [0] * len(self._levels)  # full tiles compared, by level
         self._trails: dict[str, tuple[int, str]] = {}
+        self._items = 0
+        self._rules: list[bytes] = []  # entries that change what is permitted, to be remembered
         self._replay = Replay(report.findings, signatures=signatures, back=self._back)
         self._signatures = signatures
         self._keys: dict[str, PublicKey] = {}
         self._prev = NO_HASH
         self._last: Edge | None = None
+
+    def go_on(self, remembered: Remembered, head: Head) -> None:
+        """Begin where an earlier verification ended, if the log still begins with what was verified then."""
+        size = self._checkpoint.size
+        if head.size > size:
+            self._findings.bad(2, f"the log had {head.size} entries, now it has {size}", _BEFORE, CheckpointRolledBack)
+            return
+        try:
+            tree = TileTree(self._files, size)
+            if root_at(head.size, tree.node).hex() != head.root:
+                what = f"the first {head.size} entries are not those that were verified then"
+                self._findings.bad(2, what, _BEFORE, LogForked)
+                return
+            start = head.size if head.size == size else head.size // TILE * TILE
+            self._frontier = Frontier.at(start, tree.node)
+            for level in range(1, len(self._levels)):
+                self._done[level], width = divmod(start >> (8 * level), TILE)
+                self._levels[level] = tree.tile(level, self._done[level])[:width] if width and head.size < size else []
+            self._replay.resume(map(parse_entry, remembered.rules()))
+        except IntegrityError as error:
+            self._findings.refused(3, error, "tile")
+            return
+        self._keys = {name: one.key for name, one in self._replay.standing.keys.items()}
+        self._prev = head.last_hash
+        self._last = Edge(head.size - 1, head.last_at, head.last_boot, head.last_mono_us)
+        self._report.since = self._report.entries = head.size
+        self._report.last_at = head.last_at
+        self._items = head.items
 
     def run(self) -> None:
         size, findings = self._checkpoint.size, self._findings
@@ -183,15 +175,16 @@ class _Pass:
                 self._progress(span.stop, size)
         self._close_tiles()
         check_partials(self._files, self._kept, size, findings)
-        self._report.items = len(self._trails)
+        self._report.items = self._items
         self._report.signatures += self._replay.verified
         self._report.standing = self._replay.standing
         own = self._replay.standing.vkey
         if self._report.key is not None and own and own != self._report.key.text():
             findings.bad(1, "the first entry names another key than the one that signs", "entry 0", ProofInvalid)
-        checked = f"{self._report.entries} entries"
+        checked = f"{self._report.entries - self._report.since} entries"
+        checked += f" after the first {self._report.since}, verified before" if self._report.since else ""
         findings.ok(2, f"{self._seen} checkpoints" if self._seen else "none seen before")
-        findings.ok(3, f"{checked} in {-(-size // TILE)} bundles")
+        findings.ok(3, checked)
         findings.ok(4, checked)
         findings.ok(5, f"{self._report.items} items")
         if self._signatures:
@@ -201,6 +194,18 @@ class _Pass:
         findings.ok(7, checked)
         if self._rows is not None:
             self._step9_surplus()
+        if self._last is not None and self._signatures:
+            last, root = self._last, self._checkpoint.root.hex()
+            head = Head(
+                size=size,
+                root=root,
+                last_hash=self._prev,
+                last_at=last.at,
+                last_boot=last.boot,
+                last_mono_us=last.mono_us,
+                items=self._items,
+            )
+            self._report.fresh = head, self._trails, self._rules
 
     # --- in spans ----------------------------------------------------------------------------------------
 
@@ -214,11 +219,13 @@ class _Pass:
             effects=self._replay.effects,
         )
         # each job is made when it is begun: it knows the keys that were enrolled until then
-        jobs = (self._job(start) for start in range(0, self._checkpoint.size, SPAN))
-        return check_spans(ground, jobs, processes=self._jobs, entries=self._checkpoint.size)
+        first, size = self._report.since, self._checkpoint.size
+        starts = [first, *range((first // SPAN + 1) * SPAN, size, SPAN)] if first < size else []
+        jobs = map(self._job, starts)
+        return check_spans(ground, jobs, processes=self._jobs, entries=size - first)
 
     def _job(self, start: int) -> Job:
-        stop = min(start + SPAN, self._checkpoint.size)
+        stop = min((start // SPAN + 1) * SPAN, self._checkpoint.size)
         kept = self._kept[bisect_right(self._kept, start) : bisect_right(self._kept, stop)]
         sizes = frozenset(one for one in self._wanted if start < one <= stop)
         return Job(start, stop, tuple(kept), sizes, self._keys)
@@ -240,6 +247,10 @@ class _Pass:
             self._step9_rows(self._rows, span)
 
     def _step5_trails(self, span: Span) -> None:
+        unmet = [item for item in span.trails if item not in self._trails]
+        if self._report.since and self._report.remembered:
+            self._trails.update(self._report.remembered.trails(unmet))
+        self._items += sum(item not in self._trails for item in unmet)
         for item, (seq, prev, entry, last, name) in span.trails.items():
             try:
                 compare_trails(item, self._trails.get(item, START), int(seq), str(prev))
@@ -252,6 +263,8 @@ class _Pass:
         for act in span.acts:
             if isinstance(act, Handed):
                 entry = parse_entry(act.raw)
+                if self._report.remembered is not None:
+                    self._rules.append(act.raw)
                 self._replay.take(entry, verified=act.verified)
                 if (key := enrolled_key(entry)) is not None:
                     self._keys = self._keys | {key.key_id: key}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
 from bwc.audit.event import Entry
-from bwc.audit.verify import LogReport
+from bwc.audit.log_report import LogReport
 from bwc.canonical import canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import DigestMismatch, IntegrityError, ProofInvalid, StorageError, UsageError
 from bwc.evidence import EventKind, SealedObject

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bwc.audit.event import parse_entry
+from bwc.audit.log_report import LogReport
 from bwc.audit.tiles import TILE, TileTree
-from bwc.audit.verify import LogReport, verify_log
+from bwc.audit.verify import verify_log
 from bwc.config import Places
 from bwc.custody.house import House
 from bwc.custody.shelf import LogShelf

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bwc.audit.verify import LogReport
+from bwc.audit.log_report import LogReport
 from bwc.errors import BwcError, UsageError
 from bwc.oversight.bag import seal_bag
 from bwc.oversight.case_graph import case_lines

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from bwc.audit.findings import Grade
-from bwc.audit.verify import LogReport, verify_log
+from bwc.audit.log_report import LogReport
+from bwc.audit.verify import verify_log
 from bwc.evidence import EventKind as Kind
 from tests.audit.logs import ADMIN, CLERK, ITEM, SECOND, STRANGER, TECH, VKEY, House, operator
 

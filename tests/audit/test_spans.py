@@ -7,8 +7,9 @@ import pytest
 from bwc.audit import verify as verifying
 from bwc.audit.event import parse_entry, split_entries
 from bwc.audit.findings import Finding
+from bwc.audit.log_report import LogReport
 from bwc.audit.tiles import TILE, bundle_path, encode_bundle, parse_bundle
-from bwc.audit.verify import LogReport, verify_log
+from bwc.audit.verify import verify_log
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind
 from tests.audit.logs import ADMIN, CLERK, SECOND, VKEY, House, MemoryFiles, grown_house, operator, small_house

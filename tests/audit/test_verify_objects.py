@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bwc.audit.findings import Grade
-from bwc.audit.verify import LogReport, verify_log
+from bwc.audit.log_report import LogReport
+from bwc.audit.verify import verify_log
 from bwc.audit.verify_objects import VaultFolder, verify_objects
 from bwc.canonical import sha256_hex
 from bwc.errors import StorageError, UsageError

@@ -1,0 +1,188 @@
+"""A log of many entries, made fast, and what an auditor does with it. Used by `log.py`.
+
+Up to 200,000 entries are all signed. Beyond, the signatures are copies of one (signing ten million takes ten minutes),
+and only the structure is verified, which does the same work whatever they say; signatures are timed on a part.
+"""
+
+import hashlib
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from bwc.audit.checkpoint import Checkpoint, sign_checkpoint
+from bwc.audit.cores import cores
+from bwc.audit.merkle import Frontier, complete_root, leaf_hash
+from bwc.audit.proof import LogProof, make_proof
+from bwc.audit.tiles import TILE, LogFolder, bundle_path, encode_bundle, levels_of, tile_path
+from bwc.audit.verify import verify_log
+from bwc.evidence import ItemId, utc_text
+from bwc.keys import SeedSigner
+from tests.audit.logs import CLERK, LOG_KEY, ORIGIN, SECOND, VKEY, House
+
+START = datetime(2026, 11, 22, 9, tzinfo=UTC)
+PER_ITEM = 20  # entries
+KEEP = 100 * TILE  # entries between two checkpoints: a log of many commands keeps more
+_SIGNED = 200_000
+
+
+def measure(folder: Path, entries: int) -> None:
+    """Make the log (unless `folder` holds one of this size) and print a table."""
+    log = folder / "log"
+    if not (log / "checkpoints" / str(entries)).exists():
+        began = time.perf_counter()
+        make(log, entries)
+        print(f"{f'a log of {entries:,} entries':44} made in {time.perf_counter() - began:.0f} s", flush=True)
+    files = LogFolder(log)
+    signed = entries <= _SIGNED
+    for jobs in (1, cores()):
+        began = time.perf_counter()
+        report = verify_log(files, VKEY, signatures=False, jobs=jobs)
+        _good(report.findings.count(), entries, report.entries)
+        _line(f"structure, {jobs} process{'es' * (jobs > 1)}", entries / (time.perf_counter() - began), _memory())
+    raw = _raw_verify()
+    _line("raw Ed25519 verification, one core", raw)
+    if signed:
+        began = time.perf_counter()
+        report = verify_log(files, VKEY, jobs=cores())
+        _good(report.findings.count(), entries, report.signatures)
+        rate = entries / (time.perf_counter() - began)
+        _line(f"signatures and structure, {cores()} processes", rate, f"{rate / raw / cores():.0%} of raw x cores")
+    note = files.read("checkpoint") or b""
+    proof = make_proof(files, note, entries // 3)
+    times = [timed(lambda at=at: make_proof(files, note, at)) for at in range(0, entries, entries // 50)]  # type: ignore[misc]
+    print(f"{'proof of one entry':44} {len(proof.to_bytes())} bytes, {1000 * statistics.median(times):.2f} ms")
+    LogProof.parse(proof.to_bytes()).verify(entry_at(files, entries, entries // 3), VKEY)
+
+
+def make(log: Path, entries: int) -> None:
+    """Write the log's files; nothing is synced."""
+    frontier, levels = Frontier(), [[] for _ in range(levels_of(entries))]  # type: list[list[bytes]]
+    bundle: list[bytes] = []
+    (log / "checkpoints").mkdir(parents=True)
+    for raw in events(entries):
+        bundle.append(raw)
+        levels[0].append(leaf_hash(raw))
+        frontier.append(levels[0][-1])
+        if len(bundle) == TILE:
+            _write(log, bundle_path(frontier.size // TILE - 1), encode_bundle(bundle))
+            bundle = []
+            _raise(log, levels, frontier.size)
+        if frontier.size % KEEP == 0 or frontier.size == entries:
+            note = sign_checkpoint(Checkpoint(ORIGIN, frontier.size, frontier.root()), LOG_KEY)
+            (log / "checkpoints" / str(frontier.size)).write_bytes(note)
+            (log / "checkpoint").write_bytes(note)
+    if bundle:
+        _write(log, bundle_path(entries // TILE, len(bundle)), encode_bundle(bundle))
+    for level, hashes in enumerate(levels):
+        if hashes:
+            _write(log, tile_path(level, (entries >> 8 * level) // TILE, len(hashes)), b"".join(hashes))
+
+
+def events(count: int) -> Iterator[bytes]:
+    """The founding, then openings of `count / PER_ITEM` items in turn, by three people."""
+    house = House()
+    house.found()
+    first = [row.entry for row in house.rows.held]
+    yield from first
+    items = max(1, count // PER_ITEM)
+    ends: dict[int, tuple[int, str]] = {}
+    prev = leaf_hash(first[-1]).hex()
+    people = (CLERK, SECOND)
+    template = {who.key_id: _template(who) for who in people}
+    for seq in range(len(first), count):
+        who, number = people[seq % 2], seq % items
+        item_seq, item_prev = ends.get(number, (0, "0" * 64))
+        at = utc_text(START + timedelta(milliseconds=seq))
+        head, tail, sig = template[who.key_id]
+        event = (
+            f'{{"actor":"{who.key_id}","at":"{at}",{head}"item":"{item_id(number)}","item_prev":"{item_prev}",'
+            f'"item_seq":{item_seq},"kind":"item.opened","log":"{ORIGIN}","mono_us":{1000 * seq + 10**9},'
+            f'"objects":[],"outcome":"ok","prev":"{prev}","seq":{seq}}}'
+        )
+        if count <= _SIGNED:
+            sig = _sign(who, event)
+        raw = f'{{"event":{event}{tail}{sig}"}}]}}'.encode()
+        prev = leaf_hash(raw).hex()
+        ends[number] = item_seq + 1, prev
+        yield raw
+
+
+def item_id(number: int) -> ItemId:
+    """The id of one item."""
+    return ItemId(f"2026-1122-{number:07d}")
+
+
+def entry_at(files: LogFolder, entries: int, seq: int) -> bytes:
+    """One entry."""
+    from bwc.audit.tiles import TileTree
+
+    return TileTree(files, entries).entries(seq // TILE)[seq % TILE]
+
+
+def timed(act: Callable[[], object]) -> float:
+    """Wall seconds of `act`."""
+    began = time.perf_counter()
+    act()
+    return time.perf_counter() - began
+
+
+def _template(who: SeedSigner) -> tuple[str, str, str]:
+    digest = hashlib.sha256(who.key_id.encode()).hexdigest()
+    head = (
+        f'"body":{{"commit":"{digest}","file":"{digest}"}},"boot":"{"ab" * 16}",'
+        f'"facts":{{"purpose":"review","segment":0}},"format":"bwc.event/1",'
+    )
+    return head, f',"signatures":[{{"alg":"ed25519","key":"{who.key_id}","sig":"', _sign(who, "")
+
+
+def _sign(who: SeedSigner, event: str) -> str:
+    from bwc.keys import encode_binary
+
+    return encode_binary(who.sign(f"bwc.event/1\n{event}".encode()))
+
+
+def _raise(log: Path, levels: list[list[bytes]], size: int) -> None:
+    for level, hashes in enumerate(levels):
+        if len(hashes) < TILE:
+            return
+        _write(log, tile_path(level, (size >> 8 * level) // TILE - 1), b"".join(hashes))
+        if level + 1 < len(levels):
+            levels[level + 1].append(complete_root(hashes))
+        hashes.clear()
+
+
+def _write(log: Path, path: str, data: bytes) -> None:
+    place = log / path
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(data)
+
+
+def _good(bad: int, wanted: int, found: int) -> None:
+    if bad or wanted != found:
+        raise SystemExit(f"the bench's own log does not verify: {bad} findings, {found} of {wanted}")
+
+
+def _raw_verify() -> float:
+    key, message = Ed25519PrivateKey.generate(), os.urandom(600)
+    public, signature = key.public_key(), key.sign(message)
+    rates = []
+    for _ in range(5):
+        seconds = timed(lambda: [public.verify(signature, message) for _ in range(1000)])
+        rates.append(1000 / seconds)
+    return statistics.median(rates)
+
+
+def _memory() -> str:
+    parts = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    most = [resource.getrusage(part).ru_maxrss // 1024 for part in parts]
+    return f"at most {most[0]} MB here, {most[1]} MB in one other process so far"
+
+
+def _line(what: str, rate: float, more: str = "") -> None:
+    print(f"{what:44} {rate:10,.0f} /s   {more}", flush=True)
