@@ -15,6 +15,7 @@ from bwc.audit.fork import SignedCheckpoint, contradiction
 from bwc.audit.log import CHECKPOINT, KEPT, LogRows
 from bwc.audit.log_report import LogReport
 from bwc.audit.pins import fingerprint_text
+from bwc.audit.remembered import Remembered
 from bwc.audit.seen import Seen, SeenCheckpoint, as_error, look
 from bwc.audit.tiles import LogReader
 from bwc.audit.verify import verify_log
@@ -130,18 +131,21 @@ def judge(
     check_stamp: CheckStamp,
     against: Sequence[tuple[str, bytes]] = (),
     progress: Progress | None = None,
+    remembered: Remembered | None = None,
+    only_new: bool = False,
 ) -> Inspection:
     """Steps 1 to 10 of docs/auditor.md on a log and, where there are `objects`, on what it points to.
 
     `key` is the log's key as whoever verifies has it; `memory` what they saw of the log, which is compared and kept up;
     `against` are signed checkpoints from elsewhere, with where they are from. `share` of the sealed bytes is read.
+    `only_new` goes on from the verification that is `remembered`; a good one is remembered.
     A vault in use may change while it is read: what seems wrong is looked at again when the log went on meanwhile.
     """
     last = memory.last if memory else None
     saved = last.signed.checkpoint if last else None
     for _ in range(_LOOKS):
         before = files.list(KEPT)
-        report = verify_log(files, key, saved, rows=rows)
+        report = verify_log(files, key, saved, rows=rows, remembered=remembered, only_new=only_new)
         if objects is not None:
             verify_objects(report, objects, read_data=share, progress=progress)
         if not report.findings.count() or files.list(KEPT) == before:
@@ -151,7 +155,9 @@ def judge(
         _compare(report, where, note)
     if memory:
         look(report, memory)
-    data = "log only" if objects is None else f"{share:.0%} of the sealed bytes read"
+    report.remember()
+    since = f", from entry {report.since} on" if report.since else ""
+    data = f"log only{since}" if objects is None else f"{share:.0%} of the sealed bytes read"
     return Inspection(log=report, agency=agency, saved_size=last.size if last else 0, data=data, anchors=anchors)
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     """
     bwc verify
     bwc verify --quick --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
+    bwc verify --new
     bwc verify R-311 --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
     bwc verify --against slip.jpg
     bwc verify R-311/2026-1122-K4J7QX.mp4
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 @click.argument("what", metavar="[DIR|FILE]", required=False, type=click.Path(path_type=Path))
 @click.option("--key", "vkey", metavar="VKEY", help="The agency's published key; else the agencies pinned here.")
 @click.option("--quick", is_flag=True, help="The log only, no sealed objects.")
+@click.option(
+    "--new", "only_new", is_flag=True, help="As --quick, and only what came after your last good verification."
+)
 @click.option(
     "--read-data", default="100%", show_default=True, metavar="N%", help="Share of the sealed bytes to read again."
 )
@@ -47,6 +51,7 @@ def verify(
     *,
     vkey: str | None,
     quick: bool,
+    only_new: bool,
     read_data: str,
     slips: tuple[Path, ...],
     record: bool,
@@ -58,7 +63,16 @@ def verify(
     older than policy allows.
     """
     if what is None or (what / "log" / "checkpoint").is_file():
-        _verify_vault(entry, what, vkey, quick=quick, share=_share(read_data), slips=slips, record=record)
+        _verify_vault(
+            entry,
+            what,
+            vkey,
+            quick=quick or only_new,
+            only_new=only_new,
+            share=_share(read_data),
+            slips=slips,
+            record=record,
+        )
     elif slips:
         raise UsageError("--against is for a vault or its log", "bwc verify FOLDER --against SLIP")
     elif what.is_file() and (proof := _destruction(what)):
@@ -99,6 +113,7 @@ def _verify_vault(
     vkey: str | None,
     *,
     quick: bool,
+    only_new: bool,
     share: float,
     slips: Sequence[Path],
     record: bool,
@@ -116,6 +131,7 @@ def _verify_vault(
             pins=_pins(),
             seen=seen_dir(),
             quick=quick,
+            only_new=only_new,
             share=share,
             check_stamp=check_stamp,
             against=against,

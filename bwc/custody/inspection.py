@@ -10,9 +10,11 @@ from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.inspected import Inspection, Progress, judge
 from bwc.audit.log import CHECKPOINT
 from bwc.audit.pins import Pin, pin_of, typed_key
+from bwc.audit.remembered import Remembered
 from bwc.audit.seen import Seen, as_error
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify_objects import VaultFolder
+from bwc.canonical import sha256_hex
 from bwc.config import Places
 from bwc.errors import IntegrityError
 from bwc.storage.catalog import Catalog
@@ -29,11 +31,13 @@ def inspect(
     check_stamp: CheckStamp = openssl_ts.check_stamp,
     against: Sequence[tuple[str, bytes]] = (),
     progress: Progress | None = None,
+    only_new: bool = False,
 ) -> Inspection:
     """Verify the vault at `places`: steps 1 to 10 of docs/auditor.md.
 
     The log's key is `vkey`, else the pin of the same log. What this auditor saw is in `seen`; a good verification saves
     what it saw there, and fork evidence is kept there. `quick` leaves out step 8; `share` of the sealed bytes is read.
+    `only_new` (with `quick`) reads what came after the last good verification by whoever `seen` belongs to.
     """
     files = LogFolder(places.log)
     key = typed_key(vkey) if vkey else _pinned(files, pins)
@@ -51,6 +55,8 @@ def inspect(
             check_stamp=check_stamp,
             against=against,
             progress=progress,
+            remembered=Remembered(seen / f"{sha256_hex(key.text().encode())[:32]}.sqlite", key) if key else None,
+            only_new=only_new,
         )
 
 

@@ -117,3 +117,14 @@ def test_verification_writes_nothing_into_the_vault(copy: World) -> None:
     copy.run("verify")
     copy.run("list")
     assert state() == before
+
+
+def test_new_reads_only_what_came_since(copy: World, card: Callable[..., Path]) -> None:
+    copy.run("verify", "--quick")
+    copy.run("ingest", card(FIXTURES / "clips" / "cut.mp4"), "--officer", "B1", "--camera", "X1")
+    altered = _files(copy, "log/tile/entries")[-1]
+    good = altered.read_bytes()
+    _flip(altered, 0.99)
+    copy.run("verify", "--new", code=5)
+    altered.write_bytes(good)
+    assert "from entry" in copy.run("verify", "--new").out
