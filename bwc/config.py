@@ -109,6 +109,14 @@ def write_config(path: Path, vault: Path) -> None:
     path.write_text(f'# Places only. Policy, roles and keys are signed entries of the log.\nvault = "{escaped}"\n')
 
 
+def store_at(text: str, *, endpoint: str | None, region: str | None, profile: str | None) -> StorePlace:
+    """The place named on a command line: a folder, or s3://bucket/prefix. Raises `ConfigError`."""
+    if not text.startswith("s3://"):
+        return StorePlace(name="source", folder=Path(text).expanduser().resolve())
+    more = {"endpoint": endpoint, "region": region, "profile": profile}
+    return _store(Path(text), "source", {"s3": text} | {key: value for key, value in more.items() if value})
+
+
 def _read(path: Path) -> Places:
     table = _table(path)
     vault = table.get("vault")

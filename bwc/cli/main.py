@@ -43,6 +43,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "pin": ("verifying", "pin", "Remember an agency's key, so that its releases verify as theirs"),
     "audit": ("auditing", "audit", "Anchors with outsiders, slips on paper, fork evidence"),
     "witness": ("witnessing", "witness", "Be a witness of a log; name the witnesses of yours"),
+    "backup": ("backup", "backup", "Copy the whole vault into a folder; again: only what is new"),
+    "restore": ("backup", "restore", "Make the vault again from a backup or a store; an entry of its log"),
     "stores": ("stores", "stores", "Further copies in folders and on S3: list them, add one"),
     "replicate": ("stores", "replicate", "Copy what the stores still lack, prove it there"),
     "catalog": ("upkeep", "catalog", "Rebuild the catalog from the log"),

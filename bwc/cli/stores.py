@@ -11,7 +11,7 @@ from bwc.errors import BwcError, UsageError
 if TYPE_CHECKING:
     from bwc.config import StorePlace
     from bwc.custody.house import House
-    from bwc.custody.replicating import Replica
+    from bwc.custody.replica import Replica
 
 _NONE = "no further store is named: see [stores] in docs/administrator.md"
 
@@ -81,7 +81,7 @@ def replicate(entry: Entry, items: tuple[str, ...], *, store: str | None, again:
 
     Run it every night, or after a store was away. Finished parts of an upload are not sent again.
     """
-    from bwc.custody.replicating import raise_unless_whole
+    from bwc.custody.replica import raise_unless_whole
 
     with entry.house() as house:
         if store is not None:

@@ -13,7 +13,7 @@ from bwc.canonical import Json
 from bwc.config import Places
 from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_vkey
-from bwc.errors import Disposed, IntegrityError, KeyUnavailable, NotFound, NoVault
+from bwc.errors import Disposed, IntegrityError, KeyUnavailable, NotFound, NoVault, UsageError
 from bwc.evidence import Gap, ItemId, KeyId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Operator
 from bwc.roles import Policy, Role
@@ -23,9 +23,11 @@ from bwc.storage.fsops import Disk
 from bwc.storage.retention_tables import DestroyedBody, DestroyedObject, OrderRow
 from bwc.storage.rows import ApprovalRow, ItemFilter, OperatorRow, SegmentRow
 from bwc.storage.store import Shelf
+from bwc.storage.stores import MARK
 from bwc.storage.vault import Vault
 
 LOG_KEY = "keys/log.json"
+BACKUP_NOTE = "backup.json"
 _T = TypeVar("_T")
 _ENOUGH = 4  # characters of an item id that a person has to type
 
@@ -72,6 +74,10 @@ class Reading:
         self.places = places
         self.operator = operator
         self._disk = Disk(places.vault)
+        for name, what in ((BACKUP_NOTE, "a backup"), (MARK, "a further store")):
+            if self._disk.size(name) is not None:
+                # acting there would begin a second history of the same log
+                raise UsageError(f"{places.vault} is {what}, not a vault", f"bwc restore {places.vault} NEW_FOLDER")
         self.log_origin, self.vkey = log_vkey(self.log_key_file())
         self._vault = Vault.at(places.vault, log=self.log_origin, disk=self._disk)
         self._catalog = Catalog(places.catalog, read_only=operator is None)

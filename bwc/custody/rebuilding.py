@@ -37,6 +37,14 @@ def rebuild_catalog(places: Places, operator: Operator) -> Rebuilt:
     A catalog that holds at least what is published replays its own rows; one that lost them gets them from the
     tiles, which are verified first. Raises `IntegrityError` when those are not intact.
     """
+    done = replay(places, operator)
+    with House.enter(places, operator) as house:
+        house.act(EventKind.CATALOG_REBUILT, None, {"bodies_closed": done.closed, "entries": done.entries}, {})
+    return done
+
+
+def replay(places: Places, operator: Operator) -> Rebuilt:
+    """The same without an event."""
     done = Rebuilt()
     files = LogShelf(Disk(places.vault))
     with Catalog(places.catalog) as catalog:
@@ -46,8 +54,6 @@ def rebuild_catalog(places: Places, operator: Operator) -> Rebuilt:
             published.findings.raise_if_bad()
         bodies = _Bodies(files.disk, catalog, operator, done, _rewrapped(_rows(published) if lost else catalog.rows()))
         done.entries = catalog.rebuild(bodies.read, _rows(published) if lost else None)
-    with House.enter(places, operator) as house:
-        house.act(EventKind.CATALOG_REBUILT, None, {"bodies_closed": done.closed, "entries": done.entries}, {})
     return done
 
 

@@ -4,23 +4,41 @@ For each store, in this order (numbers are repeated in the code):
 1. it is opened by its mark, and the log knows that it was added;
 2. what it lacks is copied, envelope, manifest, object, and proven there; what it had is proven again if that is asked;
 3. the copies are recorded (`item.copied`), many in one transaction;
-4. private bodies are copied, and what was replaced or destroyed here is destroyed there (`store.cleared`).
+4. private bodies are copied, and what was replaced or destroyed here is destroyed there (`store.cleared`);
+5. the log and its wrapped key are copied, so that a store alone is enough to restore from.
 A store that does not answer is reported and stops nothing else. A damaged copy is recorded, and raised at the end.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 
+from bwc.audit.checkpoint import parse_checkpoint
 from bwc.audit.event import parse_entry
+from bwc.audit.log import CHECKPOINT
+from bwc.audit.merkle import root_at
+from bwc.audit.tiles import TileTree
 from bwc.canonical import Json
 from bwc.config import Places, StorePlace
 from bwc.custody.acting import Acting
-from bwc.errors import BwcError, ConfigError, Disposed, HoldInForce, IntegrityError, NotFound, StorageError, StoreFull
+from bwc.custody.reading import LOG_KEY
+from bwc.custody.replica import Replica
+from bwc.custody.shelf import LogShelf
+from bwc.errors import (
+    CheckpointRolledBack,
+    ConfigError,
+    Disposed,
+    HoldInForce,
+    IntegrityError,
+    LogForked,
+    NotFound,
+    StorageError,
+    StoreFull,
+)
 from bwc.evidence import EventDraft, EventKind, ItemId
 from bwc.keys import Operator
 from bwc.storage.copying import copy_body, copy_object, prove_copy, wrong_files
+from bwc.storage.files import Files, copy_log
 from bwc.storage.rows import DocumentRow
 from bwc.storage.store import Shelf
 from bwc.storage.store_tables import StoreRow
@@ -30,52 +48,6 @@ VAULT = "vault"  # the vault's own folder, where entries name a store
 Progress = Callable[[int, int | None], None]
 _TOGETHER = 50  # copies recorded in one transaction; if we die before, they are proven again and recorded then
 _CLEARED_AT_ONCE = 500  # names in one entry, which holds 64 KiB
-
-
-@dataclass(slots=True, kw_only=True)
-class Replica:
-    """What became of one store in one run."""
-
-    place: StorePlace
-    store_id: str = ""
-    copied: int = 0  # objects
-    copied_bytes: int = 0
-    proven: int = 0  # objects that were there and were proven again
-    pending: int = 0
-    cleared: int = 0
-    locked: int = 0  # sealed bytes that had to stay: a lock, or a hold, of the store
-    items: set[ItemId] = field(default_factory=set)  # whole there, proven in this run
-    problem: BwcError | None = None
-    damaged: list[IntegrityError] = field(default_factory=list)
-
-    @property
-    def store(self) -> str:
-        """Its name for people."""
-        return self.place.name
-
-    @property
-    def said(self) -> str:
-        """What is wrong, in a line; empty when nothing is."""
-        if self.problem is not None:
-            return self.problem.message
-        if self.damaged:
-            return f"{len(self.damaged)} damaged: {self.damaged[0].message}"
-        return f"{self.pending} objects are not copied" if self.pending else ""
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "bytes": self.copied_bytes,
-            "cleared": self.cleared,
-            "copied": self.copied,
-            "damaged": [one.message for one in self.damaged],
-            "locked": self.locked,
-            "name": self.place.name,
-            "pending": self.pending,
-            "place": self.place.text,
-            "problem": self.problem.message if self.problem else None,
-            "proven": self.proven,
-            "store": self.store_id or None,
-        }
 
 
 class Replicating(Acting):
@@ -177,6 +149,23 @@ class Replicating(Acting):
         if not self._catalog.copies.is_destroyed(item or ""):
             self.act(EventKind.ITEM_REPAIRED, item, _parts(store, parts) | {"from": source}, {})
 
+    def copy_log_to(self, files: Files, where: str) -> None:
+        """Publish, then copy the log and its wrapped key; raises as `verify_continues`."""
+        self.verify_continues(files, where)
+        copy_log(self._disk, files, [LOG_KEY])
+
+    def verify_continues(self, files: Files, where: str) -> None:
+        """Publish, then raise `CheckpointRolledBack` or `LogForked` when a newer or another log of ours lies there."""
+        self.publish()
+        data = files.read(f"log/{CHECKPOINT}")
+        if data is not None:
+            there, published = parse_checkpoint(data)[0], self.published()
+            if there.size > published:
+                what = f"{where} holds a log of {there.size} entries, this vault has {published}"
+                raise CheckpointRolledBack(what, "this vault was put back: docs/administrator.md, 'After a restore'")
+            if root_at(there.size, TileTree(LogShelf(self._disk), published).node) != there.root:
+                raise LogForked(f"{where} holds another history of this log", "bwc verify")
+
     def _body_files_of(self, item: ItemId) -> list[str]:
         """The files of the private bodies of an item's events."""
         commits = [parse_entry(row.entry).body_commit for row in self._catalog.rows_of_item(item)]
@@ -208,6 +197,7 @@ class _Run:
 
     def run(self, items: Collection[ItemId] | None, *, clear: bool) -> None:
         catalog = self._house._catalog
+        self._house.verify_continues(self._store.files, self._store.place.text)
         lacking = catalog.copies.pending(self._store.store_id, items)
         wanted = set(items) if items is not None else {row.item_id for row in self._house.items()}
         held = [] if not self._again else [one for item in sorted(wanted) for one in catalog.documents(item)]
@@ -225,13 +215,15 @@ class _Run:
                 if sum(map(len, self._made.values())) >= _TOGETHER:
                     self._record()
             self._bodies(items)
+            self._record()
+            if clear:
+                self._clear()
+            self._house.copy_log_to(self._store.files, self._store.place.text)  # 5
         finally:
             self._record()
             pending = catalog.copies.pending(self._store.store_id, items)
             self._replica.pending = len(pending)
         self._replica.items = wanted - broken - {one.item_id for one in pending}
-        if clear:
-            self._clear()
 
     # --- 2 ---
 
@@ -354,18 +346,6 @@ class _Run:
         self._done += count
         if self._progress:
             self._progress(self._done, self._total)
-
-
-def raise_unless_whole(replicas: Sequence[Replica], what: str = "") -> None:
-    """Raise the first damage, else what stopped a store (as 11, or what it is); nothing when every store is whole."""
-    details: list[Mapping[str, object]] = [{"store": one.store, "problem": one.said} for one in replicas if one.said]
-    for one in replicas:
-        for error in one.damaged:
-            hint = "bwc verify tells where; a damaged copy is made anew by bwc replicate --repair"
-            raise type(error)(f"{one.store}: {error.message}", hint, details=details)
-    for one in replicas:
-        if one.problem is not None:
-            raise type(one.problem)(f"{one.store}: {one.problem.message}", one.problem.hint, details=details)
 
 
 def _parts(store: str, parts: Sequence[tuple[Shelf, str]]) -> dict[str, Json]:

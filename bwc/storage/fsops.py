@@ -237,6 +237,15 @@ class Disk:
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
+    def walk(self, folder: str) -> Iterator[str]:
+        """The paths of all files below a folder."""
+        for name in self.names(folder):
+            path = f"{folder}/{name}"
+            if self._calls.is_folder(self._full(path)):
+                yield from self.walk(path)
+            else:
+                yield path
+
     # Folders and locks.
 
     def make_folder(self, folder: str) -> None:

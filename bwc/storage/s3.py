@@ -5,7 +5,6 @@ every version of it: in a bucket with versions a plain deletion hides a key and 
 """
 
 import hashlib
-import io
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, BinaryIO, cast
@@ -348,26 +347,7 @@ class S3Store:
         with said(self._where("")):
             self._client.head_bucket(Bucket=self._bucket)
 
-    # --- marks, and below ---
-
-    def read_mark(self, path: str) -> bytes | None:
-        """A small file of the store itself, outside its shelves."""
-        try:
-            return whole(self._client, self._bucket, self._path(path), _MOST_DOCUMENT)
-        except Gone:
-            return None
-
-    def write_mark(self, path: str, data: bytes) -> None:
-        """Write one; never over another. Raises `AlreadyThere`."""
-        with said(self._where(self._path(path))):
-            self._client.put_object(
-                Bucket=self._bucket,
-                Key=self._path(path),
-                Body=io.BytesIO(data),
-                IfNoneMatch="*",
-                ChecksumAlgorithm="SHA256",
-                ChecksumSHA256=base64_of(hashlib.sha256(data).hexdigest()),
-            )
+    # --- below ---
 
     def _head(self, key: str) -> Mapping[str, Any] | None:
         def ask() -> Mapping[str, Any]:

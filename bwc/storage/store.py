@@ -232,14 +232,6 @@ class LocalStore:
         _compare(self.blocks(Shelf.OBJECTS, extent.name), extent.name, what, progress)
         return Proof.READ
 
-    def read_mark(self, path: str) -> bytes | None:
-        """A small file of the store itself, outside its shelves."""
-        return self.disk.read(path)
-
-    def write_mark(self, path: str, data: bytes) -> None:
-        """Write one; never over another. Raises `AlreadyThere`."""
-        self.disk.write_new(path, data)
-
     def isolate(self, shelf: Shelf, name: str) -> str | None:
         return self.disk.move_aside(path_of(shelf, name), f"{QUARANTINE}/{shelf.value}")
 

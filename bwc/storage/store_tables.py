@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from bwc.canonical import Json
-from bwc.evidence import ItemId
+from bwc.evidence import ItemId, SealedObject
 from bwc.storage.database import Database
 from bwc.storage.queries import document_row
 from bwc.storage.rows import DocumentRow
@@ -75,6 +75,13 @@ class StoreTables:
     def is_destroyed(self, item: str) -> bool:
         """Whether the destruction of an item was confirmed."""
         return bool(self._db.read("SELECT 1 FROM destroyed WHERE item = ? LIMIT 1", (item,)))
+
+    def is_current(self, sealed: SealedObject) -> bool:
+        """Whether the log names an object so now: it was not destroyed, and its envelope not replaced."""
+        found = self._db.read(
+            "SELECT 1 FROM objects WHERE object = ? AND envelope = ?", (sealed.object_id, sealed.envelope_sha256)
+        )
+        return bool(found)
 
     def to_clear(self) -> dict[Shelf, set[str]]:
         """What no store may keep: replaced envelopes, and all of items whose destruction was confirmed."""

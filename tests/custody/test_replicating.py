@@ -12,7 +12,7 @@ from bwc.config import Places, StorePlace
 from bwc.custody.house import House
 from bwc.custody.inspection import inspect
 from bwc.custody.rebuilding import rebuild_catalog
-from bwc.custody.replicating import raise_unless_whole
+from bwc.custody.replica import raise_unless_whole
 from bwc.enrolment import OperatorPublic
 from bwc.errors import ConfigError, IntegrityError, NotFound, StorageError
 from bwc.evidence import EventKind
