@@ -76,7 +76,7 @@ class Inspection:
         }
 
     def text(self) -> str:
-        lines = [f"{number}  {self._result(number):<5} {STEPS[number]}" for number in STEPS]
+        lines = [f"{number:<2} {self._result(number):<5} {STEPS[number]}" for number in STEPS]
         lines += [
             f"   {one.grade.value}: {one.where}: {one.what}" for one in self.log.findings if one.grade is not Grade.OK
         ]

@@ -13,6 +13,7 @@ from bwc.audit.log_report import LogReport
 from bwc.errors import BwcError, UsageError
 from bwc.oversight.bag import seal_bag
 from bwc.oversight.case_graph import case_lines
+from bwc.oversight.verifier import one_file
 from bwc.version import TOOL
 
 _README = """THE AUDIT LOG OF {agency}
@@ -21,11 +22,14 @@ _README = """THE AUDIT LOG OF {agency}
 log/             the log as it lies in the vault: checkpoint, every checkpoint that was kept, tiles, entries, time stamps
 entries.jsonl    every entry, one a line, exactly as it was signed
 case.jsonld      the same as CASE/UCO (caseontology.org), for tools that speak it
+bwc-verify.py    a verifier in one file, for Python 3.11 with its package cryptography; if you do not trust this folder, take it from
+                 elsewhere: bwc audit verifier writes it
 vkey.txt         the key of the log AS THIS FOLDER SAYS: compare it with what the agency published, never trust it alone
 
 There is no footage here, and no private part: people are the ids of their keys, recordings the digests of their sealed bytes.
 
 To check it:  bwc verify THIS_FOLDER{data} --quick --key VKEY      (bwc, any version from 0.1 on)
+              python3 bwc-verify.py . --quick --key VKEY      (in the folder where this lies; nothing to install)
               or any C2SP tlog-tiles verifier on log/. How, by hand too: docs/auditor.md
 """
 
@@ -58,6 +62,7 @@ def export_log(report: LogReport, log: Path, out: Path, *, agency: str, bag: boo
         shutil.copytree(log, place / "log", ignore=shutil.ignore_patterns("*.partial", "staging"))
         _write_lines(place / "entries.jsonl", (entry.raw.decode() + "\n" for entry in report.read()))
         _write_lines(place / "case.jsonld", case_lines(report.checkpoint.origin, report.read()))
+        (place / "bwc-verify.py").write_text(one_file(), encoding="utf-8")
         (place / "vkey.txt").write_text(report.key.text() + "\n", encoding="utf-8")
         text = _README.format(
             agency=agency or report.checkpoint.origin,

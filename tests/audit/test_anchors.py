@@ -214,3 +214,31 @@ def test_the_largest_time_there_is_breaks_nothing() -> None:
     files.held["checkpoints/9"] = add_signatures(files.held["checkpoints/9"], [line])
     assert examined(files, named(W1))[0].last is None
     assert checkpoint.size == 9
+
+
+def test_what_came_after_the_last_anchor_is_said_to_be_unanchored_and_its_loss_shows_in_the_age_only() -> None:
+    """The last row of the attack table: truncated exactly to the anchor, nothing contradicts; the anchor just grows old."""
+    files = small_house().files
+    cosign(files, 9, W1, NOW - timedelta(minutes=50))
+    whole, _ = examined(files, named(W1, anchor_minutes=30))
+    assert (whole.entries_since, whole.seconds) == (3, 3000)
+    findings = Findings()
+    cut = examine_anchors(
+        files, size=9, policy=named(W1, anchor_minutes=30), findings=findings, now=NOW, check_stamp=no_stamps
+    )
+    assert (cut.entries_since, cut.seconds) == (0, 3000)
+    with pytest.raises(AnchorTooOld):
+        cut.raise_if_too_old()
+
+
+def test_cosignatures_taken_off_make_the_anchor_older_and_none_can_be_put_elsewhere() -> None:
+    files = small_house().files
+    cosign(files, 9, W1, NOW - timedelta(minutes=9))
+    cosign(files, 12, W1, NOW)
+    line = files.held["checkpoints/12"].splitlines(keepends=True)[-1]
+    for where in ("checkpoint", "checkpoints/12"):
+        files.held[where] = files.held[where].replace(line, b"")
+    report, findings = examined(files, named(W1))
+    assert (report.seconds, findings.count()) == (540, 0)
+    files.held["checkpoints/9"] += line  # a true cosignature, of another checkpoint
+    assert examined(files, named(W1))[1].count(10) == 1
