@@ -10,6 +10,7 @@ to a real folder and judged as `bwc verify` judges it; then the same intake must
 import argparse
 import collections
 import errno
+import itertools
 import os
 import random
 import shutil
@@ -34,6 +35,7 @@ from tests.faults.dock import Dock, Said, Trial, Violation
 from tests.storage.model_disk import ROOT, Crash, Fault, Inode, ModelCalls
 
 TAGS = Tags(officer="B1234", camera="X81234")
+_NUMBERS = itertools.count()  # a trial that failed stays to be looked at
 SURVIVES = ("nothing unsynced", "everything", "a random part")
 CATALOG = ("catalog.sqlite", "catalog.sqlite-wal")
 
@@ -148,7 +150,7 @@ def operations(dock: Dock) -> list[str]:
 
 def crash_at(dock: Dock, at: int, survives: Callable[[], bool]) -> str:
     """Crash right after operation `at`; judge, run again, judge. Returns how far it had come."""
-    trial = ModelTrial(dock, f"crash{at}")
+    trial = ModelTrial(dock, f"crash{at}-{next(_NUMBERS)}")
     try:
         trial.run(Fault(frozenset(), at, took_effect=True))
     except Crash:
@@ -163,7 +165,7 @@ def crash_at(dock: Dock, at: int, survives: Callable[[], bool]) -> str:
 
 def fail_at(dock: Dock, call: str, at: int, error: int, *, took_effect: bool) -> str:
     """Let the `at`-th `call` fail; judge, run again, judge. Returns what was said."""
-    trial = ModelTrial(dock, f"fail{call}{at}")
+    trial = ModelTrial(dock, f"{call}{at}-{next(_NUMBERS)}")
     failure = trial.run(Fault(frozenset({call}), at, error, took_effect))
     notes = [note for line in (trial.receipt.lines if trial.receipt else ()) for note in line.notes]
     pending = any("media facts are pending" in note for note in notes)

@@ -36,6 +36,7 @@ class ModelCalls:
 
     def __init__(self, fault: Fault | None = None) -> None:
         self.fault = fault
+        self.was_hit = False  # whether the fault has happened
         self.on_crash: Callable[[], None] = lambda: None
         self.log: list[str] = []
         self.names_now: dict[str, Inode] = {}
@@ -51,12 +52,7 @@ class ModelCalls:
 
     def arm(self, fault: Fault | None) -> None:
         """Let this fault happen, counted from now."""
-        self.fault, self._seen = fault, 0
-
-    @property
-    def was_hit(self) -> bool:
-        """Whether the fault has happened."""
-        return self.fault is not None and self._seen > self.fault.at
+        self.fault, self._seen, self.was_hit = fault, 0, False
 
     @contextmanager
     def _call(self, name: str) -> Iterator[Fault | None]:
@@ -72,11 +68,14 @@ class ModelCalls:
             return
         if fault.lie is None and not fault.took_effect:
             self._fail(fault)
-        yield fault
-        if fault.lie is None:
-            self._fail(fault)
+        try:
+            yield fault
+        finally:  # also where the call says no by itself: there is no such file
+            if fault.lie is None:
+                self._fail(fault)
 
     def _fail(self, fault: Fault) -> None:
+        self.was_hit = True
         if fault.error is None:
             self._dead = True
             self.on_crash()
