@@ -58,12 +58,12 @@ class Disk:
             self.publish([(staged, path)])
 
     def write_together(self, files: Mapping[str, bytes]) -> None:
-        """Write files that did not exist, durable on return: each whole or, after a crash or an error, not there.
+        """Write files that did not exist, durable and read back on return: each whole or, after a crash, not there.
 
-        For what can be derived again, so nothing is read back. Syncs are few: 2,600 files a second alone, 7,000 so.
+        Folders are synced once for all of them. Raises `AlreadyThere`.
         """
         with ExitStack() as staging:
-            staged = {path: staging.enter_context(self._stage_unproven(data)) for path, data in files.items()}
+            staged = {path: staging.enter_context(self.stage_bytes(data)) for path, data in files.items()}
             folders = dict.fromkeys(_parent(path) for path in files)
             for folder in folders:
                 self.make_folder(folder)
@@ -82,18 +82,19 @@ class Disk:
 
         `keep` names the same bytes too, afterwards, if that name is free.
         """
-        with self.stage_bytes(data) if keep is None else self._stage_unproven(data) as staged:
-            folders = dict.fromkeys(_parent(one) for one in (path, keep) if one is not None)
-            for folder in folders:
+        with self.stage_bytes(data) as staged:
+            for folder in dict.fromkeys(_parent(one) for one in (path, keep) if one is not None):
                 self.make_folder(folder)
             with said(self._full(path)):
                 self._calls.rename(staged.full_path, self._full(path))
                 staged.renamed()
-                if keep is not None:
+                self._sync_folder(_parent(path))
+            if keep is not None:
+                # Only now: a kept name that outlives a power cut without the other looks like a log rolled back
+                with said(self._full(keep)):
                     with suppress(FileExistsError):
                         self._calls.link(self._full(path), self._full(keep))
-                for folder in folders:
-                    self._sync_folder(folder)
+                    self._sync_folder(_parent(keep))
 
     def remove(self, path: str) -> None:
         """Delete a file if it is there; durable on return."""
@@ -140,16 +141,6 @@ class Disk:
             staged.write(data)
             staged.finish()
             staged.compare(data)
-        except BaseException:
-            staged.drop()
-            raise
-        return staged
-
-    def _stage_unproven(self, data: bytes) -> StagedFile:
-        staged = self.stage()
-        try:
-            staged.write(data)
-            staged.finish()
         except BaseException:
             staged.drop()
             raise
