@@ -20,9 +20,11 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
+from bwc.canonical import Json
 from bwc.errors import UnreadableMedia
 from bwc.media.decode import Picture, VideoReader
 from bwc.media.facts import VideoFacts
+from bwc.redact.answers import Answers, Pieces
 from bwc.redact.cuts import CutFinder
 from bwc.redact.detectors.base import Detection, Detector, FloatBox, merge
 from bwc.redact.detectors.faces import CenterFace
@@ -97,11 +99,13 @@ def analyse(
     policy: Policy,
     now: datetime,
     lookout: Lookout | None = None,
+    pieces: Pieces | None = None,
 ) -> RedactionPlan:
     """The first plan of a recording. `file` is seekable and stays the caller's.
 
     `progress(done, total)` is called about every second of footage; total may be None. Raises `UnreadableMedia`
     when no picture decodes, `NotFound` when weight files are absent. Same bytes, build and profile: same tracks.
+    With `pieces` what detectors answered is kept there as it comes, and after an interruption not asked again.
     """
     chosen = profile_named(profile)
     look = lookout or lookout_for(chosen)
@@ -109,8 +113,9 @@ def analyse(
     if video is None:
         raise UnreadableMedia("the recording holds no picture")
     reader = VideoReader(file, motion_vectors=has_plain_motion(video))
+    answers = Answers(pieces, _inputs(content_sha256, chosen, look)) if pieces is not None else None
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="bwc-look") as pool:
-        run = _Run(video, chosen, look, pool)
+        run = _Run(video, chosen, look, pool, answers=answers)
         for picture in reader.frames():
             run.take(picture)
             if progress and picture.ordinal % 30 == 29:
@@ -154,14 +159,21 @@ class _Look:
     """Detectors at work on one picture."""
 
     answers: list[Future[list[Detection]]]
+    number: int
+    known: list[Detection] | None  # from before an interruption: nobody is asked again
     scale: float  # small-picture pixels per pixel of the picture looked at
     turns: int
     shape: tuple[int, int]  # height, width of the picture before it was turned upright
 
-    def sightings(self) -> list[Sighting]:
-        found: list[Sighting] = []
+    def found(self) -> list[Detection]:
+        if self.known is not None:
+            return self.known
         # two networks look for plates: what both see is one sighting, else it would count as two
-        for one in merge(one for answer in self.answers for one in answer.result()):
+        return merge(one for answer in self.answers for one in answer.result())
+
+    def sightings(self, answer: Sequence[Detection]) -> list[Sighting]:
+        found: list[Sighting] = []
+        for one in answer:
             box = np.asarray(unturned(one.box, self.turns, self.shape), np.float32) * np.float32(self.scale)
             found.append(Sighting(box, one.score, one.class_))
         return found
@@ -182,6 +194,7 @@ class _Run:
     profile: Profile
     lookout: Lookout
     pool: ThreadPoolExecutor
+    answers: Answers | None = None
     pts: list[int] = field(default_factory=list)
     damaged: list[tuple[int, int]] = field(default_factory=list)  # runs of ordinals, half open
     cuts: CutFinder = field(default_factory=CutFinder)
@@ -236,8 +249,10 @@ class _Run:
         turns = round(self.video.rotation / 90) % 4
         upright = np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
         detectors = self.lookout.deep if deep else self.lookout.ordinary
-        answers = [self.pool.submit(detector.detect, upright) for detector in detectors]
-        look = _Look(answers, self.small[0] / bgr.shape[1], turns, (bgr.shape[0], bgr.shape[1]))
+        known = self.answers.get(self.looks) if self.answers is not None else None
+        asked = [] if known is not None else [self.pool.submit(one.detect, upright) for one in detectors]
+        shape = (bgr.shape[0], bgr.shape[1])
+        look = _Look(asked, self.looks, known, self.small[0] / bgr.shape[1], turns, shape)
         self.pending.append(_Stretch(self.stretch, look, ends_scene))
         self.stretch = []
         self.looked_pts = picture.pts
@@ -254,9 +269,18 @@ class _Run:
         self.looked_pts = None
 
     def _follow(self, stretch: _Stretch) -> None:
-        self.tracker.advance(stretch.pictures, stretch.look.sightings())
+        found = stretch.look.found()
+        if self.answers is not None:
+            self.answers.add(stretch.look.number, found)
+        self.tracker.advance(stretch.pictures, stretch.look.sightings(found))
         if stretch.ends_scene:
             self.tracker.cut()
+
+
+def _inputs(content_sha256: str, profile: Profile, lookout: Lookout) -> dict[str, Json]:
+    """What decides every answer of the detectors."""
+    models: list[Json] = [[one.name, one.file_sha256, one.precision, dict(one.settings)] for one in lookout.describe()]
+    return {"models": models, "profile": profile.name, "recording": content_sha256, "tool": TOOL}
 
 
 def has_plain_motion(video: VideoFacts) -> bool:

@@ -127,6 +127,7 @@ def detect(
                 f"the plan of {item} holds what a person decided, drew or muted",
                 f"bwc detect {item} --again keeps masks and mutes; decisions on tracks start anew",
             )
+        pieces = house.pieces(item, segment)
         with house.open_original(item, segment, purpose="detect") as original:
             plan = analyse(
                 original,
@@ -137,11 +138,13 @@ def detect(
                 progress=progress,
                 policy=house.policy,
                 now=datetime.now(UTC),
+                pieces=pieces,
             )
             sheet = contact_sheet(original, plan)
         if before:
             plan = _continued(before, plan)
         states.append(_save(house, item, segment, plan, sheet=sheet, detected=True))
+        pieces.clear()  # only now: whoever is killed before goes on from here
     return states
 
 
