@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
+from importlib import import_module
 from multiprocessing import get_context
 from typing import Any, Generic, TypeVar
 
@@ -155,11 +156,11 @@ def _quiet() -> None:
 
 def _cluster(address: str) -> Executor:
     try:
-        from distributed import Client
+        distributed: Any = import_module("distributed")  # an extra: not there for the type checker either
     except ImportError as error:
         raise ConfigError("no cluster software here", "pip install 'bwc[cluster]'") from error
     try:
-        client = Client(address, timeout="10s", set_as_default=False)
+        client = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise ConfigError(f"no scheduler answers at {address}", "dask scheduler starts one") from error
     return _Dask(client)
@@ -176,5 +177,5 @@ class _Dask(Executor):
         return self._executor.submit(fn, *args, **kwargs)
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        self._executor.shutdown(wait=False, cancel_futures=cancel_futures)
+        self._executor.shutdown(wait=False)  # which gives up what is still open
         self._client.close()
