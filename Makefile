@@ -8,6 +8,7 @@ CLIP ?=
 DATA ?= ../shared/data
 ONLY ?=
 KILLS ?= 1000
+HISTORIES ?= 10000
 STAMP := $(VENV)/.ready
 
 .PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults test-independent clean verifier
@@ -50,7 +51,7 @@ accuracy: setup ## what copies still show of footage with known truth: DATA=fold
 	@$(BIN)/python tests/accuracy/run.py $(DATA) $(if $(DEFACE),--deface $(DEFACE))
 
 faults: setup ## crashes, kills, errors and lies at every file call; every byte flipped: KILLS=100 for fewer kills
-	@BWC_KILLS=$(KILLS) $(BIN)/pytest tests/faults tests/storage tests/audit tests/release tests/journeys/test_tampering.py
+	@BWC_KILLS=$(KILLS) BWC_HISTORIES=$(HISTORIES) $(BIN)/pytest tests/faults tests/storage tests/custody tests/audit tests/release tests/journeys/test_tampering.py
 
 test-independent: setup ## our formats judged by tools that others wrote (Go, Chromium, node)
 	@PYTHON=$(BIN)/python bash scripts/independent.sh tests/browser

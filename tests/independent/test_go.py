@@ -12,6 +12,7 @@ from bwc.audit.checkpoint import Checkpoint, NoteKey, sign_checkpoint
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.proof import LogProof
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
+from tests.audit.attack_matrix import MATRIX, Attack, honest, saved_note
 from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, Row, grown_house, small_house
 
 pytestmark = pytest.mark.independent
@@ -148,3 +149,15 @@ def test_go_refuses_against_a_saved_checkpoint_what_it_accepts_alone(
     log = written(house.files, tmp_path / "log")
     assert judged(gover, log).returncode == 0
     assert judged(gover, log, str(saved)).returncode != 0
+
+
+@pytest.mark.parametrize("attack", [pytest.param(one, id=one.name) for one in MATRIX])
+def test_go_judges_every_attack_of_the_matrix(gover: Path, tmp_path: Path, attack: Attack) -> None:
+    """It checks trees and signed notes, not who signed an entry; what it sees, it sees as our verifier does."""
+    saved, witness = tmp_path / "saved", tmp_path / "witness"
+    saved.write_bytes(saved_note())
+    witness.write_bytes(honest().files.held["checkpoint"])
+    log = written(attack.do(), tmp_path / "log")
+    assert (judged(gover, log).returncode != 0) == attack.tree_alone
+    assert (judged(gover, log, str(saved)).returncode != 0) == bool(attack.saved)
+    assert judged(gover, log, str(witness)).returncode != 0
