@@ -19,9 +19,10 @@ class Role(StrEnum):
     RECORDS = "records"
     AUDITOR = "auditor"
     ADMINISTRATOR = "administrator"
+    WORKER = "worker"  # a machine that runs the detectors with nobody there
 
 
-_T, _R, _A, _M = Role.TECHNICIAN, Role.RECORDS, Role.AUDITOR, Role.ADMINISTRATOR
+_T, _R, _A, _M, _W = Role.TECHNICIAN, Role.RECORDS, Role.AUDITOR, Role.ADMINISTRATOR, Role.WORKER
 _ANY = frozenset(Role)
 
 MAY: dict[EventKind, frozenset[Role]] = {
@@ -35,8 +36,8 @@ MAY: dict[EventKind, frozenset[Role]] = {
     EventKind.ITEM_INGESTED: frozenset({_T}),
     EventKind.ITEM_DUPLICATE: frozenset({_T}),
     EventKind.ITEM_REREAD: frozenset({_T}),
-    EventKind.ITEM_INDEXED: frozenset({_T, _R}),
-    EventKind.ITEM_OPENED: frozenset({_R}),
+    EventKind.ITEM_INDEXED: frozenset({_T, _R, _W}),
+    EventKind.ITEM_OPENED: frozenset({_R, _W}),
     EventKind.ITEM_TAGGED: frozenset({_T, _R}),
     EventKind.ITEM_REWRAPPED: frozenset({_R, _M}),
     EventKind.ITEM_COPIED: frozenset({_T, _R, _M}),
@@ -51,8 +52,8 @@ MAY: dict[EventKind, frozenset[Role]] = {
     EventKind.DISPOSITION_CANCELLED: frozenset({_R, _M}),
     EventKind.DISPOSITION_CONFIRMED: frozenset({_R, _M}),
     EventKind.DISPOSITION_DONE: frozenset({_R, _M}),
-    EventKind.PLAN_SAVED: frozenset({_R}),
-    EventKind.DETECTION_RUN: frozenset({_R}),
+    EventKind.PLAN_SAVED: frozenset({_R, _W}),
+    EventKind.DETECTION_RUN: frozenset({_R, _W}),
     EventKind.COPY_RENDERED: frozenset({_R}),
     EventKind.COPY_CHECKED: frozenset({_R}),
     EventKind.SUSPECT_DECIDED: frozenset({_R}),
@@ -77,6 +78,8 @@ MAY: dict[EventKind, frozenset[Role]] = {
 AFTER_DESTRUCTION = frozenset({EventKind.DISPOSITION_DONE, EventKind.ACT_REFUSED, EventKind.ACT_FAILED})
 
 FOOTAGE_READERS = frozenset({Role.RECORDS})  # envelopes of footage, plans, copies and reports are wrapped to these
+WORKERS = frozenset({Role.WORKER})  # and, where policy says so, to these
+WORKER_PURPOSES = frozenset({"detect", "sheet"})  # what a worker may open an original for
 BODY_READERS = frozenset({Role.RECORDS, Role.AUDITOR, Role.ADMINISTRATOR})  # and to whoever acted
 
 
@@ -100,6 +103,7 @@ class Policy:
     effect: str = "solid"
     margin_permille: int = 300
     default_exemption: str = "privacy"
+    worker: bool = False  # footage is sealed to enrolled workers too
     fips: bool = False  # keys are sealed to recipients of the P-384 suite only
     witnesses: tuple[Witness, ...] = ()  # whose cosignatures count
     witness_quorum: int = 0  # of how many witnesses a checkpoint needs cosignatures to be anchored; 0: any outsider
@@ -118,6 +122,7 @@ class Policy:
             "separate_approver": self.separate_approver,
             "time_authorities": [one.to_json() for one in self.time_authorities],
             "witness_quorum": self.witness_quorum,
+            "worker": self.worker,
             "witnesses": [one.to_json() for one in self.witnesses],
         }
 
@@ -131,7 +136,7 @@ class Policy:
             value = getattr(self, name)
             if type(value) is not int or not least <= value <= most:
                 raise UsageError(f"{name} is {value!r}", f"a whole number from {least} to {most}")
-        for name in ("separate_approver", "fips"):
+        for name in ("separate_approver", "fips", "worker"):
             if type(getattr(self, name)) is not bool:
                 raise UsageError(f"{name} is {getattr(self, name)!r}", "true or false")
         check_distinct("witnesses", [one.name for one in self.witnesses])
@@ -163,6 +168,11 @@ def _listed(name: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise UsageError(f"{name} are not a list")
     return value
+
+
+def footage_readers(policy: Policy) -> frozenset[Role]:
+    """Whose keys open footage under `policy`."""
+    return FOOTAGE_READERS | WORKERS if policy.worker else FOOTAGE_READERS
 
 
 def may(roles: Iterable[Role], kind: EventKind) -> bool:

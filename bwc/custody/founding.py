@@ -59,7 +59,7 @@ def _fill(places: Places, *, agency: str, operator: LocalOperator, recovery: Rec
     facts: dict[str, Json] = {
         "agency": agency,
         "log": origin,
-        "operator": person.facts([role.value for role in Role]),
+        "operator": person.facts([role.value for role in Role if role is not Role.WORKER]),
         "vkey": vkey,
     }
     with House.enter(places, operator) as house:

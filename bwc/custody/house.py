@@ -17,7 +17,7 @@ from bwc.custody.keyring import Keyring
 from bwc.custody.noting import Noting
 from bwc.custody.receiving import Receiving
 from bwc.custody.replicating import Replicating
-from bwc.errors import BwcError
+from bwc.errors import BwcError, NotAllowed
 from bwc.evidence import (
     EventKind,
     Gap,
@@ -26,7 +26,7 @@ from bwc.evidence import (
     ObjectRole,
     new_item_id,
 )
-from bwc.roles import FOOTAGE_READERS
+from bwc.roles import FOOTAGE_READERS, WORKER_PURPOSES, Role, footage_readers
 from bwc.storage.pieces import Pieces
 from bwc.storage.scratch import Scratch
 from bwc.storage.vault import Held, Sink
@@ -66,7 +66,7 @@ class House(Receiving, Keyring, Disposing, Replicating, Noting):
             role=role,
             segment=segment,
             signer=self.person,
-            recipients=self._readers(FOOTAGE_READERS),
+            recipients=self._readers(footage_readers(self.policy)),
             now=datetime.now(UTC),
             gaps=gaps,
         )
@@ -74,7 +74,14 @@ class House(Receiving, Keyring, Disposing, Replicating, Noting):
     # --- acts: opening and redaction --------------------------------------------------------------------
 
     def record_opening(self, item: ItemId, segment: int, *, purpose: str, reason: str = "", to: str = "") -> None:
-        """`item.opened`: recorded before the first byte is read."""
+        """`item.opened`: recorded before the first byte is read. Raises `NotAllowed` when a worker wants it out."""
+        roles = self.roles()
+        if Role.WORKER in roles and FOOTAGE_READERS.isdisjoint(roles) and purpose not in WORKER_PURPOSES:
+            refusal = NotAllowed(
+                f"not allowed: a worker opens footage to detect, not to {purpose}", "a records officer does it"
+            )
+            self.record_refusal(item, EventKind.ITEM_OPENED, refusal)
+            raise refusal
         self.act(EventKind.ITEM_OPENED, item, {"purpose": purpose, "segment": segment}, {"reason": reason, "to": to})
 
     @contextmanager
@@ -118,7 +125,7 @@ class House(Receiving, Keyring, Disposing, Replicating, Noting):
             role=role,
             segment=segment,
             signer=self.person,
-            recipients=self._readers(FOOTAGE_READERS),
+            recipients=self._readers(footage_readers(self.policy)),
             now=datetime.now(UTC),
         )
 

@@ -10,10 +10,10 @@ from bwc.enrolment import OperatorPublic, open_log_key, wrap_log_key
 from bwc.errors import KeyUnavailable, NotFound, UsageError
 from bwc.evidence import EventDraft, EventKind, KeyId, utc_text
 from bwc.keys import Operator, PublicKey, Recipient, Unwrapper
-from bwc.roles import BODY_READERS, FOOTAGE_READERS, Policy, Role
+from bwc.roles import BODY_READERS, FOOTAGE_READERS, WORKERS, Policy, Role
 
 RECOVERY = "recovery"  # the purpose of a recipient that is no operator
-READERS = FOOTAGE_READERS | BODY_READERS
+READERS = FOOTAGE_READERS | BODY_READERS | WORKERS
 
 
 class Keyring(Rewrapping):
@@ -104,7 +104,10 @@ class Keyring(Rewrapping):
         """`policy.set`."""
         everybody = [row.recipient for row in self.operators() if row.is_active]
         self._check_suites([*everybody, *(row.recipient for row in self._catalog.recipients())], policy)
+        before = self.policy
         self.act(EventKind.POLICY_SET, None, {"policy": policy.to_json()}, {})
+        if before.worker != policy.worker:
+            self.rewrap()
 
     def _check_recovery(self, recovery: Unwrapper | None) -> None:
         known = {row.recipient.recipient_id for row in self._catalog.recipients()}

@@ -303,6 +303,10 @@ class Reading:
         """How many entries the log has."""
         return self._catalog.count
 
+    def last_at(self) -> str:
+        """The time of the last event."""
+        return parse_entry(self.entry(self.entries() - 1)).at
+
     def published(self) -> int:
         """How many of them the checkpoint holds; none before the first is signed."""
         try:

@@ -13,7 +13,7 @@ from bwc.custody.acting import Acting
 from bwc.errors import IntegrityError, KeyUnavailable
 from bwc.evidence import EventDraft, EventKind, ItemId, KeyId, SealedObject
 from bwc.keys import Recipient, Unwrapper
-from bwc.roles import BODY_READERS, FOOTAGE_READERS, may
+from bwc.roles import BODY_READERS, footage_readers, may
 from bwc.storage.body import reseal_body
 from bwc.storage.store import Shelf
 
@@ -34,7 +34,7 @@ class Rewrapping(Acting):
         """
         if not may(self.roles(), EventKind.ITEM_REWRAPPED):
             return 0
-        readers = self._readers(FOOTAGE_READERS)
+        readers = self._readers(footage_readers(self.policy))
         reads = opener is not None or self.person.recipient_id in {one.recipient_id for one in readers}
         count = 0
         with ThreadPoolExecutor(_AT_ONCE) as pool:
