@@ -55,14 +55,15 @@ class Entry:
         """Ask outsiders to sign what was published: after the result was said, for nobody waits for them."""
         context = click.get_current_context(silent=True)
         if context is not None:
-            context.call_on_close(lambda: self._anchor(places))
+            context.call_on_close(lambda: self.ask_outsiders(places))
 
-    def _anchor(self, places: "Places") -> None:
+    def ask_outsiders(self, places: "Places | None" = None) -> None:
+        """Ask the outsiders that policy names to sign the published checkpoint; what goes wrong is said, never raised."""
         from bwc.errors import BwcError, IntegrityError
         from bwc.oversight.anchor import State, anchor
 
         try:
-            done = anchor(places, memory=seen_dir())
+            done = anchor(places or find_vault(self.vault), memory=seen_dir())
         except IntegrityError as error:  # never silent
             click.echo(f"bwc: WARNING: no outsider was asked to sign: {error.message}; run: bwc verify", err=True)
             return

@@ -34,13 +34,17 @@ def watch_folder(
     if receipts.resolve().is_relative_to(folder.resolve()):
         raise UsageError("the receipts lie in the watched folder", "--receipt DIR, outside of it")
     signal.signal(signal.SIGIO, signal.SIG_IGN)  # see bwc.ingest.watch.is_being_written
-    woken, stopped = threading.Event(), threading.Event()
+    woken, stopped, told = threading.Event(), threading.Event(), threading.Event()
 
     def stop(signum: int, _: object) -> None:
         # a flag, not an exception: a look is never broken off between a receipt and what is remembered of it
         stopped.set()
         woken.set()
         signal.signal(signum, signal.default_int_handler)
+
+    def tell(news: "News") -> None:
+        _tell(entry, news)
+        told.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
@@ -51,13 +55,16 @@ def watch_folder(
             tags_for=tags_for,
             book=book,
             rules=rules,
-            tell=lambda news: _tell(entry, news),
+            tell=tell,
             settle_s=settle_s,
         )
         entry.terminal.say(f"watching {folder}; receipts go to {receipts}" + ("" if has_events else "; no events here"))
         _notify("READY=1")
         while not stopped.is_set():
             pause = watch.step(time.monotonic())
+            if told.is_set() and not watch.is_busy:
+                told.clear()
+                entry.ask_outsiders()  # a watch runs for weeks: outsiders sign after each card, not at its end
             if woken.wait(pause):
                 woken.clear()
                 stopped.wait(_BURST_S)
