@@ -489,3 +489,36 @@ def test_a_body_whose_dropping_from_the_catalog_was_lost_does_not_come_back(plac
     assert not list((places.vault / "bodies").rglob(f"{file}.json"))
     assert data[:200] not in everything_on(places)
     assert (bad(judged(places)), notes(judged(places))) == ([], [])
+
+
+def test_what_a_lock_of_the_store_keeps_stays_unreadable_and_is_said(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store with Object Lock refuses to delete objects and manifests; keys and private parts are never locked."""
+    from bwc.oversight.destruction import proof_of, proof_text
+    from bwc.storage.store import LocalStore, Shelf
+
+    real = LocalStore.destroy
+
+    def locked(self: LocalStore, shelf: Shelf, name: str) -> bool:
+        return shelf not in (Shelf.OBJECTS, Shelf.MANIFESTS) and real(self, shelf, name)
+
+    with House.enter(places, CHIEF) as house:
+        objects = house.objects(first_item(places))
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalStore, "destroy", locked)
+        dispose(places)
+    for one in objects:
+        assert (places.vault / "objects" / one.object_id[:2] / one.object_id).exists()
+        for key in (CHIEF, DEPUTY, RECOVERY):
+            with House.enter(places, CHIEF) as house, pytest.raises(BwcError, match="envelope"):
+                house._vault.open(one, key)
+    found = judged(places)
+    assert (found.verdict, bad(found), notes(found)) == ("INTACT", [], [])
+    with House.enter(places, DEPUTY) as house:
+        (row,) = house.orders()
+        assert row.done_facts is not None
+        assert row.done_facts["left"] == len(objects)
+        assert f"{len(objects)} sealed objects that a lock of the store keeps" in proof_text(proof_of(house, row))
+        house.finish_destruction(again=True)  # the lock has ended
+    assert not any((places.vault / "objects" / one.object_id[:2] / one.object_id).exists() for one in objects)
