@@ -185,3 +185,25 @@ def test_a_taken_name_is_never_overwritten() -> None:
         story.vault.store.put(Shelf.BODIES, BODY_FILE, b"other")
     assert disk.read(f"bodies/{BODY_FILE[:2]}/{BODY_FILE}.json") == before == BODY[1]
     assert disk.names("staging") == []
+
+
+def test_a_kept_name_never_outlives_the_name_it_was_kept_from() -> None:
+    crashed, at = True, 0
+    while crashed:
+        for seed in range(8):
+            coin = random.Random(seed)
+            calls = ModelCalls()
+            disk = Disk(Path(ROOT), calls)
+            disk.replace("log/checkpoint", b"old")
+            calls.arm(Fault(frozenset(), at, took_effect=True))
+            try:
+                disk.replace("log/checkpoint", b"new", keep="log/checkpoints/7")
+            except Crash:
+                left = Disk(Path(ROOT), calls.after_crash(lambda coin=coin: coin.random() < 0.5))
+                kept, now = left.read("log/checkpoints/7"), left.read("log/checkpoint")
+                assert now in (b"old", b"new")
+                assert kept is None or (kept, now) == (b"new", b"new")
+            else:
+                crashed = False
+        at += 1
+    assert at > 10
