@@ -95,6 +95,21 @@ def replicate(entry: Entry, items: tuple[str, ...], *, store: str | None, again:
     raise_unless_whole(done)
 
 
+def repair_vault(entry: Entry, source: str) -> None:
+    """`bwc verify --repair-from`: compare every object of the vault with the log, put back what is not right."""
+    from bwc.custody.mending import mend
+
+    with entry.house() as house, entry.terminal.progress("repair") as progress:
+        done = mend(house, source, progress=progress)
+    lines = [f"put back: {one}" for one in done.repaired]
+    lines += [f"still damaged: {one.message}" for one in done.open]
+    lines += [f"{done.checked} objects compared with the log, {len(done.repaired)} files put back from {source}"]
+    entry.terminal.result(done.to_json(), "\n".join(lines))
+    if done.open:
+        details: list[dict[str, object]] = [{"error": one.name, "message": one.message} for one in done.open]
+        raise type(done.open[0])(done.open[0].message, "another store or backup may have it", details=details)
+
+
 def _line(one: "Replica") -> str:
     parts = [f"{one.copied} objects copied ({size_text(one.copied_bytes)})"]
     parts += [f"{one.proven} proven again"] if one.proven else []

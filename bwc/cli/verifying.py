@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     bwc verify --new
     bwc verify R-311 --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
     bwc verify --against slip.jpg
+    bwc verify --repair-from cloud
     bwc verify R-311/2026-1122-K4J7QX.mp4
     bwc verify destruction-D-4K7QXA-2026-1122-K4J7QX.json
     """
@@ -45,6 +46,12 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="A slip (text, or a picture of its QR code) or a checkpoint that somebody kept: the log must continue it.",
 )
+@click.option(
+    "--repair-from",
+    "source",
+    metavar="STORE|DIR",
+    help="Put damaged or missing files back from a further store, a copy or a backup; recorded. Needs a key.",
+)
 def verify(
     entry: Entry,
     what: Path | None,
@@ -55,6 +62,7 @@ def verify(
     read_data: str,
     slips: tuple[Path, ...],
     record: bool,
+    source: str | None,
 ) -> None:
     """Check the vault (log, signatures, every sealed object), a release package DIR or a released FILE. Needs no operator key.
 
@@ -62,7 +70,11 @@ def verify(
     7: consistent with itself, but not tied to an agency whose key you gave or pinned; or its last outside anchor is
     older than policy allows.
     """
-    if what is None or (what / "log" / "checkpoint").is_file():
+    if source is not None:
+        from bwc.cli.stores import repair_vault
+
+        repair_vault(entry, source)
+    elif what is None or (what / "log" / "checkpoint").is_file():
         _verify_vault(
             entry,
             what,

@@ -17,6 +17,15 @@ def test_a_dead_disk_is_replaced_from_the_backup(world: World, card: Callable[..
     world.run("verify", tmp_path / "backup")
     assert "is a backup" in world.run("list", "--vault", tmp_path / "backup", code=2).err
 
+    # bit rot: named, put back from the backup
+    victim = next(path for path in (world.vault / "objects").rglob("*") if path.is_file())
+    victim.chmod(0o600)
+    victim.write_bytes(b"rot" + victim.read_bytes()[3:])
+    assert victim.name in world.run("verify", code=5).err
+    mended = world.json("verify", "--repair-from", tmp_path / "backup")
+    assert mended["repaired"] == [f"objects/{victim.name}"]
+    world.run("verify")
+
     world.run("tag", before[0]["item"], "--category", "other", "--note", "after the backup")
     shutil.rmtree(world.vault)
     # what happened since is lost: this computer knows, and says so
