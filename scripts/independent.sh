@@ -28,4 +28,10 @@ if [ -z "${BWC_AICS:-}" ]; then
   done
   [ -n "${BWC_AICS:-}" ] || echo "independent.sh: no Python 3.12 or newer: the aics tests will skip" >&2
 fi
+# 320 MB, so only when asked for: BWC_EXCHANGE=1 make test-independent
+if [ -n "${BWC_EXCHANGE:-}" ] && [ -z "${BWC_EXCHANGE_TOOLS:-}" ]; then
+  "$PYTHON" -m venv .venv/exchange
+  .venv/exchange/bin/pip install --quiet --disable-pip-version-check case-utils==0.18.0 bagit==1.9.0
+  export BWC_EXCHANGE_TOOLS="$PWD/.venv/exchange/bin"
+fi
 exec "$PYTHON" -m pytest tests/independent -m independent -rs "$@"
