@@ -134,8 +134,9 @@ class _Look:
         for where in (CHECKPOINT, *(f"{KEPT}/{name}" for name in self.files.list(KEPT))) if keys else ():
             try:
                 checkpoint, note = parse_checkpoint(self.files.read(where) or b"")
-                if names.isdisjoint((one.name, one.key_hint) for one in note.signatures):
-                    continue
+                others = [one for one in note.signatures if one.name != checkpoint.origin]
+                if strange := [one.name for one in others if (one.name, one.key_hint) not in names]:
+                    self.findings.note(10, f"signed by a key that policy does not name, ignored: {strange[0]}", where)
                 for key, moment in _cosigned(note, keys):
                     self._take(AnchorKind.WITNESS, key.name, moment, checkpoint.size, where)
             except IntegrityError as error:

@@ -242,3 +242,13 @@ def test_cosignatures_taken_off_make_the_anchor_older_and_none_can_be_put_elsewh
     assert (report.seconds, findings.count()) == (540, 0)
     files.held["checkpoints/9"] += line  # a true cosignature, of another checkpoint
     assert examined(files, named(W1))[1].count(10) == 1
+
+
+def test_a_line_by_a_key_that_policy_does_not_name_is_noted() -> None:
+    """So that a flipped bit in a witness's name or key id, which makes it a stranger's, does not go by unseen."""
+    files = small_house().files
+    cosign(files, 9, W1, NOW)
+    files.held["checkpoints/9"] = files.held["checkpoints/9"].replace(b"w.example", b"v.example")
+    report, findings = examined(files, named(W1))
+    assert report.last is None
+    assert [one.where for one in findings if one.grade is Grade.NOTE] == ["checkpoints/9"]

@@ -1,6 +1,7 @@
 """The page's logic, run by node on the same packages as the command line: the same verdicts."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bwc.audit.checkpoint import COSIGNATURE, NoteKey, NoteSignature, add_signatures, parse_checkpoint
 from bwc.audit.package import examine_package
 from bwc.audit.package_report import time_text
 from bwc.audit.pins import fingerprint_text
+from bwc.audit.proof import LogProof
 from bwc.audit.released import LEAF_BYTES, PAPERS
 from bwc.evidence import EventKind
 from bwc.keys import PublicKey, SeedSigner
@@ -199,3 +202,18 @@ def test_a_signer_who_rotated_their_key_is_followed_and_a_forged_step_is_not(
     for bad in (package("more", "administrator", "records"), package("alone", "records", signers=(SECOND, new))):
         assert judge(bad, VKEY.text())["verdict"] == "bad"
         assert examine_package(bad, key=VKEY).verdict == "bad"
+
+
+def test_a_checkpoint_that_witnesses_cosigned_is_read_as_the_command_line_does(judge: Judge, folder: Path) -> None:
+    cosigner = signer("witness")
+    key = NoteKey("clerk.example/bwc", COSIGNATURE, cosigner.public)
+    for path in [folder / PAPERS[2]]:
+        proof = LogProof.parse(path.read_bytes())
+        _, note = parse_checkpoint(proof.checkpoint_note)
+        moment = 1_795_856_400
+        signature = cosigner.sign(f"cosignature/v1\ntime {moment}\n{note.text}".encode())
+        line = NoteSignature(key.name, key.key_hint, moment.to_bytes(8, "big") + signature)
+        cosigned = add_signatures(proof.checkpoint_note, [line])
+        path.write_bytes(replace(proof, checkpoint_note=cosigned).to_bytes())
+    assert judge(folder, VKEY.text())["verdict"] == "ours"
+    assert examine_package(folder, key=VKEY).verdict == "ours"
