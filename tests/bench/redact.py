@@ -65,7 +65,7 @@ def one_clip(path: Path, share: str, folder: Path, chosen: argparse.Namespace) -
     plan_file = folder / f"{share}.json"
     plan_file.write_bytes(to_bytes(plan))
     out = folder / "out.mp4"
-    bwc = [sys.executable, "-m", "bwc.cli.main", "--json", "redact", str(path), "-o", str(out)]
+    bwc = [sys.executable, "-m", "bwc.cli.main", "redact", "--json", str(path), "-o", str(out)]
     commands: list[tuple[str, list[str]]] = [("render", [*bwc, "--plan", str(plan_file), "--no-check"])]
     if not chosen.render_only:
         commands.append(("detect, render", [*bwc, "--no-check"]))
