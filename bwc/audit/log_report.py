@@ -28,13 +28,14 @@ class LogReport:
     last_at: str = ""  # time of the last entry
     standing: Standing = field(default_factory=Standing)  # keys, roles, policy after the last entry
     files: LogReader | None = None
+    signed: bool = True  # signatures were asked to be verified
     since: int = 0  # entries before this one were verified at an earlier time and not read
     remembered: Remembered | None = None
     fresh: tuple[Head, dict[str, tuple[int, str]], list[bytes]] | None = None
 
     def remember(self) -> None:
         """Keep what was found, so that the next verification may begin here. Only if nothing bad was found."""
-        if self.remembered is not None and self.fresh is not None and not self.findings.count():
+        if self.remembered is not None and self.fresh is not None and self.signed and not self.findings.count():
             self.remembered.save(*self.fresh, whole=not self.since)
 
     def read(self, start: int = 0, stop: int | None = None) -> Iterator[Entry]:

@@ -59,7 +59,7 @@ def verify_log(
     by default as many as there are cores, and none but this one for a short log. Memory grows with the items, by
     300 bytes each, not with the entries. `report.remember()` keeps what is needed to go on from here.
     """
-    report = LogReport(Findings(), files=files, remembered=remembered)
+    report = LogReport(Findings(), files=files, signed=signatures, remembered=remembered)
     if _step1_checkpoint(report, files, key):
         reading = _Pass(report, files, saved, rows, signatures=signatures, jobs=jobs, progress=progress)
         if only_new and remembered is not None and remembered.head is not None:
@@ -194,7 +194,7 @@ class _Pass:
         findings.ok(7, checked)
         if self._rows is not None:
             self._step9_surplus()
-        if self._last is not None and self._signatures:
+        if self._last is not None:
             last, root = self._last, self._checkpoint.root.hex()
             head = Head(
                 size=size,

@@ -17,18 +17,26 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bwc.audit.checkpoint import Checkpoint, sign_checkpoint
 from bwc.audit.cores import cores
+from bwc.audit.event import parse_entry
+from bwc.audit.log import Log
+from bwc.audit.log_report import ItemChains
 from bwc.audit.merkle import Frontier, complete_root, leaf_hash
 from bwc.audit.proof import LogProof, make_proof
-from bwc.audit.tiles import TILE, LogFolder, bundle_path, encode_bundle, levels_of, tile_path
+from bwc.audit.remembered import Remembered
+from bwc.audit.tiles import TILE, LogFolder, TileTree, bundle_path, encode_bundle, levels_of, tile_path
 from bwc.audit.verify import verify_log
-from bwc.evidence import ItemId, utc_text
-from bwc.keys import SeedSigner
-from tests.audit.logs import CLERK, LOG_KEY, ORIGIN, SECOND, VKEY, House
+from bwc.custody.shelf import LogShelf
+from bwc.evidence import EventDraft, EventKind, ItemId, utc_text
+from bwc.keys import SeedSigner, encode_binary
+from bwc.storage.fsops import Disk
+from tests.audit.logs import CLERK, LOG_KEY, ORIGIN, SECOND, VKEY, House, Row, Ticking
 
 START = datetime(2026, 11, 22, 9, tzinfo=UTC)
 PER_ITEM = 20  # entries
 KEEP = 100 * TILE  # entries between two checkpoints: a log of many commands keeps more
 _SIGNED = 200_000
+NEW = 1000
+FOUNDING = 5  # entries
 
 
 def measure(folder: Path, entries: int) -> None:
@@ -40,11 +48,15 @@ def measure(folder: Path, entries: int) -> None:
         print(f"{f'a log of {entries:,} entries':44} made in {time.perf_counter() - began:.0f} s", flush=True)
     files = LogFolder(log)
     signed = entries <= _SIGNED
-    for jobs in (1, cores()):
+    for jobs in dict.fromkeys((1, cores()) if signed else (cores(),)):
         began = time.perf_counter()
-        report = verify_log(files, VKEY, signatures=False, jobs=jobs)
+        remembered = Remembered(folder / "remembered.sqlite", VKEY)
+        report = verify_log(files, VKEY, signatures=False, jobs=jobs, remembered=remembered)
         _good(report.findings.count(), entries, report.entries)
-        _line(f"structure, {jobs} process{'es' * (jobs > 1)}", entries / (time.perf_counter() - began), _memory())
+        what = f"structure, {jobs} process" + "es" * (jobs > 1)
+        _line(what, entries / (time.perf_counter() - began), f"SHA-256 of 700 B: {_raw_hash():,.0f} /s; {_memory()}")
+    assert report.fresh is not None
+    remembered.save(*report.fresh, whole=True)
     raw = _raw_verify()
     _line("raw Ed25519 verification, one core", raw)
     if signed:
@@ -58,6 +70,65 @@ def measure(folder: Path, entries: int) -> None:
     times = [timed(lambda at=at: make_proof(files, note, at)) for at in range(0, entries, entries // 50)]  # type: ignore[misc]
     print(f"{'proof of one entry':44} {len(proof.to_bytes())} bytes, {1000 * statistics.median(times):.2f} ms")
     LogProof.parse(proof.to_bytes()).verify(entry_at(files, entries, entries // 3), VKEY)
+    seconds = timed(lambda: trail(folder, files, entries))
+    print(f"{'one item: trail exported with proofs, verified':44} {seconds:.3f} s for {PER_ITEM} entries")
+    extend(folder, entries)
+    new = LogFolder(log)
+    remembered = Remembered(folder / "remembered.sqlite", VKEY)
+    began = time.perf_counter()
+    report = verify_log(new, VKEY, remembered=remembered, only_new=True)
+    seconds = time.perf_counter() - began
+    _good(report.findings.count(), NEW, report.signatures)
+    print(f"{f'{NEW} new entries, signatures and structure':44} {seconds:.3f} s", flush=True)
+
+
+def trail(folder: Path, files: LogFolder, entries: int) -> None:
+    """Write the entries of one item and their proofs; read them back and verify them and that none is missing."""
+    note, items = files.read("checkpoint") or b"", entries // PER_ITEM
+    number, place = items // 2, folder / "trail"
+    place.mkdir(exist_ok=True)
+    seqs = [seq for seq in range(number, entries, items) if seq >= FOUNDING]
+    for seq in seqs:
+        (place / f"{seq}.json").write_bytes(entry_at(files, entries, seq))
+        (place / f"{seq}.tlog-proof").write_bytes(make_proof(files, note, seq).to_bytes())
+    chains = ItemChains()
+    for seq in seqs:
+        raw = (place / f"{seq}.json").read_bytes()
+        LogProof.parse((place / f"{seq}.tlog-proof").read_bytes()).verify(raw, VKEY)
+        chains.verify_next(parse_entry(raw))
+    assert len(chains) == 1
+
+
+class _Tail:
+    """The rows at the end of the log, as its catalog would have them."""
+
+    def __init__(self, start: int, raws: list[bytes]) -> None:
+        self.held = [Row(seq, raw, None) for seq, raw in enumerate(raws, start)]
+        self._start = start
+
+    def last_row(self) -> Row:
+        return self.held[-1]
+
+    def last_of_item(self, item: str) -> Row | None:
+        return None
+
+    def rows(self, start: int, stop: int) -> list[Row]:
+        return self.held[start - self._start : stop - self._start]
+
+    def append_row(self, seq: int, leaf_hash: bytes, entry: bytes, item: str | None, item_seq: int | None) -> None:
+        self.held.append(Row(seq, entry, None))
+
+
+def extend(folder: Path, entries: int) -> None:
+    """Append and publish NEW signed entries."""
+    start = max(0, entries - 1) // TILE * TILE
+    tree = TileTree(LogFolder(folder / "log"), entries)
+    rows, clock = _Tail(start, tree.entries(start // TILE)), Ticking()
+    clock.seconds = 10**7  # later than all
+    log = Log(ORIGIN, LogShelf(Disk(folder)), rows)
+    draft = EventDraft(kind=EventKind.ITEM_OPENED, facts={"purpose": "review", "segment": 0})
+    log.append_all(rows, [(draft, None)] * NEW, [CLERK], clock)
+    log.publish(LOG_KEY)
 
 
 def make(log: Path, entries: int) -> None:
@@ -120,8 +191,6 @@ def item_id(number: int) -> ItemId:
 
 def entry_at(files: LogFolder, entries: int, seq: int) -> bytes:
     """One entry."""
-    from bwc.audit.tiles import TileTree
-
     return TileTree(files, entries).entries(seq // TILE)[seq % TILE]
 
 
@@ -142,8 +211,6 @@ def _template(who: SeedSigner) -> tuple[str, str, str]:
 
 
 def _sign(who: SeedSigner, event: str) -> str:
-    from bwc.keys import encode_binary
-
     return encode_binary(who.sign(f"bwc.event/1\n{event}".encode()))
 
 
@@ -166,6 +233,11 @@ def _write(log: Path, path: str, data: bytes) -> None:
 def _good(bad: int, wanted: int, found: int) -> None:
     if bad or wanted != found:
         raise SystemExit(f"the bench's own log does not verify: {bad} findings, {found} of {wanted}")
+
+
+def _raw_hash() -> float:
+    data = os.urandom(700)
+    return 100_000 / timed(lambda: [hashlib.sha256(data).digest() for _ in range(100_000)])
 
 
 def _raw_verify() -> float:
