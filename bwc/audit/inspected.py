@@ -19,7 +19,7 @@ from bwc.audit.remembered import Remembered
 from bwc.audit.seen import Seen, SeenCheckpoint, as_error, look
 from bwc.audit.tiles import LogReader
 from bwc.audit.verify import verify_log
-from bwc.audit.verify_objects import ObjectSource, verify_objects
+from bwc.audit.verify_objects import ObjectSource, Readings, verify_objects
 from bwc.canonical import Json
 from bwc.errors import IntegrityError, NotPinned
 
@@ -133,6 +133,7 @@ def judge(
     progress: Progress | None = None,
     remembered: Remembered | None = None,
     only_new: bool = False,
+    readings: Readings | None = None,
 ) -> Inspection:
     """Steps 1 to 10 of docs/auditor.md on a log and, where there are `objects`, on what it points to.
 
@@ -147,7 +148,7 @@ def judge(
         before = files.list(KEPT)
         report = verify_log(files, key, saved, rows=rows, remembered=remembered, only_new=only_new)
         if objects is not None:
-            verify_objects(report, objects, read_data=share, progress=progress)
+            verify_objects(report, objects, read_data=share, progress=progress, readings=readings)
         if not report.findings.count() or files.list(KEPT) == before:
             break
     anchors = _anchors(report, last, check_stamp, quick=objects is None)

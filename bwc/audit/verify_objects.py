@@ -5,7 +5,7 @@ import math
 import random
 import re
 import stat
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -123,12 +123,27 @@ class _RecordedBody:
         return f"private body {self.commit} (entry {self.seq})"
 
 
+class Readings(Protocol):
+    """When each object was last read whole; kept beside whoever verifies."""
+
+    def oldest_first(self, objects: Mapping[str, int], share: float) -> Collection[str]:
+        """The objects (by name, with their bytes) to read now."""
+
+    def was_read(self, name: str) -> None: ...
+
+
 def verify_objects(
-    report: LogReport, source: ObjectSource, *, read_data: float = 1.0, progress: Progress | None = None
+    report: LogReport,
+    source: ObjectSource,
+    *,
+    read_data: float = 1.0,
+    progress: Progress | None = None,
+    readings: Readings | None = None,
 ) -> None:
     """Compare everything the log names with what is there; the findings go to `report` as step 8.
 
-    `read_data` is the share of the sealed objects whose bytes are all read and hashed, picked at random; of the
+    `read_data` is the share of the sealed objects whose bytes are all read and hashed, those read longest ago by
+    `readings` first, without it picked at random; of the
     others length, manifest and envelope are checked. What no entry names is noted: it is not evidence yet.
     """
     if not 0 <= read_data <= 1:
@@ -137,11 +152,17 @@ def verify_objects(
     check.read_log()
     check.lay_to_rest()
     objects, bodies = check.objects, check.bodies
-    chosen = set(random.SystemRandom().sample(sorted(objects), math.ceil(read_data * len(objects))))
+    if readings is not None:
+        sizes = {name: one.object.sealed_bytes for name, one in objects.items()}
+        chosen = set(readings.oldest_first(sizes, read_data))
+    else:
+        chosen = set(random.SystemRandom().sample(sorted(objects), math.ceil(read_data * len(objects))))
     for done, (name, recorded) in enumerate(objects.items()):
         if progress:
             progress(done, len(objects))
         check.check_object(recorded, deep=name in chosen)
+        if readings is not None and name in chosen:
+            readings.was_read(name)
     if progress:
         progress(len(objects), len(objects))
     for body in bodies.values():

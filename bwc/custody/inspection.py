@@ -16,6 +16,7 @@ from bwc.audit.tiles import LogFolder
 from bwc.audit.verify_objects import VaultFolder
 from bwc.canonical import sha256_hex
 from bwc.config import Places
+from bwc.custody.scrubbing import Readings
 from bwc.errors import IntegrityError
 from bwc.storage.catalog import Catalog
 
@@ -57,6 +58,7 @@ def inspect(
             progress=progress,
             remembered=Remembered(seen / f"{sha256_hex(key.text().encode())[:32]}.sqlite", key) if key else None,
             only_new=only_new,
+            readings=Readings(seen / f"{sha256_hex(key.text().encode())[:32]}.read.sqlite") if key else None,
         )
 
 
