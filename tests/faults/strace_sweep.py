@@ -37,7 +37,7 @@ FAULTS: dict[str, tuple[str, ...]] = {
     "ftruncate": ("error=EIO",),
     "fallocate": ("error=EOPNOTSUPP", "error=ENOSPC"),
     "unlink": ("error=EIO",),
-    "preadv": ("error=EIO",),
+    "preadv2": ("error=EIO",),
     "readv": ("error=EIO",),
 }
 ALL_FAULTS = tuple(dict.fromkeys(fault for faults in FAULTS.values() for fault in faults))
@@ -51,6 +51,8 @@ HARMLESS = re.compile(
     # the log's own files, which hold the same entries, were written and synced beside it.
     r"|fdatasync\(\d+<[^>]*/vault>"
     r'|/vault", O_RDONLY\|O_CLOEXEC\)'
+    r'|-wal", O_RDWR'  # which it opens again
+    r"|preadv2\(\d+<[^>]*/card/"  # a range of the card that came when it was asked for again
     r"|O_NOATIME"  # only the owner of a file may ask for it: it is asked again without
 )
 
