@@ -87,11 +87,12 @@ class StoreTables:
         """What no store may keep: replaced envelopes, and all of items whose destruction was confirmed."""
         gone = self._db.read("SELECT object, envelope FROM destroyed")
         replaced = self._db.read("SELECT envelope FROM replaced WHERE envelope NOT IN (SELECT envelope FROM objects)")
+        resealed = self._db.read("SELECT envelope FROM replaced WHERE envelope NOT IN (SELECT file FROM bodies)")
         bodies = self._db.read("SELECT file FROM destroyed_bodies WHERE file NOT IN (SELECT file FROM bodies)")
         objects = {row["object"] for row in gone}
         return {
             Shelf.ENVELOPES: {row["envelope"] for row in (*gone, *replaced)},
-            Shelf.BODIES: {row["file"] for row in bodies},
+            Shelf.BODIES: {row["file"] for row in bodies} | {row["envelope"] for row in resealed},
             Shelf.OBJECTS: objects,
             Shelf.MANIFESTS: objects,
         }
