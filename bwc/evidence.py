@@ -27,6 +27,7 @@ class ObjectRole(StrEnum):
     SHEET = "sheet"  # a contact sheet (JPEG) of a plan or a copy
     COPY = "copy"  # a redacted copy
     REPORT = "report"  # a check report of a copy
+    CUSTODY = "custody"  # the chain of custody of another agency, as it came with the recording
     GROUPS = "groups"  # which pictures of a copy are the recording's own, and what proves it
 
 
@@ -45,6 +46,8 @@ class EventKind(StrEnum):
     ITEM_REREAD = "item.reread"
     ITEM_INDEXED = "item.indexed"
     ITEM_OPENED = "item.opened"
+    ITEM_EXPORTED = "item.exported"
+    ITEM_IMPORTED = "item.imported"
     ITEM_TAGGED = "item.tagged"
     ITEM_REWRAPPED = "item.rewrapped"
     ITEM_COPIED = "item.copied"

@@ -38,6 +38,8 @@ MAY: dict[EventKind, frozenset[Role]] = {
     EventKind.ITEM_REREAD: frozenset({_T}),
     EventKind.ITEM_INDEXED: frozenset({_T, _R, _W}),
     EventKind.ITEM_OPENED: frozenset({_R, _W}),
+    EventKind.ITEM_EXPORTED: frozenset({_R}),
+    EventKind.ITEM_IMPORTED: frozenset({_T}),
     EventKind.ITEM_TAGGED: frozenset({_T, _R}),
     EventKind.ITEM_REWRAPPED: frozenset({_R, _M}),
     EventKind.ITEM_COPIED: frozenset({_T, _R, _M}),

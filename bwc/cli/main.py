@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "check": ("desk", "check", "Second opinion on the final bytes of the copy"),
     "approve": ("releasing", "approve", "Sign plan, copy and check report"),
     "release": ("releasing", "release", "Package the approved copy for a requester"),
+    "export": ("exchange", "export", "Hand items over with their chain of custody, as a bag"),
+    "import": ("exchange", "import_", "Take in another agency's bag with its chain of custody"),
     "verify": ("verifying", "verify", "Check the vault, a release package or a released file"),
     "pin": ("verifying", "pin", "Remember an agency's key, so that its releases verify as theirs"),
     "audit": ("auditing", "audit", "Anchors with outsiders, slips on paper, fork evidence"),

@@ -17,7 +17,7 @@ from bwc.errors import Disposed, IntegrityError, KeyUnavailable, NotFound, NoVau
 from bwc.evidence import Gap, ItemId, KeyId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Operator
 from bwc.roles import Policy, Role
-from bwc.storage.body import open_body
+from bwc.storage.body import open_body, open_salted_body
 from bwc.storage.catalog import Catalog, DocumentRow, ItemRow
 from bwc.storage.fsops import Disk
 from bwc.storage.retention_tables import DestroyedBody, DestroyedObject, OrderRow
@@ -199,7 +199,7 @@ class Reading:
     def sidecar(self, item: ItemId, name: str) -> SegmentRow:
         """One sidecar of an item, by the end of its name. Raises `NotFound`."""
         self._raise_if_destroyed(item)
-        rows = self._catalog.segments(item, ObjectRole.SIDECAR)
+        rows = self.files(item, ObjectRole.SIDECAR)
         found = [row for row in rows if row.name and (row.name == name or row.name.endswith(f"/{name}"))]
         if len(found) != 1:
             names = ", ".join(row.name or "?" for row in rows) or "none"
@@ -369,7 +369,26 @@ class Reading:
             self._titles[key, at] = self._catalog.retention.enrolled_as(key, seq)
         return self._titles[key, at]
 
-    def _private(self, commit: str | None) -> Mapping[str, Json] | None:
+    def papers(self, item: ItemId) -> list[tuple[bytes, Mapping[str, Json] | None]]:
+        """Every entry of an item's trail as it was signed, oldest first, with its salted body where this reader's key opens it."""
+        self.item(item)
+        found: list[tuple[bytes, Mapping[str, Json] | None]] = []
+        for row in self._catalog.rows_of_item(item):
+            commit = parse_entry(row.entry).body_commit
+            found.append((row.entry, self._private(commit, open_salted_body)))
+        return found
+
+    def manifest_file(self, object_id: ObjectId) -> bytes:
+        """The signed manifest of a sealed object, as it lies in the vault."""
+        return self._vault.manifest_bytes(object_id)
+
+    def content_salt(self, object_id: ObjectId) -> str:
+        """What opens an object's content commitment, beside the digest of its plaintext."""
+        return self._as_named_now(object_id, lambda sealed: self._vault.content_salt(sealed, self.person))
+
+    def _private(
+        self, commit: str | None, opening: Callable[..., Mapping[str, Json]] = open_body
+    ) -> Mapping[str, Json] | None:
         file = None if commit is None else self._catalog.body_file(commit)
         if file is None or self.operator is None:
             return None
@@ -377,5 +396,5 @@ class Reading:
         if data is None:  # erased by court order; whether it may be missing is for `bwc verify` to say
             return None
         with suppress(KeyUnavailable):
-            return open_body(data, self.operator, commit=commit, log=self.log_origin)
+            return opening(data, self.operator, commit=commit, log=self.log_origin)
         return None

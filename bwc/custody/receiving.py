@@ -1,11 +1,13 @@
 """The acts of the dock: what came in is recorded, again, indexed, corrected."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol
+from datetime import UTC, datetime
+from typing import BinaryIO, Protocol
 
 from bwc.canonical import Json
 from bwc.custody.acting import Acting
-from bwc.evidence import EventKind, EvidenceItem, ItemId, SealedObject, utc_text
+from bwc.evidence import EventKind, EvidenceItem, ItemId, ObjectRole, SealedObject, utc_text
+from bwc.roles import FOOTAGE_READERS
 
 
 class Kept(Protocol):
@@ -120,6 +122,30 @@ class Receiving(Acting):
         """`item.indexed`: media facts, read while the file key was in memory."""
         facts: dict[str, Json] = {"segments": list(segments)}
         self.act(EventKind.ITEM_INDEXED, item, facts, private, [one.sealed for one in documents])
+
+    def seal_custody(self, source: BinaryIO, item: ItemId) -> Kept:
+        """Seal what another agency said of its custody, as it came; its file key is forgotten."""
+        held = self._vault.seal(
+            source,
+            item=item,
+            role=ObjectRole.CUSTODY,
+            segment=0,
+            signer=self.person,
+            recipients=self._readers(FOOTAGE_READERS),
+            now=datetime.now(UTC),
+        )
+        held.forget()
+        return held
+
+    def record_import(
+        self, item: ItemId, custody: Kept, facts: Mapping[str, Json], private: Mapping[str, Json]
+    ) -> None:
+        """`item.imported`: where the item came from, and the chain of custody it came with."""
+        self.act(EventKind.ITEM_IMPORTED, item, facts, private, [custody.sealed])
+
+    def record_export(self, item: ItemId, facts: Mapping[str, Json], private: Mapping[str, Json]) -> None:
+        """`item.exported`: recorded before the first byte is handed out; it stands for the openings."""
+        self.act(EventKind.ITEM_EXPORTED, item, facts, private)
 
     def tag(self, item: ItemId, new: Mapping[str, Json], *, note: str) -> None:
         """`item.tagged`: officer, category or cases corrected; old and new recorded."""

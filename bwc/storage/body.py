@@ -98,6 +98,13 @@ def open_body(
 
     Raises `KeyUnavailable` if it is not sealed to them, `SealBroken` if it does not authenticate or is another's.
     """
+    return dict(open_salted_body(data, unwrapper, commit=commit, log=log)["body"])
+
+
+def open_salted_body(
+    data: bytes, unwrapper: Unwrapper, *, commit: str | None = None, log: str | None = None
+) -> dict[str, Any]:
+    """The body with its salt, {"body", "salt"}: who has both can check the commitment without any key. As `open_body`."""
     sealed = parse_body(data)
     if commit not in (None, sealed.commit) or log not in (None, sealed.log_origin):
         raise SealBroken(f"body {sealed.commit} belongs to something else")
@@ -114,7 +121,7 @@ def open_body(
     value = parse_canonical(plain)
     if not isinstance(value, dict) or set(value) != {"body", "salt"} or not isinstance(value["body"], dict):
         raise SealBroken(f"body {sealed.commit} is not a body")
-    return dict(value["body"])
+    return value
 
 
 def add_body_recipients(data: bytes, unwrapper: Unwrapper, recipients: Sequence[Recipient]) -> bytes:
