@@ -52,7 +52,9 @@ def test_every_command_has_its_schema() -> None:
     import json
 
     known = json.loads((ROOT / "docs" / "json-schema.json").read_text(encoding="utf-8"))["$defs"]
-    assert {name.removeprefix("bwc ") for name, _ in LEAVES} == set(known) - {"error"}
+    names = {name.removeprefix("bwc ") for name, _ in LEAVES}
+    # commands three words deep share the schema of their group, as the journeys look them up
+    assert {name if name in known else " ".join(name.split()[:2]) for name in names} == set(known) - {"error"}
 
 
 def test_the_short_help_names_every_command() -> None:
