@@ -24,6 +24,7 @@ from bwc.storage.retention_tables import DestroyedBody, DestroyedObject, OrderRo
 from bwc.storage.rows import ApprovalRow, ItemFilter, OperatorRow, SegmentRow
 from bwc.storage.store import Shelf
 from bwc.storage.stores import MARK
+from bwc.storage.telling import content_salt_of
 from bwc.storage.vault import Vault
 
 LOG_KEY = "keys/log.json"
@@ -384,7 +385,7 @@ class Reading:
 
     def content_salt(self, object_id: ObjectId) -> str:
         """What opens an object's content commitment, beside the digest of its plaintext."""
-        return self._as_named_now(object_id, lambda sealed: self._vault.content_salt(sealed, self.person))
+        return self._as_named_now(object_id, lambda sealed: content_salt_of(self._vault, sealed, self.person))
 
     def _private(
         self, commit: str | None, opening: Callable[..., Mapping[str, Json]] = open_body

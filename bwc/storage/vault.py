@@ -22,7 +22,7 @@ from bwc.storage import envelope as envelopes
 from bwc.storage.diskfile import LYING_DISK, StagedFile
 from bwc.storage.fsops import Disk
 from bwc.storage.inspection import findings, read_named
-from bwc.storage.manifest import Manifest, aad_of, content_commit, content_salt, key_commit, parse_manifest
+from bwc.storage.manifest import Manifest, aad_of, content_commit, key_commit, parse_manifest
 from bwc.storage.passes import ProvenBytes, SealedBytes, SealingPass, prove
 from bwc.storage.pieces import Pieces
 from bwc.storage.scratch import Scratch
@@ -155,14 +155,6 @@ class Vault:
             dek[:] = bytes(KEY_BYTES)
 
     # --- out ---
-
-    def content_salt(self, sealed: SealedObject, unwrapper: Unwrapper) -> str:
-        """The salt of an object's content commitment: with the plaintext's digest it opens it, and nothing else."""
-        dek = self._key_of(sealed, self._manifest_of_log(sealed), unwrapper)
-        try:
-            return content_salt(dek).hex()
-        finally:
-            dek[:] = bytes(KEY_BYTES)
 
     def open(self, sealed: SealedObject, unwrapper: Unwrapper) -> BinaryIO:
         """The plaintext of what the log names so, seekable; each byte is authenticated before it is returned.
