@@ -373,11 +373,10 @@ class Reading:
     def papers(self, item: ItemId) -> list[tuple[bytes, Mapping[str, Json] | None]]:
         """Every entry of an item's trail as it was signed, oldest first, with its salted body where this reader's key opens it."""
         self.item(item)
-        found: list[tuple[bytes, Mapping[str, Json] | None]] = []
-        for row in self._catalog.rows_of_item(item):
-            commit = parse_entry(row.entry).body_commit
-            found.append((row.entry, self._private(commit, open_salted_body)))
-        return found
+        return [
+            (row.entry, self._private(parse_entry(row.entry).body_commit, open_salted_body))
+            for row in self._catalog.rows_of_item(item)
+        ]
 
     def manifest_file(self, object_id: ObjectId) -> bytes:
         """The signed manifest of a sealed object, as it lies in the vault."""
