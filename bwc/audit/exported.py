@@ -63,14 +63,17 @@ class Export:
 
 
 def entry_name(seq: int) -> str:
+    """Where an entry lies in the bag."""
     return f"custody/entries/{seq}.json"
 
 
 def proof_name(seq: int) -> str:
+    """Where its inclusion proof lies."""
     return f"custody/entries/{seq}.tlog-proof"
 
 
 def manifest_name(object_id: str) -> str:
+    """Where the signed manifest of a sealed object lies."""
     return f"custody/manifests/{object_id}.json"
 
 
