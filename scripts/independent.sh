@@ -28,6 +28,15 @@ if [ -z "${BWC_AICS:-}" ]; then
   done
   [ -n "${BWC_AICS:-}" ] || echo "independent.sh: no Python 3.12 or newer: the aics tests will skip" >&2
 fi
+# A reader of tlog-tiles that somebody else wrote
+if [ -z "${BWC_TLOG_SCALES:-}" ]; then
+  place="${TMPDIR:-/tmp}/bwc-tlog-scales-$(id -u)"
+  if "$PYTHON" -m venv "$place" && "$place/bin/pip" install -q --disable-pip-version-check tlog-scales==0.0.3; then
+    export BWC_TLOG_SCALES="$place/bin"
+  else
+    echo "independent.sh: tlog-scales could not be installed: its tests will skip" >&2
+  fi
+fi
 # 320 MB, so only when asked for: BWC_EXCHANGE=1 make test-independent
 if [ -n "${BWC_EXCHANGE:-}" ] && [ -z "${BWC_EXCHANGE_TOOLS:-}" ]; then
   "$PYTHON" -m venv .venv/exchange

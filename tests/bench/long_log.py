@@ -151,8 +151,11 @@ def make(log: Path, entries: int) -> None:
     if bundle:
         _write(log, bundle_path(entries // TILE, len(bundle)), encode_bundle(bundle))
     for level, hashes in enumerate(levels):
-        if hashes:
-            _write(log, tile_path(level, (entries >> 8 * level) // TILE, len(hashes)), b"".join(hashes))
+        number, last = divmod(entries >> 8 * level, TILE)
+        # the tile at the edge, and what is kept of it for earlier checkpoints
+        widths = {(size >> 8 * level) - number * TILE for size in [*range(KEEP, entries, KEEP), entries]}
+        for width in sorted(one for one in widths if 0 < one <= last):
+            _write(log, tile_path(level, number, width), b"".join(hashes[:width]))
 
 
 def events(count: int) -> Iterator[bytes]:
