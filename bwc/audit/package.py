@@ -67,6 +67,8 @@ def examine_package(folder: Path, *, key: NoteKey | None = None, pins: Sequence[
     if not folder.is_dir():
         raise NotFound(f"{folder} is not a folder")
     if not (folder / PAPER).exists() and not (folder / ENTRY).exists() and not (folder / PROOF).exists():
+        if (folder / "bagit.txt").is_file():
+            raise NotFound(f"{folder} is a bag: what it holds is checked", f"bwc verify {folder / 'data'}")
         raise NotFound(f"{folder} holds no release package", f"it would hold {', '.join(PAPERS)}")
     return _Check(folder, None, key, pins).run()
 

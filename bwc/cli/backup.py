@@ -34,6 +34,16 @@ def backup(entry: Entry, folder: Path) -> None:
     done.raise_if_damaged()
 
 
+def _live(entry: Entry) -> Path | None:
+    from bwc.config import find_vault
+    from bwc.errors import NoVault
+
+    try:
+        return find_vault(entry.vault).vault
+    except NoVault:
+        return None
+
+
 @command(
     """
     bwc restore /mnt/backup/springfield /srv/evidence
@@ -46,6 +56,7 @@ def backup(entry: Entry, folder: Path) -> None:
 @click.option(
     "--lost", metavar="REASON", default="", help="Go on although newer entries are known; recorded with them."
 )
+@click.option("--takeover", is_flag=True, help="The vault that is in use here is gone; this one takes its place.")
 @click.option("--endpoint", help="Of a bucket that is not at AWS.")
 @click.option("--region", help="Of the bucket.")
 @click.option("--profile", help="Of your AWS configuration.")
@@ -55,6 +66,7 @@ def restore(
     folder: Path,
     *,
     lost: str,
+    takeover: bool,
     endpoint: str | None,
     region: str | None,
     profile: str | None,
@@ -62,7 +74,8 @@ def restore(
     """Make NEW_VAULT from a backup or a further store, prove every object, and record it (administrator).
 
     A copy that is older than what this computer signed or saw of its log is refused (5): going on from it would be a
-    second history. The catalog is made from the log; names come back as far as your key opens them.
+    second history. The catalog is made from the log; names come back as far as your key opens them. Refused (7) while
+    the vault in use (--vault, BWC_VAULT, bwc.toml) is of the same log: nothing could be recorded in that one any more.
     """
     from bwc.custody.backup import restore as make_again
 
@@ -74,10 +87,13 @@ def restore(
             entry.person(),
             seen=seen_dir(),
             lost=lost,
+            live=None if takeover else _live(entry),
             progress=progress,
         )
     text = f"{folder}: {done.entries} entries, {done.objects} objects, {len(done.damaged)} damaged or missing"
     if done.bodies_closed:
         text += f"; {done.bodies_closed} private bodies closed to your key"
-    entry.terminal.result(done.to_json(), f"{text}\nnext: bwc verify --vault {folder}")
+    entry.terminal.result(
+        done.to_json(), f"{text}\nnext: bwc verify --vault {folder}; then name it in bwc.toml, with its [stores] again"
+    )
     done.raise_if_damaged()

@@ -102,7 +102,11 @@ def plan(
     with entry.house() as house:
         found = house.find(item)
         if import_from:
+            before = session.current(house, found, segment)
             states = [session.import_plan(house, found, segment, import_from.read_bytes())]
+            dropped = session.dropped_by(before.plan, states[0].plan)
+            if dropped:
+                entry.terminal.say(f"no longer covered: {', '.join(dropped)}, found by the detectors")
         else:
             states = session.plans(house, found, segment)
         if export_to:

@@ -128,6 +128,9 @@ def _plan(entry: Entry, items: tuple[str, ...], *, due: bool, ordering: bool, re
         row |= {"due": one is not None and one.is_due, "text": one.text if one else "destroyed"}
     total = sum(int(row["bytes"]) for row in rows)
     what = f"{len(rows)} item{'' if len(rows) == 1 else 's'}, {size_text(total)}"
+    waiting = [row for row in rows if not row["due"]]
+    if order is None and waiting:
+        what = f"of {what}, {len(rows) - len(waiting)} are due and"
     text = table(("item", "objects", "sealed", "why"), cells) + "\n\n" + _what_next(order, what)
     entry.terminal.result({"items": rows, "order": order}, text if rows else "nothing is due")
 

@@ -43,7 +43,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "import": ("exchange", "import_", "Take in another agency's bag with its chain of custody"),
     "verify": ("verifying", "verify", "Check the vault, a release package or a released file"),
     "pin": ("verifying", "pin", "Remember an agency's key, so that its releases verify as theirs"),
-    "audit": ("auditing", "audit", "Anchors with outsiders, slips on paper, fork evidence"),
+    "audit": ("auditing", "audit", "Reports, exports and certificates; anchors, slips on paper, fork evidence"),
     "witness": ("witnessing", "witness", "Be a witness of a log; name the witnesses of yours"),
     "backup": ("backup", "backup", "Copy the whole vault into a folder; again: only what is new"),
     "restore": ("backup", "restore", "Make the vault again from a backup or a store; an entry of its log"),

@@ -24,7 +24,7 @@ from bwc.custody.marks import Mark
 from bwc.custody.reading import BACKUP_NOTE as NOTE
 from bwc.custody.reading import LOG_KEY
 from bwc.custody.rebuilding import replay
-from bwc.errors import CheckpointRolledBack, IntegrityError, NotFound, UsageError
+from bwc.errors import CheckpointRolledBack, IntegrityError, NotFound, PolicyRefuses, UsageError
 from bwc.evidence import EventKind, utc_text
 from bwc.keys import Operator
 from bwc.storage.copying import copy_body, copy_object
@@ -112,10 +112,12 @@ def restore(
     *,
     seen: Path,
     lost: str = "",
+    live: Path | None = None,
     progress: Progress | None = None,
 ) -> Copied:
     """Make the vault in `folder` from a backup or a further store, and record it (`vault.restored`).
 
+    `live` is a vault that is in use: if it is of the same log, it would be shut out, so that is refused (`PolicyRefuses`).
     `seen` is what this person saw of logs. A copy that is older than that, or than what this computer signed, is
     refused unless somebody says why the newer entries are `lost`; that is recorded, and whoever saw them will still call this log broken. In this order: 1 the log and its key; 2 it is verified and must
     not be older than what is known of it; 3 private bodies, and the catalog from the log; 4 all
@@ -131,6 +133,7 @@ def restore(
         made.mkdir(mode=0o700)
         shelves, files = reach(source, disk)
         restored_from = _take_log(files, disk, source.text)  # 1
+        _verify_not_live(live, restored_from.origin, source.text)
         newer = _verify_newest(made, restored_from, seen, accept=bool(lost))  # 2
         target = LocalStore(disk)
         copying = _Copying(shelves, target, done, progress)
@@ -153,6 +156,22 @@ def restore(
         shutil.rmtree(made, ignore_errors=True)
         raise
     return done
+
+
+def _verify_not_live(live: Path | None, origin: str, source: str) -> None:
+    """Two vaults of one log: this computer signs for one of them only, the other can record nothing any more."""
+    if live is None:
+        return
+    try:
+        with (live / "log" / "checkpoint").open(encoding="utf-8") as file:
+            first = file.readline().rstrip("\n")
+    except OSError:
+        return
+    if first == origin:
+        raise PolicyRefuses(
+            f"{live} is in use and of the same log: after this nothing could be recorded in it any more",
+            f"to try a copy out: bwc verify {source}; if that vault is gone for good: --takeover",
+        )
 
 
 class _Copying:

@@ -51,7 +51,7 @@ class Checked:
 
     def text(self) -> str:
         report = self.report
-        every = "every frame" if report.stride == 1 else f"every {report.stride}th frame"
+        every = "every frame" if report.stride == 1 else f"one frame in {report.stride}"
         lines = [
             f"{report.frames_checked} of {report.frames} frames searched ({every}), {report.covers_checked} covers tested, "
             f"{len(report.suspects)} suspects, {len(report.faults)} faults"
@@ -86,6 +86,7 @@ class Approved:
     item: ItemId
     entries: tuple[int, ...]
     missing: int
+    parts: tuple[str, ...] = ()  # of copies that are not of the whole recording
 
     def to_json(self) -> dict[str, Json]:
         return {"entries": list(self.entries), "item": self.item, "more_people_needed": self.missing}
@@ -93,7 +94,9 @@ class Approved:
     def text(self) -> str:
         people = "1 other person" if self.missing == 1 else f"{self.missing} other people"
         more = f"; {people} must approve from their own login" if self.missing else ""
-        return f"{self.item} approved (entry {', '.join(map(str, self.entries))} of the log){more}"
+        return f"{self.item} approved (entry {', '.join(map(str, self.entries))} of the log){more}" + "".join(
+            f"\nonly a part: {part}" for part in self.parts
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,10 +221,11 @@ def copy_object(house: House, item: ItemId, segment: int) -> ObjectId:
 
 def approve(house: House, item: ItemId, *, note: str) -> Approved:
     """Sign the digests of plan, copy and report of every recording of `item`. Raises what stands in the way."""
-    entries = []
+    entries, parts = [], []
     missing = 0
     for state in session.plans(house, item):
         ready = _ready(house, state)
+        parts += [ready.excerpt.text(state.plan)] if ready.excerpt else []
         facts: dict[str, Json] = {
             "copy_sha256": ready.copy_sha256,
             "plan_sha256": ready.plan_sha256,
@@ -232,7 +236,7 @@ def approve(house: House, item: ItemId, *, note: str) -> Approved:
         again = [seq for seq in mine if seq in ready.approvals]
         entries.append(again[0] if again else house.record_approval(item, facts, note=note))
         missing = max(missing, _missing(house, state, ready.copy_sha256))
-    return Approved(item=item, entries=tuple(entries), missing=missing)
+    return Approved(item=item, entries=tuple(entries), missing=missing, parts=tuple(parts))
 
 
 def releasable(house: House, item: ItemId, span: tuple[int | None, int | None] | None = None) -> list[Releasable]:
@@ -255,8 +259,12 @@ def releasable(house: House, item: ItemId, span: tuple[int | None, int | None] |
 
 
 def _verify_part(house: House, state: PlanState, span: tuple[int | None, int | None] | None) -> None:
-    """Only bytes that were checked and approved are released: a part must have been rendered as that part."""
+    """Only bytes that were checked and approved are released: a part must have been rendered as that part, and is asked for."""
     if span is None:
+        part = _copy(house, state).excerpt
+        if part is not None:
+            hint = f"say so: --from … --to …; or make the whole copy again: bwc redact {state.item}"
+            raise NotApproved(f"the copy of {state.item} is only {part.text(state.plan)}", hint)
         return
     wanted = Excerpt.between(state.plan, *span)
     if _copy(house, state).excerpt != wanted:

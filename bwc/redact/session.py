@@ -308,6 +308,12 @@ def import_plan(house: House, item: ItemId, segment: int | None, data: bytes) ->
     return _save(house, item, before.segment, plan_edit.next_revision(before.plan, plan, made_at=datetime.now(UTC)))
 
 
+def dropped_by(before: RedactionPlan, after: RedactionPlan) -> list[str]:
+    """Tracks that a detector found and an imported plan no longer holds."""
+    kept = {track.id for track in after.tracks}
+    return [track.id for track in before.tracks if track.origin is Origin.DETECTOR and track.id not in kept]
+
+
 def sheet(house: House, item: ItemId, segment: int) -> bytes:
     """The contact sheet (JPEG) sealed with the last analysis. It shows faces in the clear: opening it is an event."""
     row = house.latest(item, segment, ObjectRole.SHEET)

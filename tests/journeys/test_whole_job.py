@@ -79,7 +79,9 @@ def test_a_part_is_rendered_checked_approved_and_released_as_that_part(
     assert made["frames"] == made["excerpt"][1] - made["excerpt"][0]
     world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", code=7)  # not checked, not approved
     world.run("check", ingested, "--stride", "5")
-    world.run("approve", ingested)
+    assert "only a part: 0.50 to 1.50 s" in world.run("approve", ingested).out
+    unasked = world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", code=7)
+    assert "only 0.50 to 1.50 s" in unasked.err
     world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", *part)
     assert world.json("verify", tmp_path / "R-2")["verdict"] == "ours"
     (copy,) = json.loads((tmp_path / "R-2" / "release.json").read_text())["copies"]
