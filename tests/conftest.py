@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _NUMBERS = itertools.count()
 
+# OpenVINO compiles each network for each size of picture, which short clips do not repay
+os.environ.setdefault("BWC_RUNTIME", "onnxruntime")
+
 
 @pytest.fixture(scope="session", autouse=True)
 def _home_of_the_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:

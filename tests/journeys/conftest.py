@@ -68,7 +68,11 @@ class World:
         return self.folder / "vault"
 
     def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("BWC_") or key == "BWC_MODELS"}
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("BWC_") or key in ("BWC_MODELS", "BWC_RUNTIME")
+        }
         return (
             kept
             | {
