@@ -28,6 +28,7 @@ from bwc.config import user_config_dir
 from bwc.errors import BwcError, ConfigError, IntegrityError, KeyUnavailable, ProofInvalid, SealBroken
 from bwc.evidence import KeyId
 from bwc.keys import LocalOperator, PublicKey, Recipient, Wrapped, decode_binary, encode_binary
+from bwc.tokenkey import TokenOperator
 
 IDLE_S = 30 * 60.0
 MOST_S = 12 * 3600.0
@@ -107,7 +108,7 @@ def connect(path: Path | None = None) -> AgentOperator | None:
 
 
 def start_agent(
-    operator: LocalOperator, *, path: Path | None = None, idle_s: float = IDLE_S, most_s: float = MOST_S
+    operator: LocalOperator | TokenOperator, *, path: Path | None = None, idle_s: float = IDLE_S, most_s: float = MOST_S
 ) -> None:
     """Start an agent that holds `operator`, in place of one that is running. It answers when this returns.
 
@@ -194,12 +195,17 @@ def main(arguments: list[str]) -> None:
         seat.leave()
 
 
-def _carried(operator: LocalOperator) -> dict[str, Json]:
+def _carried(operator: LocalOperator | TokenOperator) -> dict[str, Json]:
+    if isinstance(operator, TokenOperator):
+        return {"pin": encode_binary(operator.pin), "token": operator.document()}
     seeds = encode_binary(operator.seeds())
     return {"alg": operator.alg, "name": operator.name, "seeds": seeds, "suite": operator.recipient.suite}
 
 
-def _taken_over(value: Any) -> LocalOperator:
+def _taken_over(value: Any) -> LocalOperator | TokenOperator:
+    if "token" in value:
+        # it asks nothing of the token yet: what a PKCS#11 library has opened does not survive the fork
+        return TokenOperator.of_document(value["token"], decode_binary(value["pin"]))
     seeds = decode_binary(value["seeds"])
     return LocalOperator.of_seeds(value["name"], seeds, alg=value["alg"], suite=value["suite"])
 
@@ -243,7 +249,7 @@ class Seat:
 
 def serve(
     seat: Seat,
-    operator: LocalOperator,
+    operator: LocalOperator | TokenOperator,
     *,
     idle_s: float,
     most_s: float,
@@ -270,7 +276,7 @@ def serve(
             _send(peer, _answer(operator, question))
 
 
-def _answer(operator: LocalOperator, question: dict[str, Any]) -> dict[str, Json]:
+def _answer(operator: LocalOperator | TokenOperator, question: dict[str, Any]) -> dict[str, Json]:
     try:
         match question.get("act"):
             case "info":

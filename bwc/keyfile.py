@@ -1,4 +1,4 @@
-"""The operator's key file: seeds sealed with a passphrase, written once, mode 0600, never over another.
+"""The operator's key file: seeds sealed with a passphrase, or where the token with the keys is; never over another.
 
 Bytes are fixed in docs/formats/keys.md.
 """
@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from bwc.canonical import Json, canonical, parse_canonical
 from bwc.errors import IntegrityError, KeyUnavailable, UsageError
 from bwc.keys import DEFAULT_SUITE, LocalOperator, PublicKey, decode_binary, encode_binary
+from bwc.tokenkey import TOKEN_FORMAT, TokenOperator, check_present
 
 _FILE_FORMAT = "bwc.operator-key/1"  # Ed25519 and X-Wing
 _FILE_FORMAT_2 = "bwc.operator-key/2"  # as its verify_key and recipient say
@@ -71,13 +72,32 @@ def save_operator(
     _write_private(Path(path), canonical({**head, "sealed": encode_binary(sealed)}))
 
 
-def load_operator(path: Path, passphrase: bytes | bytearray) -> LocalOperator:
-    """The operator of a file made by `save_operator`.
+def save_token_operator(path: Path, operator: TokenOperator) -> None:
+    """Write where the operator's token is to `path`, as `save_operator` writes: there is no secret in it."""
+    _write_private(Path(path), canonical(operator.document()))
+
+
+def token_of(path: Path) -> str | None:
+    """The token on which the keys of a key file are; `None` when they are in the file.
+
+    Raises `KeyUnavailable` when that token is not there, before anybody is asked for a PIN.
+    """
+    head = _read_key_file(Path(path))
+    if head["format"] != TOKEN_FORMAT:
+        return None
+    check_present(head)
+    return str(head.get("token"))
+
+
+def load_operator(path: Path, passphrase: bytes | bytearray) -> LocalOperator | TokenOperator:
+    """The operator of a file made by `save_operator`, or by `save_token_operator`: then `passphrase` is the PIN.
 
     Raises `KeyUnavailable` if there is no file or the passphrase does not fit (a changed file looks the
     same), `IntegrityError` if it is not an operator key file.
     """
     head = _read_key_file(Path(path))
+    if head["format"] == TOKEN_FORMAT:
+        return _load_token_operator(path, head, passphrase)
     try:
         kdf, sealed = head["kdf"], decode_binary(head.pop("sealed"))
         cost = PassphraseCost(memory_kib=kdf["memory_kib"], passes=kdf["passes"], lanes=kdf["lanes"])
@@ -96,6 +116,15 @@ def load_operator(path: Path, passphrase: bytes | bytearray) -> LocalOperator:
         raise IntegrityError(f"{path} is not an operator key file") from error
     if PublicKey.from_json(head["verify_key"]) != found.verify_key or head["recipient"] != found.recipient.to_json():
         raise IntegrityError(f"{path} names other public keys than the ones it holds")
+    return found
+
+
+def _load_token_operator(path: Path, head: dict[str, Any], pin: bytes | bytearray) -> TokenOperator:
+    try:
+        found = TokenOperator.of_document(head, pin)
+    except (KeyError, TypeError, ValueError, UsageError) as error:
+        raise IntegrityError(f"{path} is not an operator key file") from error
+    found.check()
     return found
 
 
@@ -133,6 +162,6 @@ def _read_key_file(path: Path) -> dict[str, Any]:
         raise KeyUnavailable(f"there is no operator key at {path}", "bwc key new NAME") from None
     except OSError as error:
         raise KeyUnavailable(f"cannot read {path}: {error.strerror}") from error
-    if not isinstance(value, dict) or value.get("format") not in (_FILE_FORMAT, _FILE_FORMAT_2):
+    if not isinstance(value, dict) or value.get("format") not in (_FILE_FORMAT, _FILE_FORMAT_2, TOKEN_FORMAT):
         raise IntegrityError(f"{path} is not an operator key file")
     return value

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from bwc.config import Places
     from bwc.custody.house import House
     from bwc.keys import LocalOperator, Operator
+    from bwc.tokenkey import TokenOperator
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +113,7 @@ class Entry:
         running = connect()
         if running is not None and (self.operator is None or running.name == self.operator):
             return running
-        return unlocked(path, passphrase(f"passphrase for {path.stem}", ask=ask))
+        return unlocked(path, secret_of(path, ask=ask))
 
 
 def _record_attempts(house: "House") -> None:
@@ -125,8 +126,8 @@ def _record_attempts(house: "House") -> None:
         forget_attempts(house.operator.name)
 
 
-def unlocked(path: Path, secret: bytes) -> "LocalOperator":
-    """The operator of a key file. A wrong passphrase is remembered, to be recorded when its holder is back."""
+def unlocked(path: Path, secret: bytes) -> "LocalOperator | TokenOperator":
+    """The operator of a key file. A wrong passphrase or PIN is remembered, to be recorded when its holder is back."""
     from bwc.cli.attempts import note_attempt
     from bwc.keyfile import load_operator
 
@@ -161,26 +162,47 @@ def key_file(name: str | None) -> Path:
     return found[0]
 
 
+def secret_of(path: Path, *, ask: bool = True) -> bytes:
+    """What opens a key file: its passphrase, or the PIN of the token it names. Raises `KeyUnavailable`."""
+    from bwc.keyfile import token_of
+
+    label = token_of(path)
+    if label is None:
+        return passphrase(f"passphrase for {path.stem}", ask=ask)
+    return pin_of(label, ask=ask)
+
+
+def pin_of(label: str, *, ask: bool = True) -> bytes:
+    """The PIN of the token LABEL, from BWC_PIN_FILE, else asked on the terminal. Raises `KeyUnavailable`."""
+    if "BWC_PIN_FILE" in os.environ:
+        return _first_line_of("BWC_PIN_FILE", "PIN")
+    if not (ask and sys.stdin.isatty()):
+        raise KeyUnavailable(f"no PIN for the token {label}: no terminal to ask on", "bwc unlock, or BWC_PIN_FILE")
+    return str(click.prompt(f"PIN of the token {label}", hide_input=True, err=True)).encode()
+
+
 def passphrase(prompt: str, *, confirm: bool = False, ask: bool = True) -> bytes:
     """The passphrase from BWC_PASSPHRASE_FILE, else asked on the terminal. Raises `KeyUnavailable`."""
-    named = os.environ.get("BWC_PASSPHRASE_FILE")
-    if named:
-        try:
-            text = Path(named).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise KeyUnavailable(
-                f"BWC_PASSPHRASE_FILE cannot be read: {error}", "check the path and its mode"
-            ) from error
-        line = text.splitlines()[0] if text else ""
-        if not line:
-            raise KeyUnavailable(f"BWC_PASSPHRASE_FILE {named} is empty", "its first line is the passphrase")
-        return line.encode()
+    if os.environ.get("BWC_PASSPHRASE_FILE"):
+        return _first_line_of("BWC_PASSPHRASE_FILE", "passphrase")
     if not (ask and sys.stdin.isatty()):
         raise KeyUnavailable("no passphrase: no terminal to ask on", "bwc unlock on a terminal, or BWC_PASSPHRASE_FILE")
     text = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     if confirm and len(text) < 10:
         raise UsageError("a passphrase needs at least 10 characters", "four random words are easy to keep")
     return str(text).encode()
+
+
+def _first_line_of(variable: str, what: str) -> bytes:
+    named = os.environ[variable]
+    try:
+        text = Path(named).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise KeyUnavailable(f"{variable} cannot be read: {error}", "check the path and its mode") from error
+    line = text.splitlines()[0] if text else ""
+    if not line:
+        raise KeyUnavailable(f"{variable} {named} is empty", f"its first line is the {what}")
+    return line.encode()
 
 
 def command(examples: str, **settings: Any) -> Callable[[Callable[..., Any]], click.Command]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from bwc.cli.entry import Entry, command, key_folder, passphrase
+from bwc.cli.entry import Entry, command, key_folder, passphrase, secret_of
 from bwc.config import FILE_NAME, Places, user_config_dir, write_config
 from bwc.errors import UsageError
 
@@ -40,6 +40,7 @@ def init(
     from bwc.keyfile import load_operator, save_operator
     from bwc.keys import DEFAULT_SUITE, FIPS_SUITE, LocalOperator, RecoveryKey
     from bwc.roles import Policy
+    from bwc.tokenkey import TokenOperator
 
     places = Places(vault=folder.expanduser().resolve())
     if places.vault.exists() and (not places.vault.is_dir() or any(places.vault.iterdir())):
@@ -50,7 +51,7 @@ def init(
     path = key_folder() / f"{name}.key"
     if path.exists():
         entry.terminal.say(f"using your key {name}")
-        operator = load_operator(path, passphrase(f"passphrase for {name}"))
+        operator: LocalOperator | TokenOperator = load_operator(path, secret_of(path))
     else:
         suite = FIPS_SUITE if fips else DEFAULT_SUITE
         operator = LocalOperator.generate(name, alg="p256" if fips else "ed25519", suite=suite)

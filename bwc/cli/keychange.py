@@ -1,16 +1,20 @@
 """bwc key rotate and rewrap: a key gives way to another; what is held gets today's readers."""
 
+import functools
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from bwc.cli.entry import Entry, command, key_file, passphrase
+from bwc.cli.entry import Entry, command, key_file, passphrase, pin_of
+from bwc.errors import UsageError
 
 if TYPE_CHECKING:
-    from bwc.keys import RecoveryKey
+    from bwc.keys import LocalOperator, RecoveryKey
+    from bwc.tokenkey import TokenOperator
 
 SUITES = {
     "hybrid": "MLKEM768_X25519-HKDF-SHA256-AES-256-GCM",
@@ -19,19 +23,65 @@ SUITES = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KindOfKey:
+    """What kind of key is asked for, and where its private halves shall be."""
+
+    signing: str | None
+    suite: str | None
+    token: str | None
+    module: Path | None
+
+    def make(self, path: Path, name: str, prompt: str) -> "LocalOperator | TokenOperator":
+        """A fresh key for `name` and its key file at `path`; its passphrase (by `prompt`) or its token's PIN is asked."""
+        from bwc.keyfile import save_operator, save_token_operator
+        from bwc.keys import LocalOperator
+        from bwc.tokenkey import TokenOperator
+
+        if (self.token is None) != (self.module is None):
+            raise UsageError("--token and --module belong together", "--token LABEL --module /path/to/module.so")
+        if self.token is None or self.module is None:
+            local = LocalOperator.generate(name, alg=self.signing or "ed25519", suite=SUITES[self.suite or "hybrid"])
+            save_operator(path, local, passphrase(prompt, confirm=True))
+            return local
+        if self.signing not in (None, "p256"):
+            raise UsageError("a key on a token signs with p256", "leave --signing away")
+        suite, pin = SUITES[self.suite or "p384"], pin_of(self.token)
+        held = TokenOperator.generate(name, module=self.module, label=self.token, pin=pin, suite=suite)
+        try:
+            save_token_operator(path, held)
+        except BaseException:
+            held.destroy()  # nobody would know of it
+            raise
+        return held
+
+
 def kinds_of_key(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that say what kind of key is made."""
-    signing = click.option(
-        "--signing", type=click.Choice(["ed25519", "p256"]), default="ed25519", show_default=True, help="How it signs."
+    """The options that say what kind of key is made; the function gets them as `kind`."""
+
+    @functools.wraps(function)
+    def gathered(
+        *args: Any, signing: str | None, suite: str | None, token: str | None, module: Path | None, **kwargs: Any
+    ) -> Any:
+        kind = KindOfKey(signing=signing, suite=suite, token=token, module=module)
+        return function(*args, kind=kind, **kwargs)
+
+    options = (
+        click.option(
+            "--signing", type=click.Choice(["ed25519", "p256"]), help="How it signs (ed25519; on a token p256)."
+        ),
+        click.option(
+            "--suite",
+            type=click.Choice(list(SUITES)),
+            help="How things are sealed to it (hybrid; on a token p384, which the policy fips wants too).",
+        ),
+        click.option("--token", metavar="LABEL", help="Make the private keys on this PKCS#11 token."),
+        click.option("--module", type=click.Path(path_type=Path), help="The token's PKCS#11 library."),
     )
-    suite = click.option(
-        "--suite",
-        type=click.Choice(list(SUITES)),
-        default="hybrid",
-        show_default=True,
-        help="How things are sealed to it; the policy fips wants p384.",
-    )
-    return signing(suite(function))
+    made: Callable[..., Any] = gathered
+    for option in reversed(options):
+        made = option(made)
+    return made
 
 
 def recovery_from(path: Path | None) -> "RecoveryKey | None":
@@ -45,28 +95,29 @@ def recovery_from(path: Path | None) -> "RecoveryKey | None":
     """
     bwc key rotate
     bwc key rotate --as mchen --suite p384 --signing p256
+    bwc key rotate --token desk --module /usr/lib/opensc-pkcs11.so
     """,
     name="rotate",
 )
 @kinds_of_key
-def key_rotate(entry: Entry, *, signing: str, suite: str) -> None:
+def key_rotate(entry: Entry, *, kind: KindOfKey) -> None:
     """Replace your own key by a fresh one: signed by both, the same person, the same roles.
 
     What the old key opens is given to the new one. If it stops half-way, run it again. The old key file is kept
     in the folder `retired` beside the new one.
     """
     from bwc.agent import connect, start_agent
-    from bwc.keyfile import load_operator, save_operator
-    from bwc.keys import LocalOperator
+    from bwc.keyfile import load_operator, token_of
 
     path = key_file(entry.operator)
     waiting = path.with_name(f"{path.name}.next")
     old = entry.person()
     if waiting.exists():
-        new = load_operator(waiting, passphrase(f"passphrase of the new key for {path.stem}"))
+        label = token_of(waiting)
+        asked = f"passphrase of the new key for {path.stem}"
+        new = load_operator(waiting, pin_of(label) if label else passphrase(asked))
     else:
-        new = LocalOperator.generate(old.name, alg=signing, suite=SUITES[suite])
-        save_operator(waiting, new, passphrase(f"passphrase for the new key of {path.stem}", confirm=True))
+        new = kind.make(waiting, old.name, f"passphrase for the new key of {path.stem}")
     with entry.house(person=old) as house:
         if new.key_id in {row.key_id for row in house.operators()}:
             house.operator = new

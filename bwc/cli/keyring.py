@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bwc.cli.entry import Entry, command, key_file, key_folder, passphrase, unlocked
-from bwc.cli.keychange import SUITES, key_rewrap, key_rotate, kinds_of_key, recovery_from
+from bwc.cli.entry import Entry, command, key_file, key_folder, secret_of, unlocked
+from bwc.cli.keychange import KindOfKey, key_rewrap, key_rotate, kinds_of_key, recovery_from
 from bwc.cli.recovery import recovery
 from bwc.cli.terminal import table
 from bwc.errors import BwcError, NotFound, UsageError
@@ -28,7 +28,7 @@ def unlock(entry: Entry) -> None:
     from bwc.agent import start_agent
 
     path = key_file(entry.operator)
-    operator = unlocked(path, passphrase(f"passphrase for {path.stem}"))
+    operator = unlocked(path, secret_of(path))
     start_agent(operator)
     with suppress(BwcError), entry.house() as house:  # a key may be unlocked where there is no vault
         if house.roles():
@@ -67,17 +67,20 @@ def key() -> None:
     """
     bwc key new mchen
     bwc key new front-desk --out /media/usb/front-desk.pub --suite p384
+    bwc key new mchen --token desk --module /usr/lib/opensc-pkcs11.so
     """,
     name="new",
 )
 @click.argument("name")
 @click.option("--out", type=click.Path(path_type=Path), help="Where the public half goes (default NAME.pub).")
 @kinds_of_key
-def key_new(entry: Entry, name: str, *, out: Path | None, signing: str, suite: str) -> None:
-    """Make an operator key for NAME on this computer, and a public file for the administrator to enrol."""
+def key_new(entry: Entry, name: str, *, out: Path | None, kind: KindOfKey) -> None:
+    """Make an operator key for NAME on this computer or its token, and a public file for the administrator to enrol.
+
+    With --token both private keys are made on the token and never leave it; its PIN is asked, or read from the
+    file named by BWC_PIN_FILE, in place of a passphrase.
+    """
     from bwc.enrolment import OperatorPublic
-    from bwc.keyfile import save_operator
-    from bwc.keys import LocalOperator
 
     if not name.replace("-", "").replace("_", "").replace(".", "").isalnum():
         raise UsageError(f"{name!r} is no name for a key", "letters, digits, dot, dash, underscore")
@@ -87,8 +90,7 @@ def key_new(entry: Entry, name: str, *, out: Path | None, signing: str, suite: s
     path = key_folder() / f"{name}.key"
     if path.exists():
         raise UsageError(f"a key named {name} exists in {key_folder()}", "choose another name")
-    operator = LocalOperator.generate(name, alg=signing, suite=SUITES[suite])
-    save_operator(path, operator, passphrase(f"new passphrase for {name}", confirm=True))
+    operator = kind.make(path, name, f"new passphrase for {name}")
     person = OperatorPublic(name=name, key=operator.verify_key, recipient=operator.recipient)
     public.write_bytes(person.document())
     entry.terminal.result(

@@ -16,10 +16,16 @@ from bwc.evidence import EventKind
 from bwc.keys import LocalOperator, Recipient
 from bwc.roles import Policy, Role
 from bwc.storage.fsops import Disk
+from bwc.tokenkey import TokenOperator
 
 
 def found(
-    places: Places, *, agency: str, operator: LocalOperator, recovery: Recipient, policy: Policy | None = None
+    places: Places,
+    *,
+    agency: str,
+    operator: LocalOperator | TokenOperator,
+    recovery: Recipient,
+    policy: Policy | None = None,
 ) -> House:
     """Make a vault whose first operator holds every role, and enter it.
 
@@ -48,7 +54,9 @@ def log_origin(agency: str) -> str:
     return f"{slug[:60]}/{secrets.token_hex(4)}"
 
 
-def _fill(places: Places, *, agency: str, operator: LocalOperator, recovery: Recipient, policy: Policy) -> None:
+def _fill(
+    places: Places, *, agency: str, operator: LocalOperator | TokenOperator, recovery: Recipient, policy: Policy
+) -> None:
     seed = os.urandom(32)
     origin = log_origin(agency)
     signer = log_signer(seed)
