@@ -13,6 +13,7 @@ from bwc.errors import NotAllowed, UsageError
 if TYPE_CHECKING:
     from bwc.custody.disposing import Destroyed
     from bwc.custody.house import House
+    from bwc.custody.replica import Replica
     from bwc.evidence import ItemId
 
 
@@ -194,10 +195,16 @@ def _in_further_stores(house: "House") -> list[str]:
         return ["copies in further stores go with the next: bwc replicate"]
     return [
         f"store {one.store}: {one.cleared} files destroyed there"
-        + (f", {one.locked} kept by its lock, unreadable" if one.locked else "")
+        + (f", {one.locked} sealed objects stay, unreadable, {_until(one)}" if one.locked else "")
         + (f"; {one.said}: bwc replicate, when it answers" if one.said else "")
         for one in done
     ]
+
+
+def _until(one: "Replica") -> str:
+    if one.locked_until is None:
+        return "under a lock or a hold of the store"
+    return f"under its lock until {one.locked_until:%Y-%m-%d %H:%M} UTC"
 
 
 def _proofs(house: "House", order: str, out: Path | None) -> list[str]:

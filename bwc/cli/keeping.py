@@ -8,9 +8,12 @@ import click
 
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import table
-from bwc.errors import NotFound, UsageError
+from bwc.errors import NotFound, PartlyDone, UsageError
 
 if TYPE_CHECKING:
+    from bwc.custody.house import House
+    from bwc.custody.replica import Replica
+    from bwc.evidence import ItemId
     from bwc.storage.retention import Schedule
 
 _GROUP = {"help_option_names": ["-h", "--help"]}
@@ -215,17 +218,23 @@ def hold() -> None:
 @click.option("--case", "cases", multiple=True, help="Everything that names this case, now or later.")
 @click.option("--reason", required=True, help="Why; kept in the private body of the event.")
 def hold_place(entry: Entry, items: tuple[str, ...], *, cases: tuple[str, ...], reason: str) -> None:
-    """Forbid the destruction of ITEMs or of whatever names a case."""
+    """Forbid the destruction of ITEMs or of whatever names a case; stores that lock are told at once.
+
+    Exit 3: it is in force, but a store did not answer; the next bwc replicate tells it.
+    """
     if not items and not cases:
         raise UsageError("a hold on what", "bwc hold place ITEM --reason …, or --case NUMBER")
     with entry.house() as house:
         found = [house.find(one) for one in items]
         name = house.place_hold(found, cases, reason=reason)
-        covered = dict.fromkeys([*found, *(item for one in cases for item in house.items_of_case(one))])
+        covered = house.held_by(name)
+        stores = _hold_in_stores(house, covered)
+    said = f"{name} is in force on {_many(covered)}" + (f" and case {', '.join(cases)}" if cases else "")
     entry.terminal.result(
-        {"cases": list(cases), "hold": name, "items": list(covered)},
-        f"{name} is in force on {_many(list(covered))}" + (f" and case {', '.join(cases)}" if cases else ""),
+        {"cases": list(cases), "hold": name, "items": list(covered), "stores": [one.to_json() for one in stores]},
+        "\n".join([said, *map(_store_line, stores)]),
     )
+    _raise_of_stores(stores, f"{name} is in force; it is not yet set in every store")
 
 
 @command(
@@ -238,10 +247,18 @@ def hold_place(entry: Entry, items: tuple[str, ...], *, cases: tuple[str, ...], 
 @click.argument("name", metavar="HOLD")
 @click.option("--reason", required=True, help="Why; kept in the private body of the event.")
 def hold_lift(entry: Entry, name: str, *, reason: str) -> None:
-    """Lift HOLD wherever it is in force (administrator). Grace begins anew."""
+    """Lift HOLD wherever it is in force (administrator). Grace begins anew.
+
+    Stores that lock are told at once, unless another hold is on the item. Exit 3: one did not answer; bwc replicate.
+    """
     with entry.house() as house:
         count = house.lift_hold(name.upper(), reason=reason)
-    entry.terminal.result({"hold": name.upper(), "lifted": count}, f"{name.upper()} is lifted")
+        stores = _hold_in_stores(house, house.held_by(name.upper()))
+    entry.terminal.result(
+        {"hold": name.upper(), "lifted": count, "stores": [one.to_json() for one in stores]},
+        "\n".join([f"{name.upper()} is lifted", *map(_store_line, stores)]),
+    )
+    _raise_of_stores(stores, f"{name.upper()} is lifted; it is not yet taken off in every store")
 
 
 @command(
@@ -272,6 +289,26 @@ def hold_list(entry: Entry, *, everything: bool) -> None:
         {"holds": [row.to_json() for row in rows]},
         table(("hold", "on", "since", "by", "reason", "state"), cells) or "no hold is in force",
     )
+
+
+def _hold_in_stores(house: "House", items: "Sequence[ItemId]") -> "Sequence[Replica]":
+    """Tell every store that locks, what was recorded being published first: it stands whatever becomes of them."""
+    house.publish()
+    return house.bring_locks(items)
+
+
+def _store_line(one: "Replica") -> str:
+    if one.problem is not None:
+        return f"store {one.store}: not done: {one.problem.message}"
+    changed = [f"set on {one.locks.held} files"] if one.locks.held else []
+    changed += [f"taken off {one.locks.lifted} files"] if one.locks.lifted else []
+    return f"store {one.store}: legal hold {', '.join(changed) or 'needed no change'}"
+
+
+def _raise_of_stores(stores: "Sequence[Replica]", what: str) -> None:
+    details = [{"store": one.store, "problem": one.problem.message} for one in stores if one.problem is not None]
+    if details:
+        raise PartlyDone(what, "bwc replicate, when the store answers", details=details)
 
 
 def _schedule_text(schedule: "Schedule") -> str:

@@ -79,6 +79,7 @@ def stores_add(entry: Entry, name: str) -> None:
 def replicate(entry: Entry, items: tuple[str, ...], *, store: str | None, again: bool, repair: bool) -> None:
     """Copy what the stores still lack, prove it there and record it; destroy there what was destroyed here.
 
+    Where a store locks, locks are made as long as the schedule asks, and legal holds set and taken off.
     Run it every night, or after a store was away. Finished parts of an upload are not sent again.
     """
     from bwc.custody.replica import raise_unless_whole
@@ -114,9 +115,18 @@ def _line(one: "Replica") -> str:
     parts = [f"{one.copied} objects copied ({size_text(one.copied_bytes)})"]
     parts += [f"{one.proven} proven again"] if one.proven else []
     parts += [f"{one.cleared} destroyed there"] if one.cleared else []
-    parts += [f"{one.locked} kept by a lock"] if one.locked else []
+    parts += [_kept_text(one)] if one.locked else []
+    parts += [f"{one.locks.extended} locks made longer"] if one.locks.extended else []
+    parts += [f"legal hold set on {one.locks.held} files"] if one.locks.held else []
+    parts += [f"legal hold taken off {one.locks.lifted} files"] if one.locks.lifted else []
+    parts += [f"{one.locks.foreign} files under a hold that was set there by others"] if one.locks.foreign else []
     parts += [one.said] if one.said else []
     return f"{one.store}: " + ", ".join(parts)
+
+
+def _kept_text(one: "Replica") -> str:
+    end = f" until {one.locked_until:%Y-%m-%d %H:%M} UTC" if one.locked_until else ""
+    return f"{one.locked} destroyed objects kept by a lock{end}, unreadable"
 
 
 def _state(house: "House", place: "StorePlace") -> dict[str, object]:

@@ -2,11 +2,25 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from bwc.canonical import Json
 from bwc.config import StorePlace
 from bwc.errors import BwcError, IntegrityError
 from bwc.evidence import ItemId
+
+
+@dataclass(slots=True, kw_only=True)
+class Locks:
+    """What was changed in a store that locks, in sealed things: objects and their manifests."""
+
+    extended: int = 0
+    held: int = 0
+    lifted: int = 0
+    foreign: int = 0  # under a hold that no entry of the log knows: left as it is
+
+    def to_json(self) -> dict[str, Json]:
+        return {"extended": self.extended, "foreign": self.foreign, "held": self.held, "lifted": self.lifted}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -21,6 +35,8 @@ class Replica:
     pending: int = 0
     cleared: int = 0
     locked: int = 0  # sealed bytes that had to stay: a lock, or a hold, of the store
+    locked_until: datetime | None = None  # the last of them goes then; None when none is left or no date is known
+    locks: Locks = field(default_factory=Locks)
     items: set[ItemId] = field(default_factory=set)  # whole there, proven in this run
     problem: BwcError | None = None
     damaged: list[IntegrityError] = field(default_factory=list)
@@ -46,6 +62,8 @@ class Replica:
             "copied": self.copied,
             "damaged": [one.message for one in self.damaged],
             "locked": self.locked,
+            "locked_until": None if self.locked_until is None else self.locked_until.isoformat(),
+            "locks": self.locks.to_json(),
             "name": self.place.name,
             "pending": self.pending,
             "place": self.place.text,

@@ -5,13 +5,15 @@ For each store, in this order (numbers are repeated in the code):
 2. what it lacks is copied, envelope, manifest, object, and proven there; what it had is proven again if that is asked;
 3. the copies are recorded (`item.copied`), many in one transaction;
 4. private bodies are copied, and what was replaced or destroyed here is destroyed there (`store.cleared`);
-5. the log and its wrapped key are copied, so that a store alone is enough to restore from.
+5. the log and its wrapped key are copied, so that a store alone is enough to restore from;
+6. where the store locks, retention and legal holds are brought to what the schedule and the log ask (`locking`).
 A store that does not answer is reported and stops nothing else. A damaged copy is recorded, and raised at the end.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
+from datetime import datetime
 
 from bwc.audit.checkpoint import parse_checkpoint
 from bwc.audit.event import parse_entry
@@ -21,6 +23,7 @@ from bwc.audit.tiles import TileTree
 from bwc.canonical import Json
 from bwc.config import Places, StorePlace
 from bwc.custody.acting import Acting
+from bwc.custody.locking import bring_locks, clear_held, is_locking
 from bwc.custody.reading import LOG_KEY
 from bwc.custody.replica import Replica
 from bwc.custody.shelf import LogShelf
@@ -39,6 +42,7 @@ from bwc.evidence import EventDraft, EventKind, ItemId
 from bwc.keys import Operator
 from bwc.storage.copying import copy_body, copy_object, prove_copy, wrong_files
 from bwc.storage.files import Files, copy_log
+from bwc.storage.retention import lock_wish
 from bwc.storage.rows import DocumentRow
 from bwc.storage.store import Shelf
 from bwc.storage.store_tables import StoreRow
@@ -125,11 +129,37 @@ class Replicating(Acting):
                 _Run(self, store, replica, again=again, repair=repair, progress=progress).run(
                     items, clear=clear or items is None
                 )
-            except (StorageError, StoreFull, ConfigError) as error:
+            except (StorageError, StoreFull, ConfigError, HoldInForce) as error:
                 replica.problem = error
                 if replica.store_id:
                     replica.pending = len(self._catalog.copies.pending(replica.store_id, items))
         return self._replicas
+
+    def bring_locks(self, items: Collection[ItemId] | None = None) -> Sequence[Replica]:
+        """Only step 6, of `items` or of all that is held; what became of each store that locks."""
+        self._require(EventKind.ITEM_COPIED)
+        replicas = [Replica(place=place) for place in self.places.stores if is_locking(place)]
+        for replica in replicas:
+            try:
+                self._lock_there(self.open_store(replica.place), replica, items)
+            except (StorageError, StoreFull, ConfigError, HoldInForce) as error:
+                replica.problem = error
+        return replicas
+
+    def _lock_there(self, store: Store, replica: Replica, items: Collection[ItemId] | None) -> None:
+        """6. Raises the first error when all was tried, `Unreachable` at once."""
+        if not is_locking(store.place):
+            return
+        tables = self._catalog.retention
+        schedule, holds, cases = tables.schedule(), tables.holds(), tables.cases()
+        lacking = {one.object_id for one in self._catalog.copies.pending(store.store_id, items)}
+        kept = tables.kept() if items is None else [one for item in items for one in tables.kept(item)]
+        wishes = {
+            one.object_id: lock_wish(row, schedule=schedule, holds=holds, cases=cases)
+            for row in kept
+            for one in self._catalog.documents(row.item)
+        }
+        bring_locks(store, wishes, lacking=lacking, locks=replica.locks)
 
     def proven_copies(self, items: Sequence[ItemId]) -> int:
         """The fewest copies any of `items` has: the vault's own, and the stores that proved theirs in this run."""
@@ -219,6 +249,7 @@ class _Run:
             if clear:
                 self._clear()
             self._house.copy_log_to(self._store.files, self._store.place.text)  # 5
+            self._house._lock_there(self._store, self._replica, items)  # 6
         finally:
             self._record()
             pending = catalog.copies.pending(self._store.store_id, items)
@@ -320,6 +351,8 @@ class _Run:
         gone: list[str] = []
         locked: list[str] = []
         counts: dict[str, int] = {}
+        ends: list[datetime] = []
+        stale = self._held_once()
         for shelf, names in self._house._catalog.copies.to_clear().items():
             there = names.intersection(self._store.shelves.names(shelf)) if names else set()
             counts[shelf.value] = 0
@@ -328,10 +361,14 @@ class _Run:
                     is_gone = self._store.shelves.destroy(shelf, name)
                 except HoldInForce:
                     is_gone = False
+                if not is_gone:
+                    is_gone, end = clear_held(self._store, shelf, name, is_ours=name in stale)
+                    ends += [end] if end else []
                 counts[shelf.value] += is_gone
                 if shelf is Shelf.OBJECTS:
                     (gone if is_gone else locked).append(name)
         self._replica.cleared, self._replica.locked = sum(counts.values()), len(locked)
+        self._replica.locked_until = max(ends, default=None)
         for start in range(0, len(gone) or bool(sum(counts.values())), _CLEARED_AT_ONCE):
             facts: dict[str, Json] = {
                 "bodies": counts["bodies"],
@@ -341,6 +378,13 @@ class _Run:
                 "store": self._store.store_id,
             }
             self._house.act(EventKind.STORE_CLEARED, None, facts, {})
+
+    def _held_once(self) -> set[str]:
+        """Destroyed objects that may lie under a hold of the log, lifted while the store was away."""
+        catalog = self._house._catalog
+        rows = catalog.retention.hold_rows()
+        items, by_case = {row.item for row in rows}, any(row.scope == "case" for row in rows)
+        return {name for name, item in catalog.copies.destroyed_items().items() if by_case or item in items}
 
     def _advance(self, count: int) -> None:
         self._done += count

@@ -37,6 +37,12 @@ class Retaining(Acting):
         """Every hold, lifted ones too, in order."""
         return self._catalog.retention.hold_rows()
 
+    def held_by(self, hold: str) -> list[ItemId]:
+        """The items that a hold covers, in force or lifted, or may cover."""
+        tables = self._catalog.retention
+        mine = [one for one in tables.holds() if one.hold == hold]
+        return [one.item for one in tables.kept() if any(hold.covers(one) for hold in mine)]
+
     def cases(self) -> list[CaseRow]:
         """All that was said of cases, in order."""
         return self._catalog.retention.case_rows()

@@ -246,6 +246,36 @@ def _by_term(  # noqa: PLR0917
     return Verdict(item=kept.item, why=why, text=text, due_at=due_at)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LockWish:
+    """What a store that locks is to have for one item."""
+
+    until: datetime | None  # None where no date can be named: then the store's own days have to do
+    hold: bool  # a legal hold is in force
+    was_held: bool  # or was: then what is set in the store may be lifted
+
+
+def lock_wish(kept: Kept, *, schedule: Schedule | None, holds: Sequence[Hold], cases: Sequence[CaseState]) -> LockWish:
+    """The end of its longest term that has a date, without grace, and whether it is held.
+
+    Categories without a term, "forever" and terms that count from a case still open name no date.
+    """
+    mine = [hold for hold in holds if hold.covers(kept)]
+    states = _states(cases)
+    said = [states.get(case.casefold(), _OPEN) for case in kept.cases]
+    closed = None if not said or any(one.is_open for one in said) else max(parse_utc(one.at) for one in said)
+    begun = max(parse_utc(one) for one in (kept.recorded_at, kept.ingested_at) if one)
+    ends = []
+    for category in kept.categories or ():
+        term = schedule.term(category) if schedule else None
+        start = closed if term and term.after_case else begun
+        if term and start and not term.forever:
+            ends.append(term.end(start))
+    return LockWish(
+        until=max(ends, default=None), hold=any(hold.lifted_at is None for hold in mine), was_held=bool(mine)
+    )
+
+
 _OPEN = CaseState(case="", is_open=True, at="")
 
 

@@ -271,18 +271,21 @@ class S3Store:
                 raise
             raise HoldInForce(f"{where} cannot be deleted: {_lock_text(lock)}") from error
 
-    def _versions(self, key: str) -> list[str]:
+    def _versions(self, key: str, *, markers: bool = True) -> list[str]:
         found: list[str] = []
         with said(self._where(key)):
             for page in self._client.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=key):
-                both = (*page.get("Versions", ()), *page.get("DeleteMarkers", ()))
+                both = (*page.get("Versions", ()), *(page.get("DeleteMarkers", ()) if markers else ()))
                 found += [one["VersionId"] for one in both if one["Key"] == key]
         return found
 
     # --- locks ---
 
     def lock_of(self, shelf: Shelf, name: str) -> Lock:
-        return self._lock(self._lockable(shelf, name))
+        key = self._lockable(shelf, name)
+        if (head := self._head(key)) is None:
+            raise Gone(f"{self._where(key)} is missing", "bwc replicate --again --repair")
+        return _lock_in(head)
 
     def lock_until(self, shelf: Shelf, name: str, until: datetime) -> None:
         key = self._lockable(shelf, name)
@@ -302,13 +305,17 @@ class S3Store:
 
     def set_hold(self, shelf: Shelf, name: str, *, on: bool) -> None:
         key = self._lockable(shelf, name)
-        with said(self._where(key)):
-            self._client.put_object_legal_hold(
-                Bucket=self._bucket,
-                Key=key,
-                LegalHold={"Status": "ON" if on else "OFF"},
-                ChecksumAlgorithm="SHA256",
-            )
+        # lifted from every version: what was moved aside after it was held could never be deleted otherwise
+        versions = [None] if on else self._versions(key, markers=False)
+        for version in versions:
+            with said(self._where(key)):
+                self._client.put_object_legal_hold(
+                    Bucket=self._bucket,
+                    Key=key,
+                    LegalHold={"Status": "ON" if on else "OFF"},
+                    ChecksumAlgorithm="SHA256",
+                    **({} if version is None else {"VersionId": version}),
+                )
 
     def _lockable(self, shelf: Shelf, name: str) -> str:
         if shelf in ERASABLE:
@@ -316,11 +323,7 @@ class S3Store:
         return self._key(shelf, name)
 
     def _lock(self, key: str) -> Lock:
-        head = self._head(key) or {}
-        mode, until = head.get("ObjectLockMode"), head.get("ObjectLockRetainUntilDate")
-        return Lock(
-            mode=mode.lower() if mode else None, until=until, hold=head.get("ObjectLockLegalHoldStatus") == "ON"
-        )
+        return _lock_in(self._head(key) or {})
 
     # --- the bucket ---
 
@@ -370,6 +373,15 @@ class S3Store:
 
     def _where(self, key: str) -> str:
         return f"s3://{self._bucket}/{key}"
+
+
+def _lock_in(head: Mapping[str, Any]) -> Lock:
+    mode, until = head.get("ObjectLockMode"), head.get("ObjectLockRetainUntilDate")
+    return Lock(
+        mode=mode.lower() if mode else None,
+        until=until.astimezone(UTC) if until else None,  # boto3 gives the computer's own zone
+        hold=head.get("ObjectLockLegalHoldStatus") == "ON",
+    )
 
 
 def _lock_text(lock: Lock) -> str:

@@ -140,7 +140,7 @@ class LockingStore(Protocol):
     """
 
     def lock_of(self, shelf: Shelf, name: str) -> Lock:
-        """What is in force now."""
+        """What is in force now. Raises `StorageError` when there is no such thing."""
         ...
 
     def lock_until(self, shelf: Shelf, name: str, until: datetime) -> None:
@@ -148,7 +148,7 @@ class LockingStore(Protocol):
         ...
 
     def set_hold(self, shelf: Shelf, name: str, *, on: bool) -> None:
-        """Place or lift a legal hold; it has no end of its own."""
+        """Place a legal hold, which has no end of its own, or lift it, from all that has this name."""
         ...
 
 

@@ -76,6 +76,10 @@ class StoreTables:
         """Whether the destruction of an item was confirmed."""
         return bool(self._db.read("SELECT 1 FROM destroyed WHERE item = ? LIMIT 1", (item,)))
 
+    def destroyed_items(self) -> dict[str, ItemId]:
+        """Of which item each destroyed object was."""
+        return {row["object"]: ItemId(row["item"]) for row in self._db.read("SELECT object, item FROM destroyed")}
+
     def is_current(self, sealed: SealedObject) -> bool:
         """Whether the log names an object so now: it was not destroyed, and its envelope not replaced."""
         found = self._db.read(

@@ -74,6 +74,56 @@ lock_days = 1
         server.kill()
 
 
+def test_locks_and_holds_in_a_store_follow_the_log_also_when_it_was_away(
+    world: World, card: Callable[..., Path], tmp_path: Path, server: S3Server
+) -> None:
+    world.extra |= {"AWS_ACCESS_KEY_ID": KEY, "AWS_SECRET_ACCESS_KEY": SECRET}
+    (world.vault / "bwc.toml").write_text(
+        'vault = "."\n[stores.cloud]\ns3 = "s3://evidence"\nregion = "us-east-1"\n'
+        f'endpoint = "{server.endpoint}"\nlock = "compliance"\nlock_days = 1\n'
+    )
+    deputy = World(tmp_path / "deputy", operator="deputy", extra=world.extra | {"BWC_VAULT": str(world.vault)})
+    deputy.run("key", "new", "deputy", "--out", tmp_path / "deputy.pub")
+    world.run("key", "enrol", tmp_path / "deputy.pub", "--role", "records", "--role", "administrator")
+    (tmp_path / "schedule.toml").write_text('grace_days = 0\n[keep]\ntraffic = "90 days"\n')
+    try:
+        server.start().bucket("evidence")
+        world.run("retain", "set", tmp_path / "schedule.toml")
+        world.run("ingest", card(CLIP), "--officer", "B1234", "--camera", "X81234", "--category", "traffic")
+        world.json("stores", "add", "cloud")
+        (made,) = world.json("replicate")["stores"]
+        assert made["locks"]["extended"] >= 2
+        item = world.items()[0]["item"]
+
+        # 1 the store is away: the hold is in force, and that the store does not know it is said
+        server.kill()
+        said = world.run("hold", "place", item, "--reason", "Doe v. City", "--json", code=3)
+        assert said.first_json["stores"][0]["problem"]
+        hold = said.first_json["hold"]
+        assert "bwc replicate" in said.err
+        server.start()
+        (made,) = world.json("replicate")["stores"]
+        assert made["locks"]["held"] >= 2
+        assert made["locks"]["lifted"] == 0
+
+        # 2 it is lifted in the store too, at once
+        assert world.json("hold", "lift", hold, "--reason", "settled")["stores"][0]["locks"]["lifted"] >= 2
+
+        # 3 destroyed by order: keys are gone from the bucket; what stays is said, and until when
+        envelopes = world.run("show", item, "--json").json["objects"]
+        order = world.json("dispose", item, "--order", "--early", "--reason", "court")["order"]
+        told = deputy.run("dispose", "--confirm", order)
+        assert "sealed objects stay, unreadable, under its lock until 20" in told.out
+        versions = server.client().list_object_versions(Bucket="evidence")
+        keys = [one["Key"] for one in (*versions["Versions"], *versions.get("DeleteMarkers", ()))]
+        assert not [key for key in keys if key.startswith("envelopes/")]
+        assert len([key for key in keys if key.startswith("objects/")]) == len(envelopes)
+        assert "destroyed objects kept by a lock until 20" in world.run("replicate").out
+        assert world.json("verify")["verdict"] == "INTACT"
+    finally:
+        server.kill()
+
+
 def test_what_bwc_toml_may_not_say(world: World, tmp_path: Path) -> None:
     for text, says in (
         ('[stores.nas]\nfolder = "x"\nlok = "compliance"', "lok is not known"),

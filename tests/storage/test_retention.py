@@ -10,7 +10,19 @@ from hypothesis import strategies as st
 
 from bwc.errors import IntegrityError, UsageError
 from bwc.evidence import ItemId, utc_text
-from bwc.storage.retention import CaseState, Hold, Kept, Schedule, Term, Verdict, Why, categories_of, judge
+from bwc.storage.retention import (
+    CaseState,
+    Hold,
+    Kept,
+    LockWish,
+    Schedule,
+    Term,
+    Verdict,
+    Why,
+    categories_of,
+    judge,
+    lock_wish,
+)
 
 DAY0 = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SCHEDULE = Schedule.parse(
@@ -175,3 +187,40 @@ def test_a_schedule_comes_back_from_the_log() -> None:
         Schedule.from_json({"format": "bwc.retention/1", "keep": {"a": "soon"}})
     with pytest.raises(IntegrityError):
         Schedule.from_json({"keep": {"a": "90 days"}})
+
+
+def wish(one: Kept, *, holds: tuple[Hold, ...] = (), cases: tuple[CaseState, ...] = ()) -> LockWish:
+    return lock_wish(one, schedule=SCHEDULE, holds=holds, cases=cases)
+
+
+def test_a_lock_ends_with_the_longest_term_that_has_a_date() -> None:
+    assert wish(kept()).until == DAY0 + timedelta(days=90)  # without grace
+    assert wish(kept("traffic, use of force")).until == DAY0.replace(year=2028)
+    assert wish(kept("traffic", recorded_at=utc_text(DAY0 - timedelta(days=5)))).until == DAY0 + timedelta(days=90)
+    for nameless in ("training", "homicide", "dui", "nobody's", "", None):
+        assert wish(kept(nameless)).until is None
+    assert wish(kept("homicide, traffic")).until == DAY0 + timedelta(days=90)
+    assert lock_wish(kept(), schedule=None, holds=(), cases=()).until is None
+
+
+def test_a_lock_that_counts_from_disposition_waits_for_the_last_case() -> None:
+    one = kept("dui", cases=("26-1", "26-2"))
+    assert wish(one, cases=(CLOSED,)).until is None
+    other = CaseState(case="26-2", is_open=False, at=utc_text(DAY0))
+    assert wish(one, cases=(CLOSED, other)).until == (DAY0 + timedelta(days=200)).replace(year=2027)
+    assert wish(kept("homicide", cases=("26-1",)), cases=(CLOSED,)).until == DAY0 + timedelta(days=200)
+
+
+def test_a_lock_is_held_while_any_hold_may_cover_the_item() -> None:
+    lifted = Hold(hold="H-1", item=ITEM, case=None, lifted_at=utc_text(DAY0))
+    unknown = Hold(hold="H-2", item=None, case=None)
+    elsewhere = Hold(hold="H-3", item=None, case="99-9")
+    assert (wish(kept()).hold, wish(kept()).was_held) == (False, False)
+    for holds, said in (
+        ((lifted,), (False, True)),
+        ((lifted, unknown), (True, True)),
+        ((elsewhere,), (False, False)),
+        ((Hold(hold="H-4", item=None, case="26-1"),), (True, True)),
+    ):
+        found = wish(kept(cases=("26-1",)), holds=holds)
+        assert (found.hold, found.was_held) == said

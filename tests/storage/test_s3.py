@@ -181,6 +181,21 @@ def test_a_legal_hold_keeps_until_it_is_lifted(make: Make) -> None:
     assert store.get(Shelf.MANIFESTS, A) is None
 
 
+def test_a_hold_is_lifted_from_every_version(make: Make, client: Any) -> None:
+    store = make(bucket="locking")
+    store.put(Shelf.MANIFESTS, A, b"one")
+    store.set_hold(Shelf.MANIFESTS, A, on=True)
+    store.isolate(Shelf.MANIFESTS, A)  # the held version stays, hidden
+    store.put(Shelf.MANIFESTS, A, b"two")
+    store.set_hold(Shelf.MANIFESTS, A, on=True)
+    store.set_hold(Shelf.MANIFESTS, A, on=False)
+    assert store.destroy(Shelf.MANIFESTS, A)
+    versions = client.list_object_versions(Bucket="locking", Prefix=f"{store.place.prefix}/manifests/")
+    assert not versions.get("Versions")
+    with pytest.raises(StorageError, match="missing"):
+        store.lock_of(Shelf.MANIFESTS, A)
+
+
 def test_a_bucket_that_cannot_do_what_is_asked_is_refused(make: Make, s3_server: S3Server, client: Any) -> None:
     make(bucket="locking", lock="governance", days=1).check()
     make(bucket="plain").check()
