@@ -199,8 +199,11 @@ def test_new_envelopes_replace_the_old_ones_there_too(place: StorePlace, tmp_pat
         assert [row.pending for row in house.stores()] == [1]
         done = house.replicate()
         raise_unless_whole(done)
-        assert done[0].cleared == 1
+        facts = json.loads(house.entry(house.entries() - 1))["event"]["facts"]
+        assert (facts["envelopes"], facts["bodies"], facts["objects"]) == (1, 2, [])  # resealed to the deputy
+        assert done[0].cleared == 3
         assert list(store.shelves.names(Shelf.ENVELOPES)) == [after]
+        assert set(store.shelves.names(Shelf.BODIES)) == house._catalog.body_ids()
         assert EventKind.STORE_CLEARED in kinds(house)
     assert verified(places, tmp_path) == []
 
