@@ -238,7 +238,10 @@ def device_blocks(calls: Calls, full_path: str) -> Iterator[memoryview]:
                 calls.set_direct(fd, direct=True)
             except OSError as error:
                 _read_through_cache(calls, fd, error)
-        buffers = deque(memoryview(mmap.mmap(-1, BLOCK)) for _ in range(min(AHEAD, -(-size // BLOCK))))
+        # whole pages, as O_DIRECT wants them, and no more: a direct read prepares all of its
+        # buffer, which for 4 MiB costs 3 ms of CPU (2026-11)
+        room = min(BLOCK, -(-size // mmap.PAGESIZE) * mmap.PAGESIZE)
+        buffers = deque(memoryview(mmap.mmap(-1, room)) for _ in range(min(AHEAD, -(-size // BLOCK))))
         offset = 0
         while offset < size:
             with said(full_path):
