@@ -136,8 +136,9 @@ def dying(act: Callable[[], None], at: int, monkeypatch: pytest.MonkeyPatch) -> 
     return False
 
 
+@pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
 def test_dying_at_every_file_call_of_a_rewrap_leaves_nothing_to_accuse(
-    filled: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    filled: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     at, died, noted = 0, True, set()
     while died:
@@ -159,9 +160,10 @@ def test_dying_at_every_file_call_of_a_rewrap_leaves_nothing_to_accuse(
         assert opened(places, DEPUTY) == opened(places, CHIEF) == FOOTAGE
         shutil.rmtree(tmp_path / "seen")
         shutil.rmtree(places.vault)
-        at += 1
+        at += step
     assert at > 40  # two envelopes, two events with their bodies, the log key, tiles, the checkpoint, two erasures
-    assert noted == {"no published entry names it", "replaced by a later entry, not erased yet"}
+    every = {"no published entry names it", "replaced by a later entry, not erased yet"}
+    assert noted == every if step == 1 else noted <= every
 
 
 def test_a_rewrap_erases_what_it_replaced_and_nothing_else(places: Places, tmp_path: Path) -> None:
