@@ -99,7 +99,21 @@ def open_envelope(
     Raises `KeyUnavailable` if the key is not wrapped to them, `SealBroken` if the envelope belongs to something
     else or its wrap does not open.
     """
-    envelope = parse_envelope(data)
+    return open_parsed(
+        parse_envelope(data), unwrapper, manifest_sha256=manifest_sha256, item=item, object_id=object_id, log=log
+    )
+
+
+def open_parsed(
+    envelope: Envelope,
+    unwrapper: Unwrapper,
+    *,
+    manifest_sha256: str,
+    item: str | None = None,
+    object_id: str | None = None,
+    log: str | None = None,
+) -> bytearray:
+    """`open_envelope` of one that was parsed already."""
     expected = (manifest_sha256, item, object_id, log)
     found = (envelope.manifest_sha256, envelope.item, envelope.object_id, envelope.log_origin)
     if any(want is not None and want != have for want, have in zip(expected, found, strict=True)):

@@ -114,14 +114,13 @@ class Vault:
     ) -> tuple[SealedObject, bytes] | None:
         """An envelope that names exactly `recipients`, and the object as the log is to name it then; None if it does.
 
-        Nothing is written: `put_envelope`, then record, then publish, then `erase_envelope` of the old one; dying
-        before leaves an envelope that no event names. All is wrapped anew, so that no envelope's bytes, and
-        with them its name, ever come again: erasing a replaced one cannot meet one in use.
+        Nothing is written: `put_envelope`, record, publish, `erase_envelope` of the old one; dying before leaves one that
+        no event names. All is wrapped anew, so no envelope's name ever comes again: erasing never meets one in use.
         """
         old = envelopes.parse_envelope(self.envelope_bytes(sealed))
         if set(old.recipients) == {one.recipient_id for one in recipients}:
             return None
-        dek = self._key_of(sealed, self._manifest_of_log(sealed), unwrapper)
+        dek = self._key_of(sealed, self._manifest_of_log(sealed), unwrapper, old)
         try:
             new = envelopes.build(dek, old.item, sealed.object_id, sealed.manifest_sha256, recipients, self.log)
         finally:
@@ -132,8 +131,7 @@ class Vault:
         self, sealed: SealedObject, recipients: Sequence[Recipient], unwrapper: Unwrapper
     ) -> SealedObject | None:
         """The same for one object, and the new envelope is kept: durable on return."""
-        made = self.rewrapped(sealed, recipients, unwrapper)
-        if made is None:
+        if (made := self.rewrapped(sealed, recipients, unwrapper)) is None:
             return None
         self.put_envelope(made[1])
         return made[0]
@@ -241,10 +239,12 @@ class Vault:
         """Destroy a private body, durably."""
         self.store.erase(Shelf.BODIES, digest)
 
-    def _key_of(self, sealed: SealedObject, manifest: Manifest, unwrapper: Unwrapper) -> bytearray:
+    def _key_of(
+        self, sealed: SealedObject, manifest: Manifest, unwrapper: Unwrapper, envelope: envelopes.Envelope | None = None
+    ) -> bytearray:
         """The file key, and proof that it is the one the manifest commits to. The caller wipes it."""
-        dek = envelopes.open_envelope(
-            self.envelope_bytes(sealed),
+        dek = envelopes.open_parsed(
+            envelope or envelopes.parse_envelope(self.envelope_bytes(sealed)),
             unwrapper,
             manifest_sha256=sealed.manifest_sha256,
             item=manifest.item,
