@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bwc.ingest import salvage
@@ -39,7 +39,7 @@ def test_one_bad_sector_costs_one_sector(card: Path, worn: WornCard) -> None:
     assert data == content[: 100 * SECTOR] + bytes(SECTOR) + content[101 * SECTOR :]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     bad=st.sets(st.integers(0, 40), max_size=20),
     size=st.integers(1, 20_000),

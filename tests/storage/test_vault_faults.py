@@ -135,7 +135,9 @@ def test_an_error_at_every_nth_call(call: str, error: int) -> None:
             story = Story(ModelCalls(Fault(frozenset({call}), at, error, took_effect)))
             failure = _failure_of(story)
             if failure is None:
-                assert call == "unlink"  # of a random name: it stays as a partial, and the act stands
+                # an unlink of a random name: it stays as a partial, and the act stands. Or there was no such call:
+                # two random names begin alike now and then, and share a folder
+                assert call == "unlink" or not story.calls.was_hit
             else:
                 assert isinstance(failure, StoreFull if error == errno.ENOSPC else StorageError)
                 assert failure.hint
