@@ -11,7 +11,7 @@ from typing import Protocol
 from bwc.canonical import Json, canonical, sha256_hex
 from bwc.redact.detectors.base import Detection
 
-BLOCK = 32  # looks: about ten seconds of footage
+BLOCK = 32  # looks: about five seconds of footage
 
 
 class Pieces(Protocol):

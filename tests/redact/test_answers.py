@@ -62,7 +62,7 @@ def test_answers_of_something_else_are_not_taken() -> None:
 
 
 def test_after_a_kill_the_same_plan_comes_out_and_nothing_is_asked_twice() -> None:
-    frames = 10 * (BLOCK + 6)
+    frames = 5 * (BLOCK + 6)
     clip = recording(walking, frames)
 
     def plan(finder: GreenFinder, kept: Kept | None) -> bytes:
