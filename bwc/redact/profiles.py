@@ -57,7 +57,7 @@ PROFILES: Mapping[str, Profile] = {
         plates_deep=(640, 1280),
         own_plates=(960,),
         own_plates_deep=(640, 1280),
-        # at 1/3 s and every 4th deep, faces of 12 to 20 px fell from 1407 of 1588 hidden to 1085 (docs/accuracy.md)
+        # at 1/3 s and every 4th deep, faces of 12 to 20 px fell from 1450 of 1588 hidden to 1085 (docs/accuracy.md)
         every=Fraction(1, 6),
         deep_every=3,
     ),
