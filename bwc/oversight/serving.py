@@ -1,7 +1,7 @@
 """A witness over HTTP, with what Python brings: small requests, short waits, few at a time."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import BoundedSemaphore, Thread
 
@@ -12,6 +12,7 @@ from bwc.version import TOOL
 
 _AT_ONCE = 32
 _WAIT_S = 10.0
+_READ_AWAY_BYTES = 16 << 20
 
 
 def parse_listen(text: str) -> tuple[str, int]:
@@ -65,8 +66,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(Answer(411, b"say Content-Length\n"), close=True)
         elif int(length) > MOST_BODY_BYTES:
             self._answer(Answer(413, b"too long\n"), close=True)
+            self._read_away(int(length))
         elif not self.path.endswith("/add-checkpoint"):
             self._answer(Answer(404, b"POST /add-checkpoint\n"), close=True)
+            self._read_away(int(length))
         else:
             body = self.rfile.read(int(length))
             self._answer(self._judged(lambda: self.server.witness.add_checkpoint(body)))
@@ -81,6 +84,13 @@ class _Handler(BaseHTTPRequestHandler):
             self._answer(
                 Answer(404, b"a tlog-witness: POST /add-checkpoint, GET /vkey, /checkpoint/SHA256-OF-ORIGIN\n")
             )
+
+    def _read_away(self, length: int) -> None:
+        """Who is still sending when the connection closes gets a reset and never reads the answer (RFC 9112, 9.6)."""
+        left = min(length, _READ_AWAY_BYTES)
+        with suppress(OSError):
+            while left and (found := self.rfile.read(min(left, 65_536))):
+                left -= len(found)
 
     def _judged(self, act: Callable[[], Answer]) -> Answer:
         if not self.server.places.acquire(timeout=_WAIT_S):

@@ -216,7 +216,7 @@ def test_over_http(witness: Witness) -> None:
         conflict = ask("add-checkpoint", request(house, 0))
         assert (conflict.status, conflict.body, conflict.kind) == (409, b"12\n", "text/x.tlog.size")
         assert ask("elsewhere", b"x").status == 404
-        assert ask("add-checkpoint", b"x" * 1_000_000).status == 413
+        assert ask("add-checkpoint", b"x" * 8_000_000).status == 413
 
 
 def test_where_to_listen() -> None:
