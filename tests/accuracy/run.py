@@ -1,6 +1,6 @@
 """`make accuracy`: measure on footage with known truth and on the hard set, beside deface; write docs/accuracy.md's tables.
 
-    python tests/accuracy/run.py DATA [--work DIR] [--profiles balanced,fast] [--deface VENV/bin/deface]
+    python tests/accuracy/run.py DATA [--work DIR] [--profiles balanced,fast] [--deface VENV/bin/deface | --kept JSON]
 
 Everything is judged by `bwc bench accuracy` on the pixels of the copies. Slow (about 15 CPU minutes without deface).
 Clips that show nobody (`controls`) get an empty truth here, so that what is hidden in them counts as hidden for nothing.
@@ -158,6 +158,7 @@ def main() -> int:
     parser.add_argument("--profiles", default="balanced")
     parser.add_argument("--only", default="")
     parser.add_argument("--deface", type=Path)
+    parser.add_argument("--kept", type=Path, help="figures of deface from an earlier run on the same clips: not run again")
     parser.add_argument("--raise-floor", action="store_true", help="write what was reached as the new floor")
     wanted = parser.parse_args()
     wanted.work.mkdir(parents=True, exist_ok=True)
@@ -167,6 +168,8 @@ def main() -> int:
     for place, profile in enumerate(wanted.profiles.split(",")):
         lines = others(wanted.deface, wanted.work) if place == 0 else []
         found = measured(folder, profile, lines, wanted.work, wanted.only)
+        if place == 0 and wanted.kept:
+            found["runs"] += [run for run in json.loads(wanted.kept.read_text())["runs"] if tool(run) != run["tool"]]
         parts.append(f"### Profile `{profile}`\n\nModels: {'; '.join(found['runs'][0]['models'])}.\n\n{table(found)}\n")
         if place == 0:
             parts.append(f"### What makes it hard (`{profile}`)\n\n{tags(found)}\n")
