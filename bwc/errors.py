@@ -17,6 +17,7 @@ BwcError                         1   anything that failed and has no better name
 │   ├ NotApproved · SecondPersonNeeded · NotAllowed · Undecided · PlanStale · HoldInForce · NotPinned · NotDue
 │   ├ OtherBuild                      a copy was made by another build of the codecs
 │   ├ AnchorTooOld                    the last outside anchor is older than policy allows
+│   ├ CopyBehind                      a backup or a further store that lacks the newest entries
 ├ InUse                          8   another process holds the lock
 ├ KeyUnavailable                 9   no key, or a wrong passphrase
 ├ NoVault                       10   no vault here
@@ -140,6 +141,10 @@ class NotPinned(PolicyRefuses):
 
 class AnchorTooOld(PolicyRefuses):
     """Whole, but what outsiders hold of the log is older than policy allows."""
+
+
+class CopyBehind(PolicyRefuses):
+    """A copy of a log, whole, but of fewer entries than were seen."""
 
 
 class OtherBuild(PolicyRefuses):

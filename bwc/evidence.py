@@ -78,6 +78,7 @@ class EventKind(StrEnum):
     VAULT_VERIFIED = "vault.verified"
     FRAMES_EXPORTED = "frames.exported"
     LOG_EXPORTED = "log.exported"
+    LOG_REKEYED = "log.rekeyed"
     LOG_HEARTBEAT = "log.heartbeat"
     LOGIN_OK = "login.ok"
     LOGIN_FAILED = "login.failed"

@@ -1,12 +1,10 @@
-"""Who may sign and who may open: signing keys, HPKE recipients, operators, the recovery key.
+"""Who may sign and who may open: private keys, HPKE recipients, operators, the recovery key. Public halves: `signing`.
 
 Bytes are fixed in docs/formats/keys.md. Nothing here knows a vault, a log or a role.
 Errors: `ProofInvalid` for a key or signature that is not one, `SealBroken` for a wrapping that does not
 authenticate, `KeyUnavailable` for a key we do not have.
 """
 
-import base64
-import binascii
 import hashlib
 import secrets
 from dataclasses import dataclass
@@ -24,14 +22,13 @@ from bwc.canonical import Json
 from bwc.curves import (
     P256_ORDER,
     HpkePrivate,
-    check_signature_key,
     load_recipient,
     p384_scalar,
     suite_named,
-    verify_signature,
 )
-from bwc.errors import IntegrityError, KeyUnavailable, ProofInvalid, SealBroken, UsageError
+from bwc.errors import KeyUnavailable, ProofInvalid, SealBroken, UsageError
 from bwc.evidence import KeyId
+from bwc.signing import PublicKey, Signer, decode_binary, encode_binary, key_id_of, members_of
 
 DEFAULT_SUITE = "MLKEM768_X25519-HKDF-SHA256-AES-256-GCM"
 FIPS_SUITE = "P384-HKDF-SHA384-AES-256-GCM"
@@ -42,75 +39,6 @@ _CURVES: dict[str, ec.EllipticCurve] = {
     "P256-HKDF-SHA256-AES-256-GCM": ec.SECP256R1(),
     FIPS_SUITE: ec.SECP384R1(),
 }
-
-
-def key_id_of(alg: str, raw: bytes) -> KeyId:
-    """The name of a public key: the first 32 hex digits of SHA-256(alg, newline, raw)."""
-    return KeyId(hashlib.sha256(alg.encode() + b"\n" + raw).hexdigest()[:32])
-
-
-def encode_binary(data: bytes | bytearray) -> str:
-    """Standard base64 with padding, the only form of binary in our documents."""
-    return base64.b64encode(data).decode("ascii")
-
-
-def decode_binary(text: object) -> bytes:
-    """The bytes of standard base64 in its one canonical spelling. Raises `IntegrityError` for anything else."""
-    try:
-        data = base64.b64decode(text, validate=True) if isinstance(text, str) else None
-    except (binascii.Error, ValueError):
-        data = None
-    # two spellings of one value differ in the unused bits of the last symbol
-    if data is None or encode_binary(data) != text:
-        raise IntegrityError("a binary field is not standard base64")
-    return data
-
-
-# --- signing ---------------------------------------------------------------------------------------------
-
-
-class Signer(Protocol):
-    """One signing key; the private half may be elsewhere (an agent, a token)."""
-
-    @property
-    def key_id(self) -> KeyId: ...
-    @property
-    def alg(self) -> str: ...
-    @property
-    def public(self) -> bytes: ...
-    def sign(self, message: bytes) -> bytes: ...
-
-
-@dataclass(frozen=True, slots=True)
-class PublicKey:
-    """A verification key. Making one refuses bytes that are not a sound key of `alg` (`ProofInvalid`)."""
-
-    alg: str  # "ed25519": 32 bytes; "p256": 65 bytes, uncompressed SEC 1 point
-    raw: bytes
-
-    def __post_init__(self) -> None:
-        check_signature_key(self.alg, self.raw)
-
-    @property
-    def key_id(self) -> KeyId:
-        return key_id_of(self.alg, self.raw)
-
-    def verify(self, message: bytes, signature: bytes) -> None:
-        """Raise `ProofInvalid` unless `signature` (64 bytes) is this key's over `message`."""
-        if not verify_signature(self.alg, self.raw, message, signature):
-            raise ProofInvalid(f"signature is not by key {self.key_id}")
-
-    def to_json(self) -> dict[str, Json]:
-        return {"alg": self.alg, "key": self.key_id, "public": encode_binary(self.raw)}
-
-    @classmethod
-    def from_json(cls, value: Any) -> "PublicKey":
-        """The key of `{alg, key, public, …}`; other members are the caller's. Raises `IntegrityError`."""
-        alg, name, public = _members(value, "alg", "key", "public")
-        found = cls(alg, decode_binary(public))
-        if name != found.key_id:
-            raise ProofInvalid(f"key {name} does not match its bytes")
-        return found
 
 
 class P256Signer:
@@ -178,7 +106,7 @@ class Recipient:
 
     @classmethod
     def from_json(cls, value: Any) -> "Recipient":
-        public, name, suite = _members(value, "public", "recipient", "suite")
+        public, name, suite = members_of(value, "public", "recipient", "suite")
         return cls(KeyId(name), suite, decode_binary(public))
 
 
@@ -195,7 +123,7 @@ class Wrapped:
 
     @classmethod
     def from_json(cls, value: Any) -> "Wrapped":
-        name, sealed, suite = _members(value, "recipient", "sealed", "suite", only=True)
+        name, sealed, suite = members_of(value, "recipient", "sealed", "suite", only=True)
         return cls(KeyId(name), suite, decode_binary(sealed))
 
 
@@ -367,11 +295,3 @@ def _seed(seed: bytes | bytearray) -> bytes | bytearray:
     if len(seed) != SEED_BYTES:
         raise KeyUnavailable(f"a key seed has {SEED_BYTES} bytes, this one {len(seed)}")
     return seed
-
-
-def _members(value: Any, *names: str, only: bool = False) -> tuple[str, ...]:
-    if not isinstance(value, dict) or not all(isinstance(value.get(name), str) for name in names):
-        raise IntegrityError(f"a key document lacks one of {', '.join(names)}")
-    if only and len(value) != len(names):
-        raise IntegrityError(f"a key document holds more than {', '.join(names)}")
-    return tuple(value[name] for name in names)

@@ -70,6 +70,7 @@ MAY: dict[EventKind, frozenset[Role]] = {
     EventKind.VAULT_VERIFIED: _ANY,
     EventKind.FRAMES_EXPORTED: frozenset({_R}),
     EventKind.LOG_EXPORTED: _ANY,
+    EventKind.LOG_REKEYED: frozenset({_M}),
     EventKind.LOG_HEARTBEAT: _ANY,
     EventKind.LOGIN_OK: _ANY,
     EventKind.LOGIN_FAILED: _ANY,

@@ -79,7 +79,7 @@ class AnchorReport:
         if self.last is None or self.seconds is None:
             asked = f" by {self.policy.witness_quorum} witnesses" if self.policy.witness_quorum else ""
             return f"last outside anchor: none{asked} yet, {self.size} entries rest on the agency's word"
-        who = "you" if self.last.kind is AnchorKind.SEEN else f"{self.last.kind.value} {self.last.by}"
+        who = self.last.by if self.last.kind is AnchorKind.SEEN else f"{self.last.kind.value} {self.last.by}"
         return f"last outside anchor: {ago_text(self.seconds)} ago ({who}), {entries}"
 
     def raise_if_too_old(self) -> None:

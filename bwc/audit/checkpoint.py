@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
-from bwc.keys import PublicKey, Signer, decode_binary, encode_binary
+from bwc.signing import PublicKey, Signer, decode_binary, encode_binary
 
 ED25519 = 0x01
 COSIGNATURE = 0x04
@@ -194,22 +194,6 @@ def parse_checkpoint(data: bytes) -> tuple[Checkpoint, Note]:
     """The checkpoint in a signed note, not verified. Raises `IntegrityError`."""
     note = Note.parse(data)
     return Checkpoint.parse_text(note.text), note
-
-
-def open_checkpoint(data: bytes, key: NoteKey) -> Checkpoint:
-    """The checkpoint in a note signed by the log's `key`. Raises `IntegrityError` or `ProofInvalid`."""
-    checkpoint, note = parse_checkpoint(data)
-    if checkpoint.origin != key.name:
-        raise ProofInvalid(f"this is a checkpoint of {checkpoint.origin}, not of {key.name}")
-    key.verify(note)
-    return checkpoint
-
-
-def sign_checkpoint(checkpoint: Checkpoint, signer: Signer) -> bytes:
-    """The signed note of `checkpoint`."""
-    key = NoteKey.of(checkpoint.origin, signer)
-    text = checkpoint.text()
-    return Note(text, (NoteSignature(key.name, key.key_hint, signer.sign(text.encode())),)).to_bytes()
 
 
 def add_signatures(data: bytes, more: Iterable[NoteSignature]) -> bytes:

@@ -17,7 +17,7 @@ from bwc.audit.tiles import MAX_ENTRY
 from bwc.canonical import Json, canonical, parse_canonical
 from bwc.errors import BwcError, IntegrityError, UsageError
 from bwc.evidence import EventDraft, KeyId, ObjectId, ObjectRole, SealedObject, utc_text
-from bwc.keys import Signer, decode_binary, encode_binary
+from bwc.signing import Signer, decode_binary, encode_binary
 
 FORMAT = "bwc.event/1"
 NO_HASH = "0" * 64  # `prev` of the first entry, `item_prev` of an item's first

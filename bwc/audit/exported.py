@@ -10,15 +10,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bwc.audit.checkpoint import NoteKey
+from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.event import Entry
+from bwc.audit.keychain import KeyChain
 from bwc.audit.merkle import leaf_hash
+from bwc.audit.people import People
 from bwc.audit.pins import Pin
 from bwc.audit.signers import Checkpoints, read_proof
 from bwc.canonical import canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
-from bwc.keys import PublicKey, decode_binary
+from bwc.signing import decode_binary
 
 FORMAT = "bwc.export/1"
 PAPER = "custody/export.json"
@@ -93,30 +95,30 @@ def verify_export(read: Read, *, key: NoteKey | None = None, pins: Sequence[Pin]
 class _Check:
     read: Read
     seen: Checkpoints = field(default_factory=Checkpoints)
-    keys: dict[str, PublicKey] = field(default_factory=dict)
-    enrolled: dict[str, int] = field(default_factory=dict)  # key id: entry that enrols it
+    people: People = field(default_factory=lambda: People("", ""))
 
     def run(self, key: NoteKey | None, pins: Sequence[Pin]) -> Export:
         paper: Any = parse_canonical(self.read(PAPER))  # 1
         if paper["format"] != FORMAT:
             raise IntegrityError(f"{PAPER} is of the form {paper['format']}")
         stated = NoteKey.parse(paper["vkey"])
-        if key is not None and key != stated:
-            raise ProofInvalid(f"the export is signed by another log than {key.name} with the key you gave")
-        for told in paper["keys"]:
-            public = PublicKey.from_json(told)
-            self.keys[public.key_id] = public
-        for entry in sorted(self._entries(paper["enrolments"], stated), key=lambda one: one.seq):
-            self._enrol(entry, paper["agency"], paper["log"])
-        items = tuple(self._item(one, stated) for one in paper["items"])
+        self.people = People(paper["agency"], paper["log"])
+        trails = {str(one["item"]): self._entries(one["trail"], stated) for one in paper["items"]}
+        entries = [*self._entries(paper["enrolments"], stated), *(entry for one in trails.values() for entry in one)]
+        for entry in sorted(entries, key=lambda one: one.seq):
+            self.people.take(entry)  # 4
+        items = tuple(self._item(one, trails[str(one["item"])]) for one in paper["items"])
         if not items:
             raise IntegrityError(f"{PAPER} hands over nothing")
         size = max(self.seen.roots)
-        tied = next((pin.agency or pin.key.name for pin in pins if pin.key == stated), "")
+        chain = KeyChain.of_note(parse_checkpoint(self.seen.notes[-1])[1], stated)
+        if key is not None and key not in chain.keys:
+            raise ProofInvalid(f"the export is signed by another log than {key.name} with the key you gave")
+        tied = next((pin.agency or pin.key.name for pin in pins if pin.key in chain.keys), "")
         return Export(
             agency=str(paper["agency"]),
             log=str(paper["log"]),
-            key=stated,
+            key=chain.first,
             size=size,
             root=self.seen.roots[size].hex(),
             items=items,
@@ -133,37 +135,12 @@ class _Check:
             found.append(entry)
         return found
 
-    def _enrol(self, entry: Entry, agency: str, log: str) -> None:
-        operator = entry.facts["operator"]
-        assert isinstance(operator, dict)
-        if entry.kind == EventKind.VAULT_CREATED:
-            if (entry.seq, entry.facts.get("agency"), entry.facts.get("log")) != (0, agency, log):
-                raise ProofInvalid("the log was not founded by this agency under this name")
-            self.enrolled[PublicKey.from_json(operator).key_id] = 0
-            self._signed(entry)
-        elif entry.kind == EventKind.KEY_ENROLLED:
-            self._signed(entry)
-            self.enrolled.setdefault(PublicKey.from_json(operator).key_id, entry.seq)
-        else:
-            raise ProofInvalid(f"entry {entry.seq} enrols nobody")
-
-    def _signed(self, entry: Entry) -> None:  # 4
-        for signature in entry.signatures:
-            key = self.keys.get(signature.key)
-            if key is None or self.enrolled.get(signature.key, entry.seq + 1) > entry.seq:
-                raise ProofInvalid(f"entry {entry.seq} is signed by {signature.key}, whom no earlier entry enrols")
-            if signature.alg != key.alg:
-                raise ProofInvalid(f"entry {entry.seq} names another algorithm than its key has")
-            key.verify(entry.message, signature.signature)
-
-    def _item(self, told: Mapping[str, Any], key: NoteKey) -> ExportedItem:
+    def _item(self, told: Mapping[str, Any], entries: Sequence[Entry]) -> ExportedItem:
         item = str(told["item"])
-        entries = self._entries(told["trail"], key)
         before = "0" * 64
         for place, entry in enumerate(entries):  # 3
             if (entry.item, entry.item_seq, entry.item_prev) != (item, place, before):
                 raise ProofInvalid(f"the trail of {item} is broken at entry {entry.seq}")
-            self._signed(entry)
             before = leaf_hash(entry.raw).hex()
         if not entries or entries[-1].kind != EventKind.ITEM_EXPORTED:
             raise ProofInvalid(f"the trail of {item} does not end with its export")
@@ -210,7 +187,7 @@ class _Check:
             raise DigestMismatch("its manifest is not the one in the log")
         signed: Any = parse_canonical(data)
         manifest, signature = signed["manifest"], signed["signature"]
-        key = self.keys.get(str(signature["key"]))
+        key = self.people.keys.get(str(signature["key"]))
         if key is None or signature["key"] != entry.actor:
             raise ProofInvalid("its manifest is signed by another than who recorded it")
         key.verify(b"bwc.manifest/1\n" + canonical(manifest), decode_binary(signature["sig"]))

@@ -8,19 +8,21 @@ Checked by `ForkEvidence.verify` from the file alone: no vault, no network (docs
    - other-past: the larger log is proven to begin with other entries than the smaller one
    - shorter: the log was shown shorter than it had been signed before. Both can be signatures of one honest history,
      so this alone shows that something was hidden or lost, not what
+   - other-keys: one of them is signed by a key that, by the handovers the larger carries, was not the log's at its size
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bwc.audit.checkpoint import MAX_NOTE, Checkpoint, NoteKey, open_checkpoint, parse_checkpoint
+from bwc.audit.checkpoint import MAX_NOTE, Checkpoint, NoteKey, parse_checkpoint
+from bwc.audit.keychain import KeyChain, open_checkpoint, read_checkpoint
 from bwc.audit.merkle import HASH_BYTES, consistency_proof, root_at, verify_consistency
 from bwc.audit.tiles import LogReader, TileTree
 from bwc.canonical import Json, canonical, parse_canonical, sha256_hex
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
 from bwc.evidence import parse_utc, utc_text
-from bwc.keys import decode_binary, encode_binary
+from bwc.signing import decode_binary, encode_binary
 
 FORMAT = "bwc.fork/1"
 _MAX_BYTES = 2 * MAX_NOTE + 100_000
@@ -32,6 +34,7 @@ class ForkKind(StrEnum):
     TWO_ROOTS = "two-roots"
     OTHER_PAST = "other-past"
     SHORTER = "shorter"
+    OTHER_KEYS = "other-keys"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,11 @@ class SignedCheckpoint:
     @property
     def checkpoint(self) -> Checkpoint:
         return parse_checkpoint(self.note)[0]
+
+    @property
+    def chain(self) -> KeyChain:
+        """The log's keys, as this checkpoint carries them."""
+        return read_checkpoint(self.note, self.key)[1]
 
     def to_json(self) -> dict[str, Json]:
         return {"note": self.note.decode(), "vkey": self.key.text()}
@@ -74,6 +82,10 @@ class ForkEvidence:
     def origin(self) -> str:
         return self.first.checkpoint.origin
 
+    def is_of(self, key: NoteKey) -> bool:
+        """Whether both are the doing of whoever holds the log of `key`: a stranger's signature proves nothing against it."""
+        return key in self.first.chain.keys and key in self.second.chain.keys
+
     @property
     def name(self) -> str:
         """A file name: the same two checkpoints found again have the same one."""
@@ -95,6 +107,9 @@ class ForkEvidence:
             if not 0 < old.size < new.size or self.root == old.root:
                 raise ProofInvalid("the two checkpoints do not contradict each other")
             verify_consistency(old.size, self.root, new.size, new.root, self.path)
+        elif self.kind is ForkKind.OTHER_KEYS:
+            if has_one_chain(self.first, self.second):
+                raise ProofInvalid("the two checkpoints are of one chain of keys")
         elif self.second.checkpoint.size >= self.first.checkpoint.size:
             raise ProofInvalid("the second checkpoint is not shorter than the first")
 
@@ -105,6 +120,8 @@ class ForkEvidence:
             ForkKind.TWO_ROOTS: f"one key signed two different logs of {one.size} entries",
             ForkKind.OTHER_PAST: f"the log of {max(one.size, two.size)} entries does not begin with "
             f"the {min(one.size, two.size)} entries that were signed before",
+            ForkKind.OTHER_KEYS: f"the log of {two.size} entries is signed by a key that is not the one in force by what "
+            f"was seen with {one.size}",
             ForkKind.SHORTER: f"the log was signed with {one.size} entries, and later shown with {two.size}",
         }
         return f"{self.origin}: {said[self.kind]}"
@@ -158,19 +175,23 @@ def contradiction(
 ) -> ForkEvidence | None:
     """Evidence if `now` does not continue `before`; None if it does, by a consistency proof that was verified.
 
-    `files` are the log of the larger of the two; without them only logs of one size can be told apart, and other sizes
-    count as consistent. Raises `IntegrityError` when tiles are missing or do not lead to the larger checkpoint.
+    `files` are the log of the larger of the two; without them only keys and logs of one size can be told apart, and other
+    sizes count as consistent. Raises `IntegrityError` when tiles are missing or do not lead to the larger checkpoint.
     """
     old, new = sorted((before.checkpoint, now.checkpoint), key=lambda one: one.size)
     if old.origin != new.origin:
         raise ProofInvalid(f"{old.origin} and {new.origin} are different logs")
+    if not has_one_chain(before, now):
+        return ForkEvidence(kind=ForkKind.OTHER_KEYS, first=before, second=now, found_at=found_at)
     if old.size == new.size:
         if old.root == new.root:
             return None
         return ForkEvidence(kind=ForkKind.TWO_ROOTS, first=before, second=now, found_at=found_at)
+    if files is None:
+        return None
     if now.checkpoint.size < before.checkpoint.size:
         return ForkEvidence(kind=ForkKind.SHORTER, first=before, second=now, found_at=found_at)
-    if files is None or old.size == 0:
+    if old.size == 0:
         return None
     tree = TileTree(files, new.size)
     root, path = root_at(old.size, tree.node), tuple(consistency_proof(old.size, new.size, tree.node))
@@ -178,3 +199,13 @@ def contradiction(
     if root == old.root:
         return None
     return ForkEvidence(kind=ForkKind.OTHER_PAST, first=before, second=now, root=root, path=path, found_at=found_at)
+
+
+def has_one_chain(one: SignedCheckpoint, other: SignedCheckpoint) -> bool:
+    """Whether the keys of the smaller checkpoint are the beginning of those of the larger."""
+    old, new = sorted((one, other), key=lambda signed: signed.checkpoint.size)
+    try:
+        new.chain.check_begins_with(old.chain, old.checkpoint.size)
+    except ProofInvalid:
+        return False
+    return True

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from bwc.audit.anchors import Anchor, AnchorKind, AnchorReport, CheckStamp, examine_anchors
-from bwc.audit.checkpoint import NoteKey
+from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.disposals import Tombstone
 from bwc.audit.findings import STEPS, Grade
-from bwc.audit.fork import SignedCheckpoint, contradiction
+from bwc.audit.fork import SignedCheckpoint, contradiction, has_one_chain
 from bwc.audit.log import CHECKPOINT, KEPT, LogRows
 from bwc.audit.log_report import LogReport
 from bwc.audit.pins import fingerprint_text
@@ -21,7 +21,7 @@ from bwc.audit.tiles import LogReader
 from bwc.audit.verify import verify_log
 from bwc.audit.verify_objects import ObjectSource, Readings, verify_objects
 from bwc.canonical import Json
-from bwc.errors import IntegrityError, NotPinned
+from bwc.errors import CopyBehind, IntegrityError, NotPinned
 
 _LOOKS = 3  # at a vault that others are writing to
 Progress = Callable[[int, int | None], None]
@@ -36,18 +36,22 @@ class Inspection:
     saved_size: int
     data: str
     anchors: AnchorReport | None  # None when the log could not be read
+    behind: int = 0  # entries that a copy lacks of what was seen of its log
 
     @property
     def verdict(self) -> str:
         if self.log.findings.count():
             return "BAD"
-        return "INTACT" if self.log.pinned else "NOT TIED"
+        if not self.log.pinned:
+            return "NOT TIED"
+        return "BEHIND" if self.behind else "INTACT"
 
     def to_json(self) -> dict[str, Json]:
         found: list[Json] = [one.to_json() for one in self.log.findings]
         return {
             "agency": self.agency,
             "anchors": self.anchors.to_json() if self.anchors else None,
+            "behind": self.behind,
             "data": self.data,
             "destroyed": [
                 {"entry": stone.confirmed, "finished": stone.done is not None, "item": item}
@@ -108,6 +112,11 @@ class Inspection:
                 "consistent with itself, NOT tied to any agency",
                 f"compare this fingerprint with the agency's: {mark}; then --key VKEY, or bwc pin VKEY",
             )
+        if self.behind:
+            raise CopyBehind(
+                f"a copy of the log that is whole, and {_entries(self.behind)} behind what was seen of it",
+                "bring it up to date: bwc backup FOLDER, or bwc replicate",
+            )
         if self.anchors:
             self.anchors.raise_if_too_old()
 
@@ -134,16 +143,23 @@ def judge(
     remembered: Remembered | None = None,
     only_new: bool = False,
     readings: Readings | None = None,
+    is_copy: bool = False,
+    newer: LogReader | None = None,
 ) -> Inspection:
     """Steps 1 to 10 of docs/auditor.md on a log and, where there are `objects`, on what it points to.
 
     `key` is the log's key as whoever verifies has it; `memory` what they saw of the log, which is compared and kept up;
     `against` are signed checkpoints from elsewhere, with where they are from. `share` of the sealed bytes is read.
     `only_new` goes on from the verification that is `remembered`; a good one is remembered.
+    A copy (`is_copy`: a backup, a further store) may hold less than was seen: it is then behind, which is no rollback;
+    `newer` is the log it is a copy of, if that is at hand, and shows that the copy is its beginning.
     A vault in use may change while it is read: what seems wrong is looked at again when the log went on meanwhile.
     """
     last = memory.last if memory else None
-    saved = last.signed.checkpoint if last else None
+    behind = _lacks(files, last.signed) if is_copy and last else 0
+    if behind:
+        remembered = None  # of what it lacks
+    saved = last.signed.checkpoint if last and not behind else None
     for _ in range(_LOOKS):
         before = files.list(KEPT)
         report = verify_log(files, key, saved, rows=rows, remembered=remembered, only_new=only_new)
@@ -153,22 +169,68 @@ def judge(
             break
     anchors = _anchors(report, last, check_stamp, quick=objects is None)
     for where, note in against:
-        _compare(report, where, note)
-    if memory:
+        behind = max(behind, _compare(report, where, note, is_copy=is_copy))
+    if behind and last:
+        _compare_copy(report, last.signed, newer)
+    elif memory:
         look(report, memory)
     report.remember()
     since = f", from entry {report.since} on" if report.since else ""
     data = f"log only{since}" if objects is None else f"{share:.0%} of the sealed bytes read"
-    return Inspection(log=report, agency=agency, saved_size=last.size if last else 0, data=data, anchors=anchors)
+    return Inspection(
+        log=report, agency=agency, saved_size=last.size if last else 0, data=data, anchors=anchors, behind=behind
+    )
 
 
-def _compare(report: LogReport, where: str, note: bytes) -> None:
-    """Step 2 against a checkpoint that somebody else kept."""
-    if report.key is None or report.files is None or report.checkpoint is None or report.findings.count(1):
+def _entries(count: int) -> str:
+    return "1 entry" if count == 1 else f"{count} entries"
+
+
+def _lacks(files: LogReader, seen: SignedCheckpoint) -> int:
+    """How many entries fewer than `seen` the published checkpoint has."""
+    try:
+        return max(0, seen.checkpoint.size - parse_checkpoint(files.read(CHECKPOINT) or b"")[0].size)
+    except IntegrityError:
+        return 0  # step 1 names it
+
+
+def _compare_copy(report: LogReport, seen: SignedCheckpoint, newer: LogReader | None) -> None:
+    """Step 2 for a copy that is behind: its keys and, where the newer log is at hand, its entries are the beginning of that."""
+    key, files, findings = report.key, report.files, report.findings
+    if key is None or files is None or report.checkpoint is None or findings.count(1):
         return
+    lacks = seen.checkpoint.size - report.checkpoint.size
+    try:
+        mine = SignedCheckpoint(files.read(CHECKPOINT) or b"", key)
+        found = contradiction(mine, seen, None, found_at=datetime.now(UTC))
+        if found is None and newer is not None:
+            now = SignedCheckpoint(newer.read(CHECKPOINT) or b"", key)
+            found = contradiction(mine, now, newer, found_at=datetime.now(UTC))
+    except IntegrityError as error:
+        findings.refused(2, error, "the newer log")
+        return
+    if found is not None:
+        findings.bad(2, found.text(), "this copy", type(as_error(found)))
+    elif newer is not None:
+        findings.note(2, f"a copy that is {_entries(lacks)} behind; it is the beginning of the newer log", CHECKPOINT)
+    else:
+        what = (
+            f"a copy that is {_entries(lacks)} behind what was seen; that it is the beginning of it the newer log shows"
+        )
+        findings.note(2, what, CHECKPOINT)
+
+
+def _compare(report: LogReport, where: str, note: bytes, *, is_copy: bool) -> int:
+    """Step 2 against a checkpoint that somebody else kept. How many entries a copy lacks of it."""
+    if report.key is None or report.files is None or report.checkpoint is None or report.findings.count(1):
+        return 0
     try:
         before = SignedCheckpoint(note, report.key)
         now = SignedCheckpoint(report.files.read(CHECKPOINT) or b"", report.key)
+        lacks = before.checkpoint.size - now.checkpoint.size
+        if is_copy and lacks > 0 and has_one_chain(before, now):
+            report.findings.note(2, f"a copy that is {_entries(lacks)} behind {where}", CHECKPOINT)
+            return lacks
         found = contradiction(before, now, report.files, found_at=datetime.now(UTC))
         if found is not None:
             report.findings.bad(2, found.text(), where, type(as_error(found)))
@@ -176,6 +238,7 @@ def _compare(report: LogReport, where: str, note: bytes) -> None:
             report.findings.ok(2, f"continues the {before.checkpoint.size} entries of {where}")
     except IntegrityError as error:
         report.findings.refused(2, error, where)
+    return 0
 
 
 def _anchors(
@@ -184,7 +247,11 @@ def _anchors(
     """Step 10, and how old the last outside anchor is."""
     if report.files is None or report.checkpoint is None:
         return None
-    seen = Anchor(kind=AnchorKind.SEEN, by="you", at=last.seen_at, size=last.size) if last else None
+    seen = (
+        Anchor(kind=AnchorKind.SEEN, by="your last verification here", at=last.seen_at, size=last.size)
+        if last
+        else None
+    )
     return examine_anchors(
         report.files,
         size=report.checkpoint.size,

@@ -12,28 +12,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from bwc.audit.checkpoint import (
-    Checkpoint,
-    Note,
-    NoteKey,
-    add_signatures,
-    check_origin,
-    open_checkpoint,
-    parse_checkpoint,
-    parse_number,
-    sign_checkpoint,
-)
+from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, add_signatures, check_origin, parse_checkpoint, parse_number
 from bwc.audit.event import NO_HASH, Entry, build_event, parse_entry, sign_event
+from bwc.audit.keychain import Handover, KeyChain, sign_checkpoint
 from bwc.audit.merkle import complete_root, leaf_hash, root_at
 from bwc.audit.proof import make_proof
 from bwc.audit.tiles import TILE, LogFiles, TileTree, bundle_path, encode_bundle, levels_of, tile_path, tiles_of
 from bwc.canonical import Json
-from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, UsageError
-from bwc.evidence import EventDraft
-from bwc.keys import Signer
+from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
+from bwc.evidence import EventDraft, EventKind
+from bwc.signing import Signer
 
 CHECKPOINT = "checkpoint"
 KEPT = "checkpoints"
+_REKEYED = b'"kind":"log.rekeyed"'
 _STEP = TILE * TILE  # entries per checkpoint when catching up: bounds memory to about 60 MB
 
 
@@ -93,7 +85,8 @@ class Log:
         self.origin = check_origin(origin)
         self._files = files
         self._rows = rows
-        self._signed: tuple[bytes, Checkpoint] | None = None  # the note published last, verified
+        self._signed: tuple[bytes, Checkpoint, KeyChain | None] | None = None  # the note published last, verified
+        self._near: tuple[int, list[bytes]] | None = None  # rows read last: the first one's place, and entries
 
     def append(
         self,
@@ -158,16 +151,19 @@ class Log:
         nothing. Raises `CheckpointRolledBack` when rows that were signed are gone, `LogForked` when they or the
         tiles are not what was signed, `ProofInvalid` when the checkpoint is not by `signer`; nothing is then signed.
         """
-        signed = self._last_signed(NoteKey.of(self.origin, signer))
+        self._near = None
         last = self._rows.last_row() if upto is None else None
         size = upto or (0 if last is None else last.seq + 1)
+        signed, chain = self._last_signed(NoteKey.of(self.origin, signer), size)
         done = 0 if signed is None else signed.size
         if size < done:
             raise CheckpointRolledBack(f"the catalog has {size} events, a checkpoint for {done} was signed")
         if size == 0:
             raise UsageError("an empty log is not published")
         while signed is None or signed.size < size:
-            signed = self._extend(signed, min(size, (done // TILE) * TILE + _STEP), signer)
+            # Sizes that do not hold the last handover are for the key before to sign
+            least = chain.handovers[-1].seq + 1 if chain.handovers else 0
+            signed = self._extend(signed, min(size, max((done // TILE) * TILE + _STEP, least)), signer, chain)
             done = signed.size
         self._drop_partials(signed.size)
         return signed
@@ -183,7 +179,50 @@ class Log:
         """The tlog-proof of entry `seq` under the published checkpoint."""
         return make_proof(self._files, self.checkpoint(), seq).to_bytes()
 
-    def _last_signed(self, key: NoteKey) -> Checkpoint | None:
+    def rekeyed(self, *, size: int, since: int = 0) -> list[Handover]:
+        """The handovers among the rows from `since` up to `size`."""
+        found = []
+        for start in range(since, size, _STEP):
+            for seq, raw in enumerate(self._read(start, min(size, start + _STEP)), start):
+                if _REKEYED in raw and (entry := parse_entry(raw)).kind == EventKind.LOG_REKEYED:
+                    found.append(Handover.of_entry(entry.facts, log=self.origin, seq=seq))
+        return found
+
+    def _read(self, start: int, stop: int) -> list[bytes]:
+        """The entries of these rows, with those of their first bundle before them already read: both are needed."""
+        first = start // TILE * TILE
+        if self._near is None or self._near[0] != first or len(self._near[1]) < stop - first:
+            self._near = first, [row.entry for row in self._rows.rows(first, stop)]
+        return self._near[1][start - first : stop - first]
+
+    def _last_signed(self, key: NoteKey, size: int) -> tuple[Checkpoint | None, KeyChain]:
+        """The checkpoint published last, and the keys up to `key`, which signs `size` entries."""
+        note = self._published()
+        if note is None:
+            return None, self._chain_to(key, size, None, self.rekeyed(size=size))
+        if self._signed is None or self._signed[0] != note:
+            signed, parsed = parse_checkpoint(note)
+            carried = KeyChain.carried(parsed, self.origin)
+        else:
+            _, signed, carried = self._signed
+        further = self.rekeyed(size=size, since=signed.size)
+        chain = self._chain_to(key, max(size, signed.size), carried, further)
+        if self._signed is None or self._signed[0] != note:
+            chain.at(signed.size).verify(Note.parse(note))
+            self._keep(signed, note)
+            self._signed = note, signed, carried
+        return signed, chain
+
+    def _chain_to(self, key: NoteKey, size: int, carried: KeyChain | None, further: Sequence[Handover]) -> KeyChain:
+        """The chain that the published checkpoint carries and the handovers after it; raises unless it ends at `key`."""
+        chain = carried or KeyChain(further[0].old if further else key)
+        for one in further:
+            chain = chain.extended(one)
+        if chain.at(size) != key:
+            raise ProofInvalid(f"the log is signed by {chain.at(size).text()} now, not by {key.text()}")
+        return chain
+
+    def _published(self) -> bytes | None:
         note = self._files.read(CHECKPOINT)
         if note is None:
             # Died before the first rename, or somebody deleted it: the kept ones still bind us
@@ -192,18 +231,14 @@ class Log:
             if note is None:
                 return None
             self._files.replace(CHECKPOINT, note, f"{KEPT}/{max(sizes)}")
-        if self._signed is None or self._signed[0] != note:
-            signed = open_checkpoint(note, key)
-            self._keep(signed, note)
-            self._signed = note, signed
-        return self._signed[1]
+        return note
 
     def _keep(self, checkpoint: Checkpoint, note: bytes) -> None:
         path = f"{KEPT}/{checkpoint.size}"
         if self._files.read(path) is None:
             self._files.write_new({path: note})
 
-    def _extend(self, old: Checkpoint | None, size: int, signer: Signer) -> Checkpoint:
+    def _extend(self, old: Checkpoint | None, size: int, signer: Signer, chain: KeyChain) -> Checkpoint:
         """Write the tiles that `size` has beyond `old`, then sign."""
         done = 0 if old is None else old.size
         fresh = self._derive(done, size)
@@ -213,7 +248,7 @@ class Log:
         self._write_once(fresh)
         # If we die here the tiles are ahead of the checkpoint: the next publish finds them as they must be
         new = Checkpoint(self.origin, size, root_at(size, tree.node))
-        note = sign_checkpoint(new, signer)
+        note = sign_checkpoint(new, signer, chain.handovers)
         kept = self._files.read(f"{KEPT}/{size}")
         if kept is not None:  # the published one was deleted or put back; this one may be cosigned
             if parse_checkpoint(kept)[0] != new:
@@ -228,7 +263,7 @@ class Log:
     def _derive(self, done: int, size: int) -> dict[str, bytes]:
         """The bundles and tiles of `size` from the last full tile of `done` on; reads back at most 255 old rows."""
         first = done // TILE * TILE
-        entries = [row.entry for row in self._rows.rows(first, size)]
+        entries = self._read(first, size)
         if len(entries) != size - first:
             raise CheckpointRolledBack(f"the catalog lacks events between {first} and {size}")
         old = TileTree(self._files, done)

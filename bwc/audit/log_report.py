@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.findings import Findings
+from bwc.audit.keychain import KeyChain
 from bwc.audit.remembered import Head, Remembered
 from bwc.audit.replay import Standing
 from bwc.audit.spans import compare_trails
@@ -20,7 +21,8 @@ class LogReport:
 
     findings: Findings
     checkpoint: Checkpoint | None = None  # as published; trust it only if nothing bad was found
-    key: NoteKey | None = None  # that signed the checkpoint
+    key: NoteKey | None = None  # of the log, as the verifier has it; without one the first that the log had
+    chain: KeyChain | None = None  # from the log's first key to the one that signed the checkpoint
     pinned: bool = False  # the key was given by whoever verifies, not read from the log
     entries: int = 0  # entries read and checked
     items: int = 0

@@ -19,12 +19,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from bwc.audit.checkpoint import NoteKey, open_checkpoint
+from bwc.audit.checkpoint import NoteKey
 from bwc.audit.copied import CopiedGroups, check_copied, check_root, joined
 from bwc.audit.event import Entry, parse_entry
+from bwc.audit.keychain import KeyChain
 from bwc.audit.merkle import root_of
 from bwc.audit.package_report import Finding, PackageReport, Result, Step, Verdict, time_text
-from bwc.audit.pins import Pin, fingerprint_text, pin_of, same_agency
+from bwc.audit.pins import Pin, fingerprint_text
 from bwc.audit.proof import LogProof
 from bwc.audit.released import (
     ENTRY,
@@ -39,6 +40,7 @@ from bwc.audit.released import (
     measure,
 )
 from bwc.audit.signers import Checkpoints, check_indexed, check_signature_only, check_signers, read_proof, read_proven
+from bwc.audit.tied import KnownChain, no_chain, signed_by, tie
 from bwc.canonical import sha256_hex
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, NotFound, ProofInvalid, StorageError
 from bwc.evidence import EventKind, Outcome
@@ -59,7 +61,9 @@ _TITLES = (
 )
 
 
-def examine_package(folder: Path, *, key: NoteKey | None = None, pins: Sequence[Pin] = ()) -> PackageReport:
+def examine_package(
+    folder: Path, *, key: NoteKey | None = None, pins: Sequence[Pin] = (), known: KnownChain = no_chain
+) -> PackageReport:
     """Check the release package in `folder`; what is wrong is in the report. `key` is the agency's, given by hand.
 
     Raises `NotFound` if there is no package, `StorageError` if it cannot be read.
@@ -70,10 +74,12 @@ def examine_package(folder: Path, *, key: NoteKey | None = None, pins: Sequence[
         if (folder / "bagit.txt").is_file():
             raise NotFound(f"{folder} is a bag: what it holds is checked", f"bwc verify {folder / 'data'}")
         raise NotFound(f"{folder} holds no release package", f"it would hold {', '.join(PAPERS)}")
-    return _Check(folder, None, key, pins).run()
+    return _Check(folder, None, key, pins, known).run()
 
 
-def examine_file(path: Path, *, key: NoteKey | None = None, pins: Sequence[Pin] = ()) -> PackageReport:
+def examine_file(
+    path: Path, *, key: NoteKey | None = None, pins: Sequence[Pin] = (), known: KnownChain = no_chain
+) -> PackageReport:
     """Check one released file with the papers that lie beside it. A paper itself stands for its whole package.
 
     Raises `NotFound` if the file or one of its papers is missing, `StorageError` if it cannot be read.
@@ -81,13 +87,13 @@ def examine_file(path: Path, *, key: NoteKey | None = None, pins: Sequence[Pin] 
     if not path.is_file():
         raise NotFound(f"{path} is not a file")
     if path.name in PAPERS:
-        return examine_package(path.parent, key=key, pins=pins)
+        return examine_package(path.parent, key=key, pins=pins, known=known)
     if missing := [name for name in PAPERS if not (path.parent / name).is_file()]:
         raise NotFound(
             f"{path.name} cannot be checked: {', '.join(missing)} not beside it",
             f"put {', '.join(PAPERS)} of its release into {path.parent}",
         )
-    return _Check(path.parent, path.name, key, pins).run()
+    return _Check(path.parent, path.name, key, pins, known).run()
 
 
 def verify_package(folder: Path, *, key: NoteKey | None = None, pins: Sequence[Pin] = ()) -> PackageReport:
@@ -114,12 +120,14 @@ class _Check:
     only: str | None  # the one file asked about, or None for the whole package
     key: NoteKey | None
     pins: Sequence[Pin]
+    known: KnownChain = no_chain
     findings: list[Finding] = field(default_factory=list)
     said: dict[int, list[str]] = field(default_factory=dict)
     done: set[int] = field(default_factory=set)
     seen: Checkpoints = field(default_factory=Checkpoints)
     release: Release | None = None
     log_key: NoteKey | None = None
+    chain: KeyChain | None = None  # from the log's first key to the one that signed
     proven: list[Entry] = field(default_factory=list)
     tied_to: str = ""
 
@@ -136,9 +144,9 @@ class _Check:
             steps=tuple(self._step(number) for number in range(1, len(_TITLES) + 1)),
             findings=tuple(self.findings),
             release=self.release,
-            fingerprint=fingerprint_text(self.log_key) if self.log_key else "",
+            fingerprint=fingerprint_text(self.chain.first) if self.chain else "",
             tied_to=self.tied_to,
-            key=self.log_key,
+            key=self.chain.first if self.chain else None,
             checkpoints=tuple(self.seen.notes),
         )
 
@@ -154,7 +162,9 @@ class _Check:
         proof = self._must(1, PROOF, lambda: LogProof.parse(raw_proof))
         # 2
         key = self.log_key = self._must(2, PAPER, lambda: _stated_key(release))
-        self._must(2, f"{PROOF} with {PAPER}", lambda: open_checkpoint(proof.checkpoint_note, key))
+        chain = self.chain = self._must(2, f"{PROOF} with {PAPER}", lambda: signed_by(proof.checkpoint_note, key))
+        for one in chain.handovers:
+            self._say(2, f"the log's key was handed over in entry {one.seq}")
         # 3
         both = f"{ENTRY} with {PROOF}"
         _, checkpoint = self._must(3, both, lambda: read_proof(raw_entry, raw_proof, key=key, seen=self.seen))
@@ -164,7 +174,7 @@ class _Check:
         self._people(release, published, key)  # 5
         self._files(release)  # 6
         self._strangers(release)  # 7
-        self._tie(release, key)  # 8
+        self._tie(release, chain, published, checkpoint.size)  # 8
 
     def _people(self, release: Release, published: Entry, key: NoteKey) -> None:
         if self.only is not None and not (self.folder / "proofs").is_dir():
@@ -260,23 +270,24 @@ class _Check:
             elif name not in known or not plain:
                 self._complain(7)(name, IntegrityError("is not part of this release"))
 
-    def _tie(self, release: Release, key: NoteKey) -> None:
+    def _tie(self, release: Release, chain: KeyChain, published: Entry, size: int) -> None:
         self.done.add(8)
-        if self.key is not None and self.key.name == key.name and self.key != key:
-            self._forged(f"signed with another key than the one given for {key.name}")
-        pinned = pin_of(self.pins, key.name)
-        if pinned and pinned.key != key:
-            self._forged(f"signed with another key than the one pinned for {key.name}")
-        if self.key == key or pinned:
-            self.tied_to = key.name
-            self._say(8, f"tied to {pinned.agency if pinned else release.agency} ({key.name})")
-        elif same := [pin for pin in self.pins if same_agency(pin.agency, release.agency)]:
-            self._forged(f"says it is by {release.agency}, whose pinned log is {same[0].origin}, not {key.name}")
-        elif self.key is not None:
-            self._say(8, f"by the log {key.name}; the key given is of {self.key.name}")
-
-    def _forged(self, problem: str) -> None:
-        self._complain(8)(PAPER, ProofInvalid(problem, "treat it as a forgery and ask the agency"))
+        try:
+            found = tie(
+                release.agency,
+                chain,
+                size=size,
+                published=published,
+                given=self.key,
+                pins=self.pins,
+                known=self.known,
+            )
+        except ProofInvalid as error:
+            self._complain(8)(PAPER, ProofInvalid(error.message, "treat it as a forgery and ask the agency"))
+            return
+        self.tied_to = found.to
+        if found.said:
+            self._say(8, found.said)
 
     def _paper(self, name: str) -> bytes:
         try:

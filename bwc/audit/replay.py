@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from bwc.audit.checkpoint import NoteKey
 from bwc.audit.disposals import Disposals
 from bwc.audit.event import Entry
 from bwc.audit.findings import Findings
+from bwc.audit.keychain import Handover, KeyChain
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
 from bwc.evidence import EventKind, Outcome, parse_utc
-from bwc.keys import PublicKey
 from bwc.roles import Policy, Role, approvals_missing, may
+from bwc.signing import PublicKey
 
 _KINDS = {kind.value: kind for kind in EventKind}
 # Where the outcome is part of the meaning. What changes the rules succeeds; an attempt is an `act.failed`.
@@ -28,6 +30,7 @@ _OUTCOMES = {
     EventKind.RECIPIENT_ADDED: Outcome.OK,
     EventKind.RECIPIENT_REMOVED: Outcome.OK,
     EventKind.POLICY_SET: Outcome.OK,
+    EventKind.LOG_REKEYED: Outcome.OK,
     EventKind.COPY_APPROVED: Outcome.OK,
     EventKind.RELEASE_PUBLISHED: Outcome.OK,
     EventKind.RETENTION_SET: Outcome.OK,
@@ -65,7 +68,7 @@ class Standing:
 
     keys: dict[str, Enrolled] = field(default_factory=dict)
     policy: Policy = field(default_factory=Policy)
-    vkey: str = ""
+    chain: KeyChain | None = None  # the keys of the log itself
     disposals: Disposals = field(default_factory=Disposals)
 
 
@@ -91,6 +94,7 @@ class Replay:
             EventKind.KEY_ROTATED: self._rotated,
             EventKind.KEY_REVOKED: self._revoked,
             EventKind.POLICY_SET: self._policy,
+            EventKind.LOG_REKEYED: self._rekeyed,
             EventKind.COPY_RENDERED: self._rendered,
             EventKind.COPY_CHECKED: self._check_made,
             EventKind.COPY_APPROVED: self._approved,
@@ -201,7 +205,7 @@ class Replay:
     def _created(self, entry: Entry) -> None:
         if entry.facts.get("log") != entry.log:
             raise IntegrityError("vault.created names another log")
-        self.standing.vkey = _text(entry.facts, "vkey")
+        self.standing.chain = KeyChain(NoteKey.parse(_text(entry.facts, "vkey")))
         self._enrol(entry, entry.actor)
 
     def _enrolled(self, entry: Entry) -> None:
@@ -259,6 +263,20 @@ class Replay:
 
     def _policy(self, entry: Entry) -> None:
         self.standing.policy = Policy.from_json(_member(entry.facts, "policy", dict))
+
+    def _rekeyed(self, entry: Entry) -> None:
+        """The log's own key gives way to another: the old one signed that, or nothing changes."""
+        if self.standing.chain is None:
+            raise IntegrityError("the key of the log is not known")
+        handover = Handover.of_entry(entry.facts, log=entry.log, seq=entry.seq)
+        self.standing.chain = self.standing.chain.extended(handover)
+        if since := handover.compromised_from:
+            doubtful = [one.seq for one in self._back(entry.seq) if one.at >= since]
+            if doubtful:
+                what = (
+                    f"entries {doubtful[-1]} to {doubtful[0]} rest on a key of the log that somebody else may have held"
+                )
+                self._findings.note(2, f"{what}: only what outsiders or you saw of them tells", f"entry {entry.seq}")
 
     def _rendered(self, entry: Entry) -> None:
         self._renderers[_text(entry.facts, "copy_sha256")] = self._person(entry)

@@ -5,6 +5,9 @@ proven to continue needs no keeping; those of packages, which came without the l
 """
 
 import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +15,7 @@ from pathlib import Path
 from bwc.audit.beside import write_beside
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.fork import ForkEvidence, ForkKind, SignedCheckpoint, contradiction
+from bwc.audit.keychain import KeyChain
 from bwc.audit.log import CHECKPOINT
 from bwc.audit.log_report import LogReport
 from bwc.audit.package_report import PackageReport, Verdict
@@ -48,17 +52,21 @@ class Seen:
     held: list[SeenCheckpoint] = field(default_factory=list)  # by size
 
     def __post_init__(self) -> None:
-        """Raises `ConfigError` if it cannot be read: a damaged memory must not count as an empty one."""
+        """Raises `ConfigError` if it cannot be read."""
+        self.held = self._read()
+
+    def _read(self) -> list[SeenCheckpoint]:
+        """Raises `ConfigError`: a damaged memory must not count as an empty one."""
         try:
             value = json.loads(self._path.read_bytes())
             if value["format"] != FORMAT or value["origin"] != self.origin:
                 raise UsageError(f"not what was seen of {self.origin}")
-            self.held = [
+            return [
                 SeenCheckpoint(signed=SignedCheckpoint.from_json(one), seen_at=parse_utc(one["seen_at"]))
                 for one in value["checkpoints"]
             ]
         except FileNotFoundError:
-            return
+            return []
         except (OSError, ValueError, KeyError, TypeError, UsageError, IntegrityError) as error:
             hint = f"restore it from a backup; without it a rollback before today goes unseen: rm {self._path}"
             raise ConfigError(f"{self._path}: {error}", hint) from error
@@ -79,20 +87,39 @@ class Seen:
     def look(self, note: bytes, key: NoteKey, files: LogReader | None, *, save: bool = True) -> list[ForkEvidence]:
         """Compare a checkpoint, signed by `key`, with all that was seen; save it if it continues them.
 
-        `files` is its log; without it (a package) checkpoints of other sizes are kept to be compared later. Fork
+        `files` is its log; without it (a package) of other sizes only the keys are compared, and they are kept for later. Fork
         evidence is kept and returned, and the checkpoint then not saved: what was seen first stays the measure.
         """
         now, at = SignedCheckpoint(note, key), datetime.now(UTC)
-        compared = [one for one in self.held if files is not None or one.size == now.checkpoint.size]
-        found = [contradiction(one.signed, now, files, found_at=at) for one in compared]
-        evidence = [one for one in found if one is not None]
-        for one in evidence:
-            self._keep(one)
-        if save and not evidence:
-            # what was compared is continued by this one and needs no keeping
-            waiting = [one for one in self.held if one not in compared]
-            self._save([*waiting, SeenCheckpoint(signed=now, seen_at=at)])
+        with self._alone() if save or self._place.is_dir() else nullcontext():
+            self.held = self._read()  # what another process of this person saw meanwhile
+            compared = [one for one in self.held if files is not None or one.size == now.checkpoint.size]
+            found = [contradiction(one.signed, now, files, found_at=at) for one in self.held]
+            evidence = [one for one in found if one is not None]
+            for one in evidence:
+                self._keep(one)
+            if save and not evidence:
+                # what was compared is continued by this one and needs no keeping
+                waiting = [one for one in self.held if one not in compared]
+                self._save([*waiting, SeenCheckpoint(signed=now, seen_at=at)])
         return evidence
+
+    def chain(self) -> KeyChain | None:
+        """The log's keys, as the largest checkpoint seen carries them."""
+        return self.last.signed.chain if self.last else None
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """While this lasts no other process of this person changes what was seen."""
+        import fcntl  # not everywhere: the one-file verifier has no memory
+
+        self._place.mkdir(parents=True, exist_ok=True)
+        handle = os.open(self._place / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def _keep(self, evidence: ForkEvidence) -> None:
         path = self._place / "evidence" / evidence.name

@@ -13,8 +13,8 @@ from bwc.audit.proof import LogProof
 from bwc.audit.released import ENTRY, CopyFacts, ProvenFacts, Release
 from bwc.errors import BwcError, IntegrityError, LogForked, ProofInvalid
 from bwc.evidence import EventKind, Outcome
-from bwc.keys import PublicKey
 from bwc.roles import Role, may
+from bwc.signing import PublicKey
 
 Complain = Callable[[str, BwcError], None]  # the file it is about, and what is wrong
 ReadSmall = Callable[[str], bytes]  # the bytes of a listed file; raises IntegrityError when missing

@@ -3,7 +3,11 @@
 Plain ASCII, so that it survives a printer, a scanner and a typist; the dash of a signed note is written `--`.
 """
 
+import re
+from html import unescape
+
 from bwc.audit.checkpoint import Note, NoteKey, parse_checkpoint
+from bwc.audit.keychain import read_checkpoint
 from bwc.audit.proof import HEADER, LogProof
 from bwc.errors import IntegrityError, UsageError
 
@@ -11,14 +15,15 @@ FORMAT = "bwc-slip/1"
 _DASH = "— "
 _TYPED = "-- "
 _MOST_BYTES = 1_000_000
+_SVG_LINE = re.compile(r"<text[^>]*>([^<]*)</text>")
 
 
 def slip_text(note: bytes, key: NoteKey) -> str:
-    """The slip of a checkpoint: its text and the log's own signature. Raises `ProofInvalid` if that does not hold."""
-    _, signed = parse_checkpoint(note)
-    mine = tuple(one for one in signed.signatures if (one.name, one.key_hint) == (key.name, key.key_hint))
-    alone = Note(signed.text, mine)
-    key.verify(alone)
+    """The slip of a checkpoint: its text, the log's own signature and what leads to its key. Raises `ProofInvalid` if that does not hold."""
+    _, chain = read_checkpoint(note, key)
+    mine = {(key.name, chain.last.key_hint), *((one.name, one.key_hint) for one in chain.line())}
+    signed = Note.parse(note)
+    alone = Note(signed.text, tuple(one for one in signed.signatures if (one.name, one.key_hint) in mine))
     return f"{FORMAT}\n" + alone.to_bytes().decode().replace(f"\n{_DASH}", f"\n{_TYPED}")
 
 
@@ -33,10 +38,12 @@ def read_slip(data: bytes, where: str) -> bytes:
         if data.startswith(HEADER.encode()):
             return LogProof.parse(data).checkpoint_note
         text = data.decode("utf-8")
+        if "<svg" in text:  # the page that was printed: its lines are texts of the picture
+            text = "\n".join(unescape(line) for line in _SVG_LINE.findall(text))
         note = (_from_slip(text) if FORMAT in text else text).encode()
         parse_checkpoint(note)
     except (UnicodeDecodeError, IntegrityError) as error:
-        hint = "a slip (text, or a picture of its QR code), a checkpoint file or a .tlog-proof"
+        hint = "a slip (its page, its text, or a picture of its QR code), a checkpoint file or a .tlog-proof"
         raise UsageError(f"{where} holds no checkpoint: {error}", hint) from error
     return note
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
-from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
+from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.event import (
     Columns,
     Entry,
@@ -23,12 +23,13 @@ from bwc.audit.event import (
     split_entries,
 )
 from bwc.audit.findings import Findings
+from bwc.audit.keychain import KeyChain
 from bwc.audit.log import KEPT
 from bwc.audit.merkle import complete_root, root_of
 from bwc.audit.tiles import TILE, LogReader, bundle_path, encode_bundle, parse_bundle, parse_tile, read_wide, tile_path
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
-from bwc.keys import PublicKey
+from bwc.signing import PublicKey
 
 SPAN = 32 * TILE  # entries: 6 MB of text, half a second with signatures
 
@@ -45,7 +46,7 @@ class Ground:
 
     files: LogReader
     checkpoint: Checkpoint
-    key: NoteKey | None
+    chain: KeyChain | None
     signatures: bool
     digests: bool  # of each bundle, to compare with the catalog's rows
     effects: frozenset[str]  # kinds that change what is permitted: these entries are handed over whole
@@ -345,8 +346,8 @@ class _Check:
                 kept, note = parse_checkpoint(self._ground.files.read(where) or b"")
                 if kept.size != size:
                     raise IntegrityError(f"holds a checkpoint of {kept.size}")
-                if self._ground.key is not None:
-                    self._ground.key.verify(note)
+                if (chain := self._ground.chain) is not None:
+                    chain.at(size).verify(note)
                 self.span.kept.append((where, kept))
             except IntegrityError as error:
                 self._findings.refused(2, error, where)

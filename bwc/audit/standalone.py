@@ -21,6 +21,7 @@ from bwc.audit.pins import fingerprint_text, typed_key
 from bwc.audit.proof import LogProof
 from bwc.audit.slip import read_slip
 from bwc.audit.tiles import LogFolder
+from bwc.audit.trail import examine_trail, is_trail
 from bwc.audit.verify_objects import VaultFolder
 from bwc.errors import BwcError, NotFound, NotPinned, StorageError, UsageError
 from bwc.version import VERSION
@@ -29,6 +30,7 @@ _USES = """
   bwc-verify.py FOLDER --key VKEY            a vault or an exported log: FOLDER holds log/
   bwc-verify.py FOLDER --quick --key VKEY    its log alone
   bwc-verify.py RELEASE --key VKEY           a released package, or one file of it
+  bwc-verify.py TRAIL --key VKEY             one recording's chain of custody, as bwc log --export wrote it
   bwc-verify.py ENTRY.tlog-proof --entry ENTRY.json --key VKEY
   bwc-verify.py fork.json --key VKEY         fork evidence
 
@@ -41,7 +43,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run one command line; its exit code."""
     parser = argparse.ArgumentParser(
         prog="bwc-verify",
-        description="Checks a log, a vault, a release or a proof, offline. Needs no vault and no footage key.",
+        description="Checks a log, a vault, a release, a trail or a proof, offline. Needs no vault and no footage key.",
         epilog=_USES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -77,7 +79,10 @@ def _check(asked: argparse.Namespace, key: NoteKey | None) -> None:
     elif what.suffix == ".json" and FORK_FORMAT.encode() in what.read_bytes()[:1_000_000]:
         _check_fork(asked, key)
     else:
-        report = (examine_package if what.is_dir() else examine_file)(what, key=key)
+        if what.is_dir() and is_trail(what):
+            report, _ = examine_trail(what, key=key)
+        else:
+            report = (examine_package if what.is_dir() else examine_file)(what, key=key)
         _say(report.to_json(), report.text(), as_json=asked.json)
         report.raise_unless_ours()
 
@@ -116,7 +121,7 @@ def _check_proof(asked: argparse.Namespace, key: NoteKey | None) -> None:
 def _check_fork(asked: argparse.Namespace, key: NoteKey | None) -> None:
     found = ForkEvidence.parse(asked.what.read_bytes())
     keys = {one.key.text(): fingerprint_text(one.key) for one in (found.first, found.second)}
-    tied = key is not None and list(keys) == [key.text()]
+    tied = key is not None and found.is_of(key)
     lines = [found.text(), *(f"fingerprint {mark}" for mark in keys.values())]
     data = {"fingerprints": list(keys.values()), "kind": found.kind.value, "log": found.origin, "tied": tied}
     _say(data, "\n".join(lines), as_json=asked.json)

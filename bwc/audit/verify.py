@@ -7,10 +7,11 @@ one damaged file does not hide the next. Nothing is ever written.
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 
-from bwc.audit.checkpoint import Checkpoint, NoteKey, open_checkpoint, parse_checkpoint, parse_number
+from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint, parse_number
 from bwc.audit.cores import check_spans
 from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.findings import Findings
+from bwc.audit.keychain import read_checkpoint
 from bwc.audit.log import CHECKPOINT, KEPT, LogRows
 from bwc.audit.log_report import START, LogReport
 from bwc.audit.merkle import Frontier, complete_root, root_at
@@ -32,7 +33,7 @@ from bwc.audit.spans import (
 )
 from bwc.audit.tiles import TILE, LogReader, TileTree, levels_of
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
-from bwc.keys import PublicKey
+from bwc.signing import PublicKey
 
 _BEFORE = "what was verified before"
 
@@ -82,13 +83,16 @@ def _step1_checkpoint(report: LogReport, files: LogReader, key: NoteKey | None) 
             return False
         report.pinned = key is not None
         report.key = key or _own_key(files, report.checkpoint)
-        open_checkpoint(data, report.key)
+        _, report.chain = read_checkpoint(data, report.key)
     except IntegrityError as error:
         findings.refused(1, error, CHECKPOINT)
         return report.checkpoint is not None
     if not report.pinned:
         findings.note(1, "consistent with itself only: the key is the log's own, not one brought along", CHECKPOINT)
-    findings.ok(1, f"{report.checkpoint.size} entries signed by {report.key.text()}")
+    findings.ok(1, f"{report.checkpoint.size} entries signed by {report.chain.last.text()}")
+    for one in report.chain.handovers:
+        since = f" (somebody else may hold it since {one.compromised_from})" if one.compromised_s else ""
+        findings.note(1, f"the log's key {one.old.text()}{since} gave way to {one.new.text()}", f"entry {one.seq}")
     return True
 
 
@@ -178,9 +182,7 @@ class _Pass:
         self._report.items = self._items
         self._report.signatures += self._replay.verified
         self._report.standing = self._replay.standing
-        own = self._replay.standing.vkey
-        if self._report.key is not None and own and own != self._report.key.text():
-            findings.bad(1, "the first entry names another key than the one that signs", "entry 0", ProofInvalid)
+        self._step1_chain()
         checked = f"{self._report.entries - self._report.since} entries"
         checked += f" after the first {self._report.since}, verified before" if self._report.since else ""
         findings.ok(2, f"{self._seen} checkpoints" if self._seen else "none seen before")
@@ -207,13 +209,23 @@ class _Pass:
             )
             self._report.fresh = head, self._trails, self._rules
 
+    def _step1_chain(self) -> None:
+        """The keys that the checkpoint leads through are those that the entries name."""
+        own, carried, findings = self._replay.standing.chain, self._report.chain, self._findings
+        if own is None or carried is None or own == carried:
+            return
+        if own.first != carried.first and not carried.handovers:
+            findings.bad(1, "the first entry names another key than the one that signs", "entry 0", ProofInvalid)
+        else:
+            findings.bad(1, "its handovers of the log's key are not those of the entries", CHECKPOINT, ProofInvalid)
+
     # --- in spans ----------------------------------------------------------------------------------------
 
     def _spans(self) -> Iterator[Span]:
         ground = Ground(
             files=self._files,
             checkpoint=self._checkpoint,
-            key=self._report.key,
+            chain=self._report.chain,
             signatures=self._signatures,
             digests=self._rows is not None,
             effects=self._replay.effects,

@@ -69,8 +69,7 @@ def _tied(one: "ForkEvidence", vkey: str | None) -> bool:
 
     pin = pin_of(load_pins(user_config_dir() / FILE_NAME), one.origin)
     key = typed_key(vkey) if vkey else pin.key if pin else None
-    # a stranger's signature beside a true one proves nothing against the agency
-    return key is not None and one.first.key == one.second.key == key
+    return key is not None and one.is_of(key)
 
 
 def _facts(one: "ForkEvidence") -> dict[str, object]:
@@ -146,12 +145,11 @@ def slip(entry: Entry, *, out: Path | None) -> None:
     Whoever keeps it can hold the log to it: bwc verify --against SLIP reads the text back, or a photograph of the code.
     """
     from bwc.audit.beside import write_beside
-    from bwc.audit.checkpoint import NoteKey
     from bwc.oversight import slip as slips
 
     entry.glance()
     with entry.house(locked=True) as house:
-        note, key, agency = house.checkpoint_note(), NoteKey.parse(house.vkey), house.agency
+        note, key, agency = house.checkpoint_note(), house.key_chain().first, house.agency
     now = datetime.now(UTC)
     text = slips.as_text(note, key, agency=agency, now=now)
     if out is not None:

@@ -129,14 +129,28 @@ def show(entry: Entry, item: str) -> None:
     """
     bwc log 2026-1122-K4J7QX
     bwc log 2026-1122-K4J7QX --json > custody.json
+    bwc log 2026-1122-K4J7QX --export custody-K4J7QX
     """
 )
 @click.argument("item")
-def log(entry: Entry, item: str) -> None:
+@click.option(
+    "--export",
+    "out",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write the trail with its proofs as a folder that anybody can check; recorded. Needs a key.",
+)
+@click.option("--private", is_flag=True, help="With --export: names and reasons too, as far as your key opens them.")
+def log(entry: Entry, item: str, *, out: Path | None, private: bool) -> None:
     """ITEM's chain of custody: who acted, under which name and in which role then.
 
     With a key (agent or BWC_PASSPHRASE_FILE) the private parts are shown too. [erased]: destroyed by order.
     """
+    if private and out is None:
+        raise UsageError("--private is for --export", "bwc log ITEM --export DIR --private")
+    if out is not None:
+        _export_trail(entry, item, out, private=private)
+        return
     with entry.reading_room() as house:
         trail = house.trail(house.find(item))
         locked = house.operator is None
@@ -158,6 +172,31 @@ def log(entry: Entry, item: str) -> None:
         {"item": item, "events": [one.to_json() for one in trail]},
         table(("entry", "at", "by", "as", "what", "outcome", "facts"), shown),
     )
+
+
+def _export_trail(entry: Entry, item: str, out: Path, *, private: bool) -> None:
+    from bwc.audit.pins import fingerprint_text
+    from bwc.oversight.trail import export_trail
+
+    entry.glance()
+    with entry.house() as house:
+        done = export_trail(house, house.find(item), out, private=private)
+        key = house.key_chain().first
+    data = {
+        "entries": done.entries,
+        "folder": str(done.folder),
+        "item": done.item,
+        "log_entries": done.size,
+        "told": done.told,
+        "vkey": key.text(),
+    }
+    lines = [
+        f"{done.folder}  {done.entries} events of {done.item}, proven in a log of {done.size} entries"
+        + (f"; {done.told} private parts are told" if done.told else "; no private parts"),
+        f"fingerprint  {fingerprint_text(key)}",
+        f"to check     bwc verify {done.folder} --key '{key.text()}'",
+    ]
+    entry.terminal.result(data, "\n".join(lines))
 
 
 @command(

@@ -1,7 +1,6 @@
 """bwc unlock, lock and key: the operator's keys and the agent that holds them."""
 
 from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,9 @@ import click
 from bwc.cli.entry import Entry, command, key_file, key_folder, secret_of, unlocked
 from bwc.cli.keychange import KindOfKey, key_rewrap, key_rotate, kinds_of_key, recovery_from
 from bwc.cli.recovery import recovery
+from bwc.cli.rekeying import rotate_log
 from bwc.cli.terminal import table
+from bwc.cli.times import past_moment
 from bwc.errors import BwcError, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -195,7 +196,7 @@ def key_revoke(entry: Entry, who: str, *, note: str, compromised_since: str | No
     With --compromised-since, verification flags what it signed from that time on.
     """
     paper = recovery_from(recovery_file)
-    since = _moment(compromised_since) if compromised_since else None
+    since = past_moment(compromised_since) if compromised_since else None
     with entry.house() as house:
         key_id, rewrapped = house.revoke(who, note=note, compromised_from=since, recovery=paper)
         _warn(entry, house, rewrapped, paper)
@@ -205,17 +206,6 @@ def key_revoke(entry: Entry, who: str, *, note: str, compromised_since: str | No
     )
 
 
-def _moment(text: str) -> datetime:
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"{text!r} is no time", "like 2026-11-20 or 2026-11-20T18:00+01:00") from None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    if found > datetime.now(UTC):
-        raise UsageError(f"{text} is yet to come", "the time from which the key may have been in other hands")
-    return found
-
-
 def _warn(entry: Entry, house: "House", rewrapped: int, paper: object) -> None:
     """Say when what is held could not be opened for its new readers."""
     if not rewrapped and paper is None and "records" not in house.roles() and house.items():
@@ -223,5 +213,5 @@ def _warn(entry: Entry, house: "House", rewrapped: int, paper: object) -> None:
         entry.terminal.say("      a records officer who enrols or revokes a key, or --recovery-file, renews them")
 
 
-for _one in (key_new, key_list, key_enrol, key_rotate, key_revoke, key_rewrap, recovery):
+for _one in (key_new, key_list, key_enrol, key_rotate, key_revoke, key_rewrap, rotate_log, recovery):
     key.add_command(_one)

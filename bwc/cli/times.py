@@ -1,4 +1,6 @@
-"""Times of media as people write them."""
+"""Times as people write them: of media, and of the day."""
+
+from datetime import UTC, datetime
 
 from bwc.errors import UsageError
 
@@ -29,3 +31,15 @@ def span_of(start: str | None, end: str | None) -> tuple[int | None, int | None]
     if start is None and end is None:
         return None
     return None if start is None else parse_time(start), None if end is None else parse_time(end)
+
+
+def past_moment(text: str) -> datetime:
+    """When a key came into other hands, UTC unless it says otherwise. Raises `UsageError` when that is yet to come."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{text!r} is no time", "like 2026-11-20 or 2026-11-20T18:00+01:00") from None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    if found > datetime.now(UTC):
+        raise UsageError(f"{text} is yet to come", "the time from which the key may have been in other hands")
+    return found

@@ -10,11 +10,12 @@ import click
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import Terminal, table
 from bwc.config import find_vault, seen_dir, user_config_dir
-from bwc.errors import NotFound, UsageError
+from bwc.errors import BwcError, NotFound, UsageError
 
 if TYPE_CHECKING:
     from bwc.audit.package_report import PackageReport
     from bwc.audit.pins import Pin
+    from bwc.config import Places
 
 
 @command(
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     bwc verify --against slip.jpg
     bwc verify --repair-from cloud
     bwc verify R-311/2026-1122-K4J7QX.mp4
+    bwc verify custody-K4J7QX --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
     bwc verify destruction-D-4K7QXA-2026-1122-K4J7QX.json
     """
 )
@@ -64,11 +66,11 @@ def verify(
     record: bool,
     source: str | None,
 ) -> None:
-    """Check the vault (log, signatures, every sealed object), a release package DIR or a released FILE. Needs no operator key.
+    """Check the vault (log, signatures, every sealed object), a release or a trail DIR, or a released FILE. Needs no operator key.
 
     0: intact, and the agency's. 5: tampering, corruption or something missing, and nothing else exits 5.
-    7: consistent with itself, but not tied to an agency whose key you gave or pinned; or its last outside anchor is
-    older than policy allows.
+    7: consistent with itself, but not tied to an agency whose key you gave or pinned; or a backup or further store
+    that is behind; or its last outside anchor is older than policy allows.
     """
     if source is not None:
         from bwc.cli.stores import repair_vault
@@ -148,6 +150,7 @@ def _verify_vault(
             check_stamp=check_stamp,
             against=against,
             progress=progress,
+            newer=_vault_here(entry, places) if folder else None,
         )
     entry.terminal.result(report.to_json(), report.text())
     if record:
@@ -156,18 +159,39 @@ def _verify_vault(
     report.raise_unless_ours()
 
 
+def _vault_here(entry: Entry, copy: "Places") -> Path | None:
+    """The vault of this computer, when `copy` is of the same log."""
+    from bwc.audit.checkpoint import parse_checkpoint
+
+    try:
+        here = find_vault(entry.vault)
+        logs = [parse_checkpoint((one.log / "checkpoint").read_bytes())[0].origin for one in (here, copy)]
+    except (BwcError, OSError):
+        return None
+    return here.vault if logs[0] == logs[1] and here.vault != copy.vault else None
+
+
 def _verify_release(terminal: Terminal, what: Path, vkey: str | None) -> None:
     from bwc.audit.package import examine_file, examine_package
     from bwc.audit.pins import typed_key
-    from bwc.audit.seen import as_error, look_at_package
+    from bwc.audit.seen import Seen, as_error, look_at_package
+    from bwc.audit.trail import examine_trail, is_trail
 
     if not what.exists():
         raise NotFound(f"{what} does not exist", "bwc verify DIR of a release, or without a name for the vault")
     key = typed_key(vkey) if vkey else None
-    report = (examine_package if what.is_dir() else examine_file)(what, key=key, pins=_pins())
+    examine = examine_package if what.is_dir() else examine_file
+    seen = lambda origin: Seen(seen_dir(), origin).chain()  # noqa: E731
+    trail = None
+    if what.is_dir() and is_trail(what):
+        report, trail = examine_trail(what, key=key, pins=_pins(), known=seen)
+    else:
+        report = examine(what, key=key, pins=_pins(), known=seen)
     evidence = look_at_package(report, seen_dir())
     lines = [f"evidence     {one.text()}" for one in evidence]
     data = report.to_json() | {"fork_evidence": [one.name for one in evidence]}
+    if trail is not None:
+        data |= {"entries": [one.seq for one in trail.entries], "item": trail.item}
     terminal.result(data, "\n".join([_package_text(report), *lines]))
     report.raise_if_bad()
     if evidence:

@@ -15,15 +15,17 @@ from bwc.audit.log import SystemClock
 from bwc.canonical import Json, sha256_hex
 from bwc.config import Places, marks_dir
 from bwc.custody.marks import Mark
-from bwc.custody.reading import Reading
+from bwc.custody.reading import LOG_KEY, Reading
 from bwc.custody.shelf import LogShelf
-from bwc.enrolment import log_signer, open_log_key
+from bwc.enrolment import log_signer, log_vkey, open_log_key
 from bwc.errors import BwcError, Disposed, NotAllowed, PolicyRefuses, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId, Outcome, SealedObject
 from bwc.keys import FIPS_SUITE, Operator, Recipient, SeedSigner, Signer
 from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Policy, Role, may
 from bwc.storage.body import seal_body
 from bwc.storage.projection import has_effect
+
+NEXT_LOG_KEY = "keys/log.next.json"  # while the log's key is handed over
 
 
 class Acting(Reading):
@@ -68,8 +70,8 @@ class Acting(Reading):
 
     def publish(self) -> int:
         """Steps 3 and 4: tiles, then a signed checkpoint that holds every event so far. The number of entries."""
-        signer = self._log_signer()
         with self._disk.lock("lock"):
+            signer = self._log_signer()
             self._check_mark()
             size = self._catalog.count
             # Read after `size`: whatever that many events name is on its shelf before they are published
@@ -86,10 +88,27 @@ class Acting(Reading):
         return size
 
     def _log_signer(self) -> SeedSigner:
+        """The log's signer. Callers hold the vault's lock."""
+        if self._disk.size(NEXT_LOG_KEY) is not None:
+            self._finish_rekeying()
         file = self.log_key_file()
         if self._signer is None or self._signer[0] != file:
             self._signer = file, log_signer(open_log_key(file, self.person))
         return self._signer[1]
+
+    def _finish_rekeying(self) -> None:
+        """Put the log's next key into its place, if its handover is recorded. Callers hold the vault's lock."""
+        data = self._disk.read(NEXT_LOG_KEY)
+        if data is None:
+            return
+        vkey = log_vkey(data)[1]
+        handovers = self._log.rekeyed(size=self._catalog.count, since=self.published())
+        if any(one.new.text() == vkey for one in handovers):
+            self._disk.replace(LOG_KEY, data)
+            self.vkey = vkey
+        # If we die here both files are of the same key: the next to publish removes this one
+        if log_vkey(self.log_key_file())[1] == vkey:
+            self._disk.remove(NEXT_LOG_KEY)
 
     def _check_mark(self) -> None:
         """Refuse to go on from a vault that is older than, or not, what this computer signed; looked at once."""

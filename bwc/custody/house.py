@@ -16,6 +16,7 @@ from bwc.custody.disposing import Disposing
 from bwc.custody.keyring import Keyring
 from bwc.custody.noting import Noting
 from bwc.custody.receiving import Receiving
+from bwc.custody.rekeying import Rekeying
 from bwc.custody.replicating import Replicating
 from bwc.errors import BwcError, NotAllowed
 from bwc.evidence import (
@@ -34,7 +35,7 @@ from bwc.storage.vault import Held, Sink
 _TRIES = 20  # item ids carry 30 random bits a day: a clash is rare, twenty in a row is a broken random source
 
 
-class House(Receiving, Keyring, Disposing, Replicating, Noting):
+class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting):
     """Every act on evidence, one method per event kind; every computation belongs to a room or a service."""
 
     # --- acts: intake -----------------------------------------------------------------------------------

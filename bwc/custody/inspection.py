@@ -16,9 +16,11 @@ from bwc.audit.tiles import LogFolder
 from bwc.audit.verify_objects import VaultFolder
 from bwc.canonical import sha256_hex
 from bwc.config import Places
+from bwc.custody.reading import BACKUP_NOTE
 from bwc.custody.scrubbing import Readings
 from bwc.errors import IntegrityError
 from bwc.storage.catalog import Catalog
+from bwc.storage.stores import MARK
 
 
 def inspect(
@@ -33,11 +35,13 @@ def inspect(
     against: Sequence[tuple[str, bytes]] = (),
     progress: Progress | None = None,
     only_new: bool = False,
+    newer: Path | None = None,
 ) -> Inspection:
     """Verify the vault at `places`: steps 1 to 10 of docs/auditor.md.
 
     The log's key is `vkey`, else the pin of the same log. What this auditor saw is in `seen`; a good verification saves
     what it saw there, and fork evidence is kept there. `quick` leaves out step 8; `share` of the sealed bytes is read.
+    A backup or a further store may be behind; `newer` is then the folder of the vault it is a copy of.
     `only_new` (with `quick`) reads what came after the last good verification by whoever `seen` belongs to.
     """
     files = LogFolder(places.log)
@@ -58,6 +62,8 @@ def inspect(
             progress=progress,
             remembered=Remembered(seen / f"{sha256_hex(key.text().encode())[:32]}.sqlite", key) if key else None,
             only_new=only_new,
+            is_copy=any((places.vault / name).is_file() for name in (BACKUP_NOTE, MARK)),
+            newer=LogFolder(newer / "log") if newer else None,
             readings=Readings(seen / f"{sha256_hex(key.text().encode())[:32]}.read.sqlite") if key else None,
         )
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from bwc.audit.beside import write_beside
-from bwc.audit.checkpoint import Checkpoint, NoteKey, open_checkpoint, parse_checkpoint
+from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
+from bwc.audit.keychain import open_checkpoint
 from bwc.audit.log import LogRows
 from bwc.audit.merkle import Frontier, leaf_hash, root_at
 from bwc.audit.tiles import LogReader, TileTree

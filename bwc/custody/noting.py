@@ -23,6 +23,10 @@ class Noting(Acting):
         """`log.exported`: the whole log was handed out, without footage."""
         self.act(EventKind.LOG_EXPORTED, None, {"entries": entries}, {"to": to})
 
+    def note_trail(self, item: ItemId, *, entries: int, to: str) -> None:
+        """`log.exported` of one item: its trail was handed out, which ends with this."""
+        self.act(EventKind.LOG_EXPORTED, item, {"entries": entries}, {"to": to})
+
     def note_heartbeat(self) -> None:
         """`log.heartbeat`: nothing happened, and the log was on."""
         self.act(EventKind.LOG_HEARTBEAT, None, {}, {})

@@ -125,8 +125,8 @@ class Reading:
         return {row.key_id: row.name for row in self.operators() if row.name}
 
     def enrolments(self) -> list[int]:
-        """The entries that enrolled somebody, the founding entry among them."""
-        return [row.enrolled_seq for row in self.operators()]
+        """The entries that enrolled somebody or gave them other roles, the founding entry among them, in order."""
+        return sorted(seq for row in self.operators() for seq in self._catalog.retention.enrolments_of(row.key_id))
 
     def enrolments_of(self, key: str) -> list[int]:
         """The entries that enrolled a key and those it replaces, the same person's."""

@@ -55,7 +55,7 @@ def certificate(house: House, inspection: Inspection, item: ItemId) -> dict[str,
         "tool": TOOL,
         "verdict": inspection.verdict,
         "verified": inspection.data,
-        "vkey": house.vkey,
+        "vkey": house.key_chain().first.text(),
     }
 
 

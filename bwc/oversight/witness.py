@@ -4,7 +4,8 @@ For a prosecutor, a clerk, an oversight board, on a computer that the agency doe
 secret of the agency: one key of its own, and per log the last checkpoint. Format of its folder: docs/formats/witness.md.
 
 1. the log is one it follows, else 404
-2. the checkpoint is signed by a key it was given for that log, else 403
+2. the checkpoint is signed by a key it was given for that log, or by the one that key was handed over to (and never by
+   one that was given up, as far as it saw), else 403
 3. the old size is not larger than the new one, else 400; and is the size it cosigned last, else 409 with that size
 4. the consistency proof leads from the one to the other, else 422; at the same size the root is the same, else 409
 5. the new checkpoint is durable before its cosignature leaves. 3 to 5 are one step for whoever asks at the same time
@@ -35,7 +36,8 @@ from bwc.audit.checkpoint import (
     parse_checkpoint,
     parse_number,
 )
-from bwc.audit.fork import ForkEvidence, ForkKind, SignedCheckpoint
+from bwc.audit.fork import ForkEvidence, ForkKind, SignedCheckpoint, has_one_chain
+from bwc.audit.keychain import read_checkpoint
 from bwc.audit.merkle import MAX_PROOF, verify_consistency
 from bwc.canonical import sha256_hex
 from bwc.errors import ConfigError, IntegrityError, InUse, NotFound, ProofInvalid, UsageError
@@ -157,7 +159,10 @@ class Witness:
         last = parse_checkpoint(log.note)[0] if log.note else None
         size = last.size if last else 0
         if last is not None and last.size == new.size and last.root != new.root:
-            self._keep_fork(log, signed)  # whatever the request says: the log's key signed two histories
+            self._keep_fork(log, signed, ForkKind.TWO_ROOTS)  # whatever the request says: the key signed two histories
+        if last is not None and not has_one_chain(self._last(log), signed):
+            self._keep_fork(log, signed, ForkKind.OTHER_KEYS)
+            raise _Refused(403, "signed by a key that the log gave up, or that was handed over otherwise before")
         if old != size:
             raise _Refused(409, str(size), SIZE_TYPE)
         if last is None or size == 0:
@@ -184,11 +189,13 @@ class Witness:
         """Proofs that a followed log was signed in two histories."""
         return [ForkEvidence.parse(path.read_bytes()) for path in sorted((self.folder / "evidence").glob("*.json"))]
 
-    def _keep_fork(self, log: Followed, signed: SignedCheckpoint) -> None:
-        _, note = parse_checkpoint(log.note)
+    def _last(self, log: Followed) -> SignedCheckpoint:
+        return _signed(parse_checkpoint(log.note)[1], log.keys)
+
+    def _keep_fork(self, log: Followed, signed: SignedCheckpoint, kind: ForkKind) -> None:
         found = ForkEvidence(
-            kind=ForkKind.TWO_ROOTS,
-            first=_signed(note, log.keys),
+            kind=kind,
+            first=self._last(log),
             second=signed,
             found_at=datetime.fromtimestamp(int(self.clock()), UTC),
         )
@@ -268,12 +275,13 @@ def _checkpoint(data: bytes) -> tuple[Checkpoint, Note]:
 
 
 def _signed(note: Note, keys: list[NoteKey]) -> SignedCheckpoint:
-    """The checkpoint with the signature of one of `keys` alone: signatures by others are ignored and not passed on."""
+    """The checkpoint with the log's own signature and handovers alone: lines by others are ignored and not passed on."""
     for key in keys:
-        mine = tuple(one for one in note.signatures if (one.name, one.key_hint) == (key.name, key.key_hint))
-        if mine:
-            try:
-                return SignedCheckpoint(Note(note.text, mine).to_bytes(), key)
-            except IntegrityError:
-                continue
-    raise _Refused(403, "not signed by a key this log was given with")
+        try:
+            _, chain = read_checkpoint(note.to_bytes(), key)
+        except IntegrityError:
+            continue
+        mine = {(key.name, chain.last.key_hint), *((one.name, one.key_hint) for one in chain.line())}
+        lines = tuple(one for one in note.signatures if (one.name, one.key_hint) in mine)
+        return SignedCheckpoint(Note(note.text, lines).to_bytes(), key)
+    raise _Refused(403, "not signed by a key this log was given with, nor by one that it was handed over to")

@@ -91,7 +91,7 @@ class ReleaseFacts:
     """What the package says of itself. `keys`: every key that signs the release or one of the `proven` entries."""
 
     agency: str
-    log_key: NoteKey
+    log_key: NoteKey  # that signs now
     release: str
     request: str
     item: ItemId
@@ -101,6 +101,7 @@ class ReleaseFacts:
     proven: Sequence[Proven]
     default_exemption: str = "privacy"
     explanations: Mapping[str, str] = field(default_factory=dict)  # the agency's codes in plain words
+    first_key: NoteKey | None = None  # of the log, which the agency published, when the key was handed over since
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,7 +214,9 @@ def _write_all(folder: Path, target: Path, facts: ReleaseFacts, copies: Sequence
         entries=entries,
         exemptions=count_exemptions(rows),
     )
-    files.append(_add(folder, README, "readme", BytesIO(readme_text(release, facts.log_key).encode())))
+    files.append(
+        _add(folder, README, "readme", BytesIO(readme_text(release, facts.first_key or facts.log_key).encode()))
+    )
     return _seal(folder, target, release, (*files, *papers, *proofs), facts.log_key)
 
 

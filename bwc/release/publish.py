@@ -100,6 +100,7 @@ def publish(
     facts = ReleaseFacts(
         agency=house.agency,
         log_key=key,
+        first_key=house.key_chain().first,
         release=release,
         request=request,
         item=item,

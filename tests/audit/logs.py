@@ -9,7 +9,10 @@ from typing import Any
 
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import Entry
+from bwc.audit.keychain import Handover, hand_over, sign_checkpoint
 from bwc.audit.log import Log
+from bwc.audit.merkle import leaf_hash, root_of
+from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
 from bwc.canonical import sha256_hex
 from bwc.evidence import EventDraft, EventKind, ItemId, ObjectId, ObjectRole, Outcome, SealedObject
 from bwc.keys import SeedSigner
@@ -27,8 +30,8 @@ class Row:
 
 
 class MemoryRows:
-    def __init__(self) -> None:
-        self.held: list[Row] = []
+    def __init__(self, held: Sequence[Row] = ()) -> None:
+        self.held: list[Row] = list(held)
 
     def last_row(self) -> Row | None:
         return self.held[-1] if self.held else None
@@ -142,6 +145,7 @@ class House:
     files: MemoryFiles = field(default_factory=MemoryFiles)
     clock: Ticking = field(default_factory=Ticking)
     origin: str = ORIGIN
+    log_key: SeedSigner = LOG_KEY
 
     @property
     def log(self) -> Log:
@@ -154,7 +158,24 @@ class House:
         return self.log.append(self.rows, draft, keys, body, self.clock)
 
     def publish(self) -> Checkpoint:
-        return self.log.publish(LOG_KEY)
+        return self.log.publish(self.log_key)
+
+    def rekey(self, new: SeedSigner, *, compromised_s: int = 0) -> Entry:
+        handover = hand_over(
+            seq=len(self.rows.held), origin=self.origin, old=self.log_key, new=new, compromised_s=compromised_s
+        )
+        self.log_key = new
+        return self.do(ADMIN, EventKind.LOG_REKEYED, handover.facts())
+
+    def publish_as_forger(self, key: SeedSigner, *handovers: Handover) -> None:
+        """What whoever holds `key` can publish with a program that checks nothing."""
+        raws = [row.entry for row in self.rows.held]
+        hashes = [leaf_hash(raw) for raw in raws]
+        self.files.held[bundle_path(0, len(raws))] = encode_bundle(raws)
+        self.files.held[tile_path(0, 0, len(raws))] = b"".join(hashes)
+        checkpoint = Checkpoint(self.origin, len(raws), root_of(hashes))
+        self.files.held["checkpoint"] = sign_checkpoint(checkpoint, key, handovers)
+        self.files.held.pop(f"checkpoints/{len(raws)}", None)
 
     def found(self, origin: str = ORIGIN) -> None:
         first = {"agency": "Springfield PD", "log": origin, "operator": operator(ADMIN, "administrator")}

@@ -153,9 +153,9 @@ def test_a_time_to_come_is_noted_and_not_counted() -> None:
 
 
 def test_what_i_saw_counts_where_policy_asks_no_witness() -> None:
-    seen = Anchor(kind=AnchorKind.SEEN, by="you", at=NOW - timedelta(hours=3), size=9)
+    seen = Anchor(kind=AnchorKind.SEEN, by="your last verification here", at=NOW - timedelta(hours=3), size=9)
     report, _ = examined(small_house().files, Policy(), seen=seen)
-    assert report.line() == "last outside anchor: 3 h ago (you), 3 entries since"
+    assert report.line() == "last outside anchor: 3 h ago (your last verification here), 3 entries since"
     assert examined(small_house().files, named(W1, witness_quorum=1), seen=seen)[0].last is None
 
 

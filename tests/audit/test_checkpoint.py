@@ -4,17 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bwc.audit.checkpoint import (
-    COSIGNATURE,
-    Checkpoint,
-    Note,
-    NoteKey,
-    NoteSignature,
-    add_signatures,
-    open_checkpoint,
-    parse_checkpoint,
-    sign_checkpoint,
-)
+from bwc.audit.checkpoint import COSIGNATURE, Checkpoint, Note, NoteKey, NoteSignature, add_signatures, parse_checkpoint
+from bwc.audit.keychain import open_checkpoint, sign_checkpoint
 from bwc.errors import BwcError, IntegrityError, ProofInvalid, UsageError
 from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY
 

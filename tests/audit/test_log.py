@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from bwc.audit.checkpoint import Note, NoteKey, NoteSignature, add_signatures, open_checkpoint, sign_checkpoint
+from bwc.audit.checkpoint import Note, NoteKey, NoteSignature, add_signatures
 from bwc.audit.findings import Grade
+from bwc.audit.keychain import open_checkpoint, sign_checkpoint
 from bwc.audit.log import Log, SystemClock
 from bwc.audit.proof import LogProof
 from bwc.audit.tiles import MAX_FILE, TILE, LogFolder, bundle_path, levels_of, parse_bundle, tile_path

@@ -1,5 +1,6 @@
 """What a person saw is kept beside them, is the measure of what comes, and cannot be forgotten by damage."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -92,3 +93,21 @@ def test_comparing_reads_a_few_tiles_of_a_large_log(tmp_path: Path) -> None:
     house.ingest()
     house.publish()
     assert not Seen(tmp_path, ORIGIN).look(note(house), VKEY, house.files)
+
+
+def test_two_who_look_at_once_lose_nothing(tmp_path: Path) -> None:
+    """Packages and the log are looked at by several processes of one person: what each saw is kept."""
+    house = grown_house(60)
+    notes = []
+    rows = house.rows.held
+    for size in range(20, 60):
+        house.rows.held = rows[:size]
+        house.publish()
+        notes.append(house.files.held["checkpoint"])
+    with ThreadPoolExecutor(4) as pool:  # the lock is of an open file, so it keeps threads apart as it does processes
+        list(pool.map(_look, [tmp_path] * len(notes), notes))
+    assert [one.size for one in Seen(tmp_path, ORIGIN).held] == list(range(20, 60))
+
+
+def _look(folder: Path, note: bytes) -> None:
+    assert Seen(folder, ORIGIN).look(note, VKEY, None) == []

@@ -5,9 +5,9 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-# `verify_log` and proofs, with all of audit, evidence and keys that they use. The aim was 2,500 for the whole of
+# `verify_log` and proofs, with all of audit, evidence and signing that they use; no private key is among that. The aim was 2,500 for the whole of
 # audit/, which also verifies packages, anchors and sealed objects: not reached. This number should only go down.
-MOST_LINES = 3600
+MOST_LINES = 3520
 
 
 def imported(file: Path) -> set[str]:
@@ -40,5 +40,5 @@ def needed() -> tuple[set[Path], set[str]]:
 def test_the_proof_of_the_log_is_short_and_rests_on_cryptography_alone() -> None:
     files, others = needed()
     assert others == {"cryptography"}
-    mine = [file for file in files if file.parent.name == "audit" or file.name in ("evidence.py", "keys.py")]
+    mine = [file for file in files if file.parent.name == "audit" or file.name in ("evidence.py", "signing.py")]
     assert sum(len(file.read_text().splitlines()) for file in mine) <= MOST_LINES

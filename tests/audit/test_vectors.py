@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bwc.audit.checkpoint import NoteKey, open_checkpoint
+from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import parse_entry
+from bwc.audit.keychain import open_checkpoint
 from bwc.audit.merkle import leaf_hash, root_of, verify_consistency
 from bwc.audit.proof import LogProof
 from bwc.audit.tiles import parse_bundle

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint, sign_checkpoint
+from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
 from bwc.audit.event import Entry, EntrySignature, encode_entry, parse_entry, sign_event
 from bwc.audit.findings import MAX_PER_STEP, STEPS, Grade
+from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.log_report import ItemChains, LogReport
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path

@@ -15,9 +15,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from bwc.audit.checkpoint import Checkpoint, sign_checkpoint
+from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.cores import cores
 from bwc.audit.event import parse_entry
+from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.log import Log
 from bwc.audit.log_report import ItemChains
 from bwc.audit.merkle import Frontier, complete_root, leaf_hash

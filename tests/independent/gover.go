@@ -1,11 +1,13 @@
 // Judges a log with the Go team's own code (golang.org/x/mod/sumdb): signed note, tiles, inclusion, consistency.
-// Ours is only the mapping of tile paths, and the 72 bytes of a cosignature (C2SP tlog-cosignature).
+// Ours is only the mapping of tile paths, the 72 bytes of a cosignature (C2SP tlog-cosignature), and following the log's
+// key from the one given to the one that signs now (docs/formats/audit-log.md#rekey).
 // Usage: gover [-w WITNESSVKEY] LOGDIR VKEY [INDEX ENTRYFILE | OLDCHECKPOINT]
 package main
 
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -95,7 +97,58 @@ func checkCosigned(data []byte, verifier note.Verifier, vkey string) {
 	log.Fatal("not cosigned by ", w.name)
 }
 
-func open(data []byte, verifier note.Verifier) tlog.Tree {
+const (
+	rekey  = "bwc.rekey/1"
+	handed = 8 + 8 + 32 + 32 + 64 + 64 // entry, compromised from, old key, new key, their signatures
+)
+
+// keyOf makes the vkey of a log's public key.
+func keyOf(origin string, public []byte) string {
+	blob := append([]byte{1}, public...)
+	sum := sha256.Sum256(append([]byte(origin+"\n"), blob...))
+	return fmt.Sprintf("%s+%x+%s", origin, sum[:4], base64.StdEncoding.EncodeToString(blob))
+}
+
+// current follows the handovers that a checkpoint carries from `vkey` to the key that must have signed it.
+func current(data []byte, vkey string) string {
+	origin := strings.SplitN(vkey, "+", 2)[0]
+	sum := sha256.Sum256([]byte(origin + "\n\xff" + rekey))
+	for _, line := range strings.Split(string(data), "\n") {
+		parts := strings.Split(line, " ")
+		if len(parts) != 3 || parts[0] != "\u2014" || parts[1] != origin {
+			continue
+		}
+		blob, err := base64.StdEncoding.DecodeString(parts[2])
+		check(err)
+		if len(blob) < 4 || !bytes.Equal(blob[:4], sum[:4]) {
+			continue
+		}
+		for blob = blob[4:]; len(blob) >= handed; blob = blob[handed:] {
+			seq, since := binary.BigEndian.Uint64(blob), binary.BigEndian.Uint64(blob[8:])
+			before, after := keyOf(origin, blob[16:48]), keyOf(origin, blob[48:80])
+			text := fmt.Sprintf("%s\nlog %s\nentry %d\nold %s\nnew %s\ncompromised %d\n", rekey, origin, seq, before, after, since)
+			if !ed25519.Verify(blob[16:48], []byte(text), blob[80:144]) || !ed25519.Verify(blob[48:80], []byte(text), blob[144:208]) {
+				log.Fatal("a handover of the log's key is not signed by both keys")
+			}
+			if before == vkey {
+				vkey = after
+			}
+		}
+		if len(blob) != 0 {
+			log.Fatal("a handover of the log's key is cut short")
+		}
+	}
+	return vkey
+}
+
+func verifierOf(data []byte, vkey string) note.Verifier {
+	verifier, err := note.NewVerifier(current(data, vkey))
+	check(err)
+	return verifier
+}
+
+func open(data []byte, vkey string) tlog.Tree {
+	verifier := verifierOf(data, vkey)
 	signed, err := note.Open(data, note.VerifierList(verifier))
 	check(err)
 	lines := strings.Split(signed.Text, "\n")
@@ -151,14 +204,13 @@ func main() {
 		os.Args = append(os.Args[:1], os.Args[3:]...)
 	}
 	dir := folder(os.Args[1])
-	verifier, err := note.NewVerifier(os.Args[2])
-	check(err)
+	vkey := os.Args[2]
 	data, err := os.ReadFile(filepath.Join(string(dir), "checkpoint"))
 	check(err)
 	if cosigner != "" {
-		checkCosigned(data, verifier, cosigner)
+		checkCosigned(data, verifierOf(data, vkey), cosigner)
 	}
-	tree := open(data, verifier)
+	tree := open(data, vkey)
 	reader := tlog.TileHashReader(tree, dir)
 	for n := int64(0); n*256 < tree.N; n++ {
 		width := widthOf(tree.N, n)
@@ -178,7 +230,7 @@ func main() {
 	case 4:
 		old, err := os.ReadFile(os.Args[3])
 		check(err)
-		before := open(old, verifier)
+		before := open(old, vkey)
 		proof, err := tlog.ProveTree(tree.N, before.N, reader)
 		check(err)
 		check(tlog.CheckTree(proof, tree.N, tree.Hash, before.N, before.Hash))

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from bwc.audit.checkpoint import Checkpoint, NoteKey, sign_checkpoint
+from bwc.audit.checkpoint import Checkpoint, NoteKey
+from bwc.audit.keychain import sign_checkpoint
+from bwc.audit.log import Log
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.proof import LogProof
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
 from tests.audit.attack_matrix import MATRIX, Attack, honest, saved_note
-from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, Row, grown_house, small_house
+from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, Row, grown_house, signer, small_house
 
 pytestmark = pytest.mark.independent
 
@@ -55,8 +57,6 @@ def test_go_accepts_our_logs(gover: Path, tmp_path: Path, size: int) -> None:
 
 
 def test_go_accepts_a_log_of_three_levels(gover: Path, tmp_path: Path) -> None:
-    from bwc.audit.log import Log
-
     entries = [f"entry {number}".encode() for number in range(66_000)]
     files = MemoryFiles()
     house = House(files=files)
@@ -67,6 +67,23 @@ def test_go_accepts_a_log_of_three_levels(gover: Path, tmp_path: Path) -> None:
     assert files.held["tile/2/000.p/1"]
     answer = judged(gover, written(files, tmp_path))
     assert answer.returncode == 0, answer.stderr
+
+
+def test_go_follows_the_logs_key_and_refuses_a_forged_handover(gover: Path, tmp_path: Path) -> None:
+    house = small_house()
+    before = tmp_path / "before"
+    before.write_bytes(house.files.held["checkpoint"])
+    house.rekey(signer("the log's next key"))
+    house.publish()
+    log = written(house.files, tmp_path / "log")
+    answer = judged(gover, log, str(before))
+    assert answer.returncode == 0, answer.stderr
+    stranger = judged(gover, log, key=NoteKey.of(ORIGIN, STRANGER))
+    assert stranger.returncode != 0
+    house.log_key = STRANGER
+    house.rekey(signer("a thief's key"))  # from a key that never was the log's
+    house.publish_as_forger(house.log_key, *Log.rekeyed(house.log, since=13, size=14))
+    assert judged(gover, written(house.files, tmp_path / "log")).returncode != 0
 
 
 def test_go_finds_the_same_inclusion_proofs(gover: Path, tmp_path: Path) -> None:

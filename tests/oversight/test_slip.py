@@ -7,8 +7,8 @@ import cv2
 import numpy
 import pytest
 
-from bwc.audit.checkpoint import open_checkpoint, sign_checkpoint
 from bwc.audit.inspected import judge
+from bwc.audit.keychain import open_checkpoint, sign_checkpoint
 from bwc.audit.openssl_ts import check_stamp
 from bwc.audit.slip import read_slip, slip_text
 from bwc.errors import ProofInvalid, UsageError
@@ -52,6 +52,12 @@ def test_a_checkpoint_file_and_a_proof_serve_too() -> None:
 def test_what_holds_no_checkpoint_is_a_wrong_use(data: bytes) -> None:
     with pytest.raises(UsageError):
         read_slip(data, "it")
+
+
+def test_the_printed_page_is_read_back_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "slip.svg").write_bytes(as_svg(NOTE, VKEY, agency="Smith & Sons <PD>", now=NOW))
+    assert read_any(tmp_path / "slip.svg") == NOTE
+    assert read_slip((tmp_path / "slip.svg").read_bytes(), "page") == NOTE
 
 
 def test_the_code_is_read_from_a_picture(tmp_path: Path) -> None:

@@ -5,16 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bwc.audit.checkpoint import (
-    Checkpoint,
-    Note,
-    NoteKey,
-    NoteSignature,
-    add_signatures,
-    parse_checkpoint,
-    sign_checkpoint,
-)
-from bwc.audit.fork import ForkEvidence
+from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, NoteSignature, add_signatures, parse_checkpoint
+from bwc.audit.fork import ForkEvidence, ForkKind
+from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.merkle import consistency_proof, leaf_hash, root_of
 from bwc.audit.tiles import TileTree
 from bwc.errors import ConfigError, InUse, NotFound, UsageError
@@ -60,6 +53,26 @@ def test_it_cosigns_a_log_that_goes_on(witness: Witness) -> None:
     again = open_witness(witness.folder)
     assert again.key == witness.key
     assert [(one.origin, one.size) for one in again.followed()] == [(ORIGIN, 12)]
+
+
+def test_it_follows_the_logs_key_and_refuses_the_old_one_from_then_on(witness: Witness) -> None:
+    house = small_house()
+    note = house.files.held["checkpoint"]
+    cosigned(witness.add_checkpoint(request(house, 0, note=note)), witness, note)
+    thief = House(rows=type(house.rows)(list(house.rows.held)), files=type(house.files)(dict(house.files.held)))
+    house.rekey(STRANGER)
+    house.publish()
+    note = house.files.held["checkpoint"]
+    cosigned(witness.add_checkpoint(request(house, 12)), witness, note)
+    for _ in range(3):
+        thief.approve()
+    thief.publish()
+    assert witness.add_checkpoint(request(thief, 13)).status == 403
+    (evidence,) = open_witness(witness.folder).evidence()
+    assert evidence.kind is ForkKind.OTHER_KEYS
+    house.approve()
+    house.publish()
+    cosigned(witness.add_checkpoint(request(house, 13)), witness, house.files.held["checkpoint"])
 
 
 @pytest.mark.parametrize(

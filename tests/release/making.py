@@ -108,6 +108,13 @@ class Maker:
         self.house.log.publish(self.log_key)
         self.key = NoteKey.of(self.origin, self.log_key)
 
+    def rekey(self, new: SeedSigner, *, compromised_s: int = 0) -> None:
+        """The log goes on under `new`."""
+        self.house.log_key = self.log_key
+        self.house.rekey(new, compromised_s=compromised_s)
+        self.log_key, self.key = new, NoteKey.of(self.origin, new)
+        self.house.publish()
+
     def copy(self, data: bytes, **more: Any) -> Copy:
         plan = more.pop("plan", None) or a_plan()
         facts: dict[str, Any] = {

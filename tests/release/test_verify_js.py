@@ -1,5 +1,6 @@
 """The page's logic, run by node on the same packages as the command line: the same verdicts."""
 
+import base64
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -104,6 +105,30 @@ def test_forged_package_is_never_ours(judge: Judge, tmp_path: Path) -> None:
     assert judge(same_name)["verdict"] == "not-tied"
     other_name = Maker(log_key=STRANGER, origin="log.example/springfield").make(tmp_path / "other").folder
     assert judge(other_name, VKEY.text())["verdict"] == "not-tied"
+
+
+def test_packages_of_before_and_after_a_handover_of_the_logs_key(judge: Judge, tmp_path: Path) -> None:
+    maker = Maker()
+    before = maker.make(tmp_path / "before").folder
+    maker.rekey(STRANGER)
+    after = maker.make(tmp_path / "after").folder
+    for key in (VKEY, maker.key):
+        said = judge(after, key.text())
+        assert said["verdict"] == "ours", said
+        assert said["fingerprint"] == fingerprint_text(VKEY)
+    assert judge(before, VKEY.text())["verdict"] == "ours"
+    proof = after / "release.tlog-proof"
+    whole = proof.read_bytes()
+    head, line, rest = whole.decode().rpartition("— ")
+    blob = bytearray(base64.b64decode(rest.split(" ")[1]))
+    for at in range(4, len(blob), 9):
+        broken = bytearray(blob)
+        broken[at] ^= 1
+        told = f"{head}{line}{rest.split(' ')[0]} {base64.b64encode(broken).decode()}\n"
+        proof.write_bytes(told.encode())
+        assert judge(after, VKEY.text())["verdict"] == "bad", at
+    proof.write_bytes(head.encode())  # without its handovers it is another key's
+    assert judge(after, VKEY.text())["verdict"] == "bad"
 
 
 def test_single_files_are_enough_for_the_video(judge: Judge, folder: Path, made: Made) -> None:

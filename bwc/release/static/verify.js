@@ -4,7 +4,7 @@
 import {
   PAPERS, LEAF_BYTES, TITLES, MAX_PAPER, DROPPINGS, Bad, Cannot, utf8, toHex, fromHex, fromBase64, concat,
   same, sha256, canonical, rootOf, includes, isSigned, parseVkey, need, isText, parseRelease,
-  parseEntry, parseProof, checkCheckpoint, checkIncluded,
+  parseEntry, parseProof, checkCheckpoint, checkIncluded, keysOf,
 } from "./verify_papers.js";
 
 // --- people ---------------------------------------------------------------------------------------------------------
@@ -227,11 +227,15 @@ export async function verifyRelease(files, keyText = "", { whole = true, onProgr
       return [read, parseRelease(read[0]), parseEntry(read[1], PAPERS[1]), parseProof(read[2], PAPERS[2])];
     });
     report.release = release;
-    const key = await must(2, async () => {
+    let keys = [];
+    const key = await must(2, async (say) => {
       const stated = await parseVkey(release.vkey, "release.json");
       need(stated.name === release.log && stated.text === release.vkey, "release.json", "has a key that is not of its log");
       report.fingerprint = stated.fingerprint;
       await checkCheckpoint(proof.checkpoint, stated, "release.tlog-proof with release.json");
+      keys = await keysOf(proof.checkpoint, stated, "release.tlog-proof with release.json");
+      report.fingerprint = keys[0].fingerprint;
+      if (keys.length > 1) say(`the log's key was handed over ${keys.length - 1} times`);
       return stated;
     });
     const seen = new Map();
@@ -264,7 +268,7 @@ export async function verifyRelease(files, keyText = "", { whole = true, onProgr
     let tied = false;
     await must(8, async (say) => {
       if (!agencyKey) return;
-      tied = agencyKey.text === key.text;
+      tied = keys.some((one) => one.text === agencyKey.text);
       if (tied) say(`tied to ${key.name} by the key you pasted`);
       else if (agencyKey.name === key.name) await each(() => { throw new Bad("release.json", "is signed with another key than the agency's: a forgery"); });
       else say(`by the log ${key.name}; the key you pasted is of ${agencyKey.name}`);

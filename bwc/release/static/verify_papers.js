@@ -179,11 +179,48 @@ export async function parseVkey(text, thing) {
   const [name, id, ...rest] = text.trim().split("+");
   const blob = fromBase64(rest.join("+"), thing);
   if (!ORIGIN.test(name) || blob[0] !== 1 || blob.length !== 33) throw new Bad(thing, "is not the key of a log");
+  const key = await logKey(name, blob.slice(1));
+  if (toHex(key.hint) !== id) throw new Bad(thing, "holds a key that does not match its id");
+  return key;
+}
+
+async function logKey(name, raw) {
+  const blob = concat(Uint8Array.of(1), raw);
   const hint = (await sha256(concat(utf8.encode(`${name}\n`), blob))).slice(0, 4);
-  if (toHex(hint) !== id) throw new Bad(thing, "holds a key that does not match its id");
-  const full = `${name}+${id}+${toBase64(blob)}`;
-  const print = toHex(await sha256(utf8.encode(full)));
-  return { name, hint, public: blob.slice(1), text: full, fingerprint: print.match(/.{4}/g).join(" ") };
+  const text = `${name}+${toHex(hint)}+${toBase64(blob)}`;
+  const print = toHex(await sha256(utf8.encode(text)));
+  return { name, hint, public: raw, text, fingerprint: print.match(/.{4}/g).join(" ") };
+}
+
+const HANDOVER = [8, 8, 32, 32, 64, 64]; // entry, compromised from, old key, new key, their signatures
+
+/** The keys of the log that a checkpoint carries, from its first to the one that signs (audit-log.md#rekey). */
+export async function keysOf(checkpoint, key, thing) {
+  const hint = (await sha256(concat(utf8.encode(`${key.name}\n`), Uint8Array.of(255), utf8.encode("bwc.rekey/1")))).slice(0, 4);
+  const lines = checkpoint.signatures.filter((one) => one.name === key.name && same(one.hint, hint));
+  if (!lines.length) return [key];
+  const data = lines[0].signature;
+  const width = HANDOVER.reduce((sum, one) => sum + one, 0);
+  need(lines.length === 1 && data.length % width === 0, thing, "holds a checkpoint whose handovers cannot be read");
+  const keys = [];
+  let last = 0n;
+  for (let at = 0; at < data.length; ) {
+    const parts = HANDOVER.map((size) => data.slice(at, (at += size)));
+    const [seq, since] = parts.slice(0, 2).map((part) => BigInt(`0x${toHex(part)}`));
+    const [old, next] = [await logKey(key.name, parts[2]), await logKey(key.name, parts[3])];
+    const text = `bwc.rekey/1\nlog ${key.name}\nentry ${seq}\nold ${old.text}\nnew ${next.text}\ncompromised ${since}\n`;
+    for (const [whose, one, signature] of [["old", old, parts[4]], ["new", next, parts[5]]]) {
+      const fine = await isSigned("ed25519", one.public, signature, utf8.encode(text));
+      need(fine, thing, `holds a handover of the log's key, in entry ${seq}, that the ${whose} key did not sign`);
+    }
+    const follows = seq > last && seq < checkpoint.size && (!keys.length || keys[keys.length - 1].text === old.text);
+    need(follows && !keys.some((one) => one.text === next.text), thing, "holds handovers of the log's key that do not follow each other");
+    if (!keys.length) keys.push(old);
+    keys.push(next);
+    last = seq;
+  }
+  need(keys[keys.length - 1].text === key.text, thing, "is signed by a key that the log had given up");
+  return keys;
 }
 
 // --- papers -----------------------------------------------------------------------------------------------------
