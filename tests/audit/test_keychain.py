@@ -8,11 +8,9 @@ from typing import Any
 import pytest
 
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey
-from bwc.audit.findings import Grade
 from bwc.audit.fork import ForkKind
 from bwc.audit.inspected import judge
 from bwc.audit.keychain import Handover, KeyChain, hand_over, open_checkpoint, read_checkpoint, sign_checkpoint
-from bwc.audit.log_report import LogReport
 from bwc.audit.openssl_ts import check_stamp
 from bwc.audit.package import examine_package
 from bwc.audit.remembered import Remembered
@@ -23,15 +21,12 @@ from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
 from bwc.keys import SeedSigner
 from tests.audit.logs import ADMIN, CLERK, LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, signer, small_house
+from tests.audit.verifying import bad_steps
 from tests.release.making import Maker
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "fixtures/vectors/rekey.json").read_bytes())
 NEXT, THIRD = signer("the log's next key"), signer("and its third")
 NEXT_KEY = NoteKey.of(ORIGIN, NEXT)
-
-
-def bad_steps(report: LogReport) -> set[int]:
-    return {one.step for one in report.findings if one.grade is Grade.BAD}
 
 
 def rekeyed_house(*, compromised_s: int = 0) -> House:

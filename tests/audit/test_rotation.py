@@ -8,7 +8,7 @@ import pytest
 from bwc.evidence import EventKind
 from bwc.keys import SeedSigner
 from tests.audit.logs import ADMIN, CLERK, SECOND, STRANGER, TECH, House, operator, signer
-from tests.audit.test_verify import bad_steps, house_with
+from tests.audit.verifying import bad_steps, house_with
 
 NEW = signer("clerk's new key")
 
