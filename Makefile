@@ -11,7 +11,7 @@ KILLS ?= 1000
 HISTORIES ?= 10000
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults test-independent clean verifier
+.PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults histories test-independent clean verifier
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -51,7 +51,10 @@ accuracy: setup ## what copies still show of footage with known truth: DATA=fold
 	@$(BIN)/python tests/accuracy/run.py $(DATA) $(if $(DEFACE),--deface $(DEFACE))
 
 faults: setup ## crashes, kills, errors and lies at every file call; every byte flipped: KILLS=100 for fewer kills
-	@BWC_KILLS=$(KILLS) BWC_HISTORIES=$(HISTORIES) $(BIN)/pytest tests/faults tests/storage tests/custody tests/audit tests/release tests/journeys/test_tampering.py
+	@BWC_KILLS=$(KILLS) $(BIN)/pytest tests/faults tests/storage tests/custody tests/audit tests/release tests/journeys/test_tampering.py
+
+histories: setup ## honest histories without a false alarm: HISTORIES=10000, about ten minutes of CPU time
+	@BWC_HISTORIES=$(HISTORIES) $(BIN)/pytest -n 2 tests/audit/test_honest.py $(if $(wildcard /dev/shm),--basetemp /dev/shm/bwc-histories)
 
 test-independent: setup ## our formats judged by tools that others wrote (Go, Chromium, node)
 	@PYTHON=$(BIN)/python bash scripts/independent.sh tests/browser
