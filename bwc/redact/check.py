@@ -4,7 +4,8 @@
  2. the container holds our boxes only: no tags, no other streams, no user data in the picture stream
  3. every frame of the copy is there, once, at exactly the original's time
  4. inside covers nothing is left; outside the picture is the original's
- 5. faces and plates that still show, or show again inside a cover, become suspects (every `stride`-th frame)
+ 5. faces and plates that still show, or show again inside a cover, become suspects (whole pictures every `stride`
+    frames, cut-outs where the plan stops hiding something in every frame)
  6. sound begins and lasts as the original's; muted spans are silent
 
 It never raises for what it finds: everything goes into the report, and the caller refuses the release.
@@ -28,8 +29,10 @@ from bwc.redact.check_cover import (
     difference_outside,
     flaws_of_covers,
 )
+from bwc.redact.check_finders import Finders
 from bwc.redact.check_report import CheckReport, Fault, Finding, KeptTrack
-from bwc.redact.check_search import Finders, Search
+from bwc.redact.check_search import Search, stride_for
+from bwc.redact.check_sight import named
 from bwc.redact.check_sound import compare_sound
 from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of
 from bwc.redact.plan import Box, Coverage, FrameCover, RedactionPlan
@@ -48,20 +51,22 @@ def check(
     copy: BinaryIO,
     plan: RedactionPlan,
     *,
-    stride: int = 1,
+    stride: int | None = None,
     progress: Progress | None = None,
     finders: Finders | None = None,
     excerpt: Excerpt | None = None,
 ) -> CheckReport:
     """What is wrong with `copy`, which should be `original` redacted by `plan`. Both files are seekable.
 
-    Faces and plates are searched in every `stride`-th frame; everything else is checked in every frame. With
+    Whole pictures are searched for faces and plates in every `stride`-th frame (None: six a second), places of doubt
+    and everything else is checked in every frame. With
     `excerpt` the copy is to hold that part only; the report's ordinals are the recording's all the same, its
     times are the copy's.
     Raises `UnreadableMedia` when the original does not decode, and what the detectors' files raise.
     """
     look = finders or Finders.open()
     part = plan_of(plan, excerpt) if excerpt else plan
+    stride = stride or stride_for(part)
     run = _Run(part, Search(part, look, stride), excerpt=excerpt)
     if _digest(original)[0] != plan.content_sha256:
         run.find(Fault.PLAN_STALE, "the plan is of another recording")
@@ -156,7 +161,7 @@ class _Run:
                     self._judge(source, result, ordinal, cover)
                     place = ordinal if ordinal is not None else min(result.ordinal, max(0, media.frames - 1))
                     kept = covers.kept_tracks(ordinal) if ordinal is not None else ()
-                    search.look(result, place, cover, kept)
+                    search.look(result, place, cover, kept, source)
                 if progress and shown.ordinal % 10 == 9:
                     progress(shown.ordinal + 1, media.frames or None)
             search.finish()
@@ -263,11 +268,12 @@ class _Run:
             covers_checked=self.covers_checked,
             detectors=look.describe(),
             not_checked=look.not_checked,
-            suspects=tuple(one.moved(away) for one in self.search.chains.suspects(times.end_ms, times.start_ms)),
+            suspects=named([one.moved(away) for one in self.search.chains.suspects(times.end_ms, times.start_ms)]),
             findings=tuple(one.moved(away) for one in self.findings),
             kept=tuple(KeptTrack(id=name, sightings=count) for name, count in sorted(self.search.kept.items())),
             measures={
                 **measures,
+                "cutouts": self.search.cutouts,
                 "difference_local_centilevels": round(100 * self.worst_local),
                 "difference_mean_centilevels": round(100 * self.worst_mean),
             },

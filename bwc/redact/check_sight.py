@@ -23,7 +23,8 @@ _RULES = ((1, _STRONG, 0), (2, 750, 600), (3, 650, 600), (6, 0, 560))  # hits, b
 # is as large and stays below is mostly foliage (0.78 at best on a walk along hedges, 2026-11).
 _LARGE = 64
 _LARGE_RULES = ((1, _STRONG, 0), (2, 820, 600))
-_RULES_BESIDE = ((1, 750, 0), (2, 620, 0), (3, 0, 540))
+_PATIENCE = 12  # hits after which a chain that still proves nothing is left to the whole pictures
+_RULES_BESIDE = ((1, 800, 0), (2, 750, 0), (3, 720, 600), (6, 0, 560))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,7 @@ class Chain:
     """Hits of what is likely one subject."""
 
     hits: list[Hit] = field(default_factory=list)
+    is_trail: bool = False  # followed by its own pixels, not found by a detector
 
     @property
     def last(self) -> Hit:
@@ -66,6 +68,8 @@ class Chain:
 
     @property
     def is_evidence(self) -> bool:
+        if self.is_trail:
+            return True
         beside = [hit for hit in self.hits if hit.beside]
         is_large = sorted(hit.box[3] - hit.box[1] for hit in self.hits)[len(self.hits) // 2] >= _LARGE
         is_open = all(hit.visible_permille == 1000 for hit in self.hits)  # half a face scores less than a whole one
@@ -94,18 +98,52 @@ class Chains:
                 self._open.append(Chain([hit]))
 
     def recent(self, ordinal: int, within: int) -> list[Hit]:
-        """The last hit of every chain seen in the `within` frames before `ordinal`, best first: where to look closely."""
-        found = [chain.last for chain in self._open if 0 < ordinal - chain.last.ordinal <= within]
+        """Where to look closely in frame `ordinal`, best first: the last hit of every chain seen in the `within` frames
+        before that proves nothing yet and has not been looked at in vain for long."""
+        found = [
+            chain.last
+            for chain in self._open
+            if 0 < ordinal - chain.last.ordinal <= within and len(chain.hits) < _PATIENCE and not chain.is_evidence
+        ]
         return sorted(found, key=lambda hit: -hit.score_permille)
+
+    def end(self) -> None:
+        """No more hits come."""
+        self._done += self._open
+        self._open = []
+
+    def proven(self) -> list[Sequence[Hit]]:
+        """The hits of every chain that is evidence."""
+        return [chain.hits for chain in (*self._done, *self._open) if chain.is_evidence]
+
+    def add_trail(self, hits: Sequence[Hit]) -> None:
+        """A chain of its own that needs no further evidence."""
+        self._done.append(Chain(list(hits), is_trail=True))
 
     def suspects(self, end_ms: Callable[[int], int], start_ms: Callable[[int], int]) -> tuple[Suspect, ...]:
         """What a person has to look at, the riskiest first. `start_ms`, `end_ms`: when a frame is shown."""
-        found = []
-        for chain in (*self._done, *self._open):
-            if chain.is_evidence:
-                found.append(_suspect(chain, end_ms, start_ms))
-        found.sort(key=lambda suspect: (-suspect.risk, suspect.first, suspect.boxes))
-        return tuple(replace(suspect, id=f"s{place}") for place, suspect in enumerate(found, 1))
+        found = [_suspect(chain, end_ms, start_ms) for chain in (*self._done, *self._open) if chain.is_evidence]
+        return named(sorted(found, key=lambda suspect: (-suspect.risk, suspect.first, suspect.boxes)))
+
+
+def named(suspects: Sequence[Suspect]) -> tuple[Suspect, ...]:
+    """`suspects` with names that tell their first frame: `s342`, and `s342b` for the next one of that frame, from the left.
+
+    The name says where to look, and stays when other suspects come or go.
+    """
+    places = sorted(range(len(suspects)), key=lambda place: (suspects[place].first, suspects[place].boxes))
+    names: dict[int, str] = {}
+    for order, place in enumerate(places):
+        same = sum(suspects[other].first == suspects[place].first for other in places[:order])
+        names[place] = f"s{suspects[place].first}{_letters(same)}"
+    return tuple(replace(suspect, id=names[place]) for place, suspect in enumerate(suspects))
+
+
+def _letters(number: int) -> str:
+    """ "", "b", "c" … "z", then "z2" and so on."""
+    if number == 0:
+        return ""
+    return chr(ord("a") + number) if number < 26 else f"z{number - 24}"
 
 
 def visible_permille(box: Box, covers: Sequence[Box]) -> int:
@@ -153,7 +191,9 @@ def _suspect(chain: Chain, end_ms: Callable[[int], int], start_ms: Callable[[int
     best = max(hit.score_permille for hit in hits)
     tallest = max(hit.box[3] - hit.box[1] for hit in hits)
     step = -(-len(hits) // _MAX_BOXES)
-    if hits[0].is_inside:
+    if chain.is_trail:
+        sight = Sight.GAP
+    elif hits[0].is_inside:
         sight = Sight.INSIDE
     else:
         shown = max(hit.visible_permille for hit in hits)

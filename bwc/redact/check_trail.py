@@ -1,0 +1,139 @@
+"""Does what a cover hides go on beside it, uncovered? The original's own pixels under the cover are looked for in the copy.
+
+No detector is needed for that: a profile or a head from behind is followed as well as a face. Pictures are compared small
+(the subject 24 pixels long), shifted freely within three quarters of its size, by normalised correlation.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from bwc.redact.check_places import Kind, Place
+from bwc.redact.check_sight import Hit, shared_permille, visible_permille
+from bwc.redact.plan import Box
+
+LIKE_PERMILLE = 600  # correlation from which it is the same thing
+_SIDE = 24  # pixels of the longer side of a subject when compared
+_AROUND = 0.75  # of the subject, searched on every side
+_PLAIN = 6.0  # levels of deviation: less is a wall, of which there is more everywhere
+_SURE_PERMILLE = 700  # our own detectors' best score on the original under the cover
+_OPEN_PERMILLE = 700  # of what looks alike is in the open
+_LEAST_FRAMES = 4  # of an end or beginning without a gap
+
+_Grey = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    ordinal: int
+    box: Box  # where the subject is supposed to be
+    around: _Grey
+    scale: float
+    corner: tuple[int, int]
+    hidden: Sequence[Box]
+
+
+@dataclass(slots=True)
+class Trail:
+    """What the pictures show of one place. `faces` are our detectors' scores on the original under the cover."""
+
+    place: Place
+    templates: list[_Grey] = field(default_factory=list)
+    samples: list[_Sample] = field(default_factory=list)
+    faces: list[int] = field(default_factory=list)
+
+    @property
+    def stop(self) -> int:
+        """The ordinal after the last frame that belongs to it."""
+        return max(*self.place.boxes, self.place.after[0] if self.place.after else 0) + 1
+
+    def anchors(self, ordinal: int) -> list[Box]:
+        """Boxes of frame `ordinal` whose pixels in the original are what is looked for."""
+        ends = (self.place.before, self.place.after)
+        return [end[1] for end in ends if end is not None and end[0] == ordinal]
+
+    def learn(self, y: _Grey, box: Box) -> None:
+        """Take the original's pixels within `box` as what to look for."""
+        x0, y0, x1, y1 = _clipped(box, y)
+        if x1 - x0 < 4 or y1 - y0 < 4:
+            return
+        region = y[y0:y1, x0:x1]
+        if float(region.std()) >= _PLAIN:
+            self.templates.append(_small(region, _SIDE / max(x1 - x0, y1 - y0)))
+
+    def take(self, y: _Grey, ordinal: int, hidden: Sequence[Box]) -> None:
+        """Keep the copy's pixels around where the subject should be; `hidden` are the covers of that frame."""
+        box = self.place.boxes[ordinal]
+        dx, dy = round((box[2] - box[0]) * _AROUND), round((box[3] - box[1]) * _AROUND)
+        x0, y0, x1, y1 = _clipped((box[0] - dx, box[1] - dy, box[2] + dx, box[3] + dy), y)
+        if x1 - x0 < 4 or y1 - y0 < 4:
+            return
+        scale = _SIDE / max(box[2] - box[0], box[3] - box[1])
+        near = tuple(one for one in hidden if one[0] < x1 and one[2] > x0 and one[1] < y1 and one[3] > y0)
+        self.samples.append(_Sample(ordinal, box, _small(y[y0:y1, x0:x1], scale), scale, (x0, y0), near))
+
+    def hits(self) -> list[Hit]:
+        """Frames in which the subject shows, with its likeness as the score; nothing where that proves nothing.
+
+        In the gap of a track it is enough that the same thing is there before, between and after. What goes on after an
+        end or before a beginning, or between two tracks, counts when our own detectors know it under the cover: else each
+        lamp that was once taken for a face would be a suspect.
+        """
+        seen = self._seen()
+        enough = 2 * len(seen) >= len(self.samples) if self.place.kind is Kind.GAP else len(seen) >= _LEAST_FRAMES
+        known = self.place.is_one_track or max(self.faces, default=0) >= _SURE_PERMILLE
+        return seen if seen and enough and known else []
+
+    def _seen(self) -> list[Hit]:
+        found = []
+        for sample in sorted(self.samples, key=lambda one: one.ordinal, reverse=self.place.kind is Kind.BEGIN):
+            likeness, box = max((_look(sample, one) for one in self.templates), default=(0.0, sample.box))
+            if likeness * 1000 >= LIKE_PERMILLE and visible_permille(box, sample.hidden) >= _OPEN_PERMILLE:
+                found.append(_hit(sample.ordinal, box, likeness, self.place.class_))
+            elif self.place.kind is not Kind.GAP:
+                break  # an end is followed from the cover on, no further than it can be
+        return sorted(found, key=lambda hit: hit.ordinal)
+
+
+def without(trails: Sequence[Sequence[Hit]], chains: Sequence[Sequence[Hit]]) -> list[Sequence[Hit]]:
+    """Those of `trails` that no chain of a detector's hits tells of already."""
+    seen: dict[int, list[Box]] = {}
+    for chain in chains:
+        for hit in chain:
+            seen.setdefault(hit.ordinal, []).append(hit.box)
+    return [
+        trail
+        for trail in trails
+        if not any(shared_permille(hit.box, box) >= 300 for hit in trail for box in seen.get(hit.ordinal, ()))
+    ]
+
+
+def _look(sample: _Sample, template: _Grey) -> tuple[float, Box]:
+    """The best likeness of `template` in a sample, and where."""
+    rows, columns = template.shape
+    if sample.around.shape[0] < rows or sample.around.shape[1] < columns:
+        return 0.0, sample.box
+    likeness = cv2.matchTemplate(sample.around, template, cv2.TM_CCOEFF_NORMED)
+    _, best, _, (x, y) = cv2.minMaxLoc(likeness)
+    if not np.isfinite(best):
+        return 0.0, sample.box
+    left, top = sample.corner[0] + round(x / sample.scale), sample.corner[1] + round(y / sample.scale)
+    return float(best), (left, top, left + round(columns / sample.scale), top + round(rows / sample.scale))
+
+
+def _hit(ordinal: int, box: Box, likeness: float, class_: str) -> Hit:
+    score = min(1000, round(likeness * 1000))
+    return Hit(ordinal=ordinal, box=box, score_permille=score, class_=class_, visible_permille=1000, beside=True)
+
+
+def _small(region: _Grey, scale: float) -> _Grey:
+    size = max(2, round(region.shape[1] * scale)), max(2, round(region.shape[0] * scale))
+    how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(region, size, interpolation=how), np.uint8)
+
+
+def _clipped(box: Box, y: _Grey) -> Box:
+    return max(0, box[0]), max(0, box[1]), min(y.shape[1], box[2]), min(y.shape[0], box[3])
