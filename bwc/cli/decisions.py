@@ -13,7 +13,7 @@ from bwc.errors import UsageError
     """
     bwc decide 2026-1122-K4J7QX t3 t5 keep --note "officers on duty"
     bwc decide 2026-1122-K4J7QX --undecided redact --exemption "RCW 42.56.240(14)"
-    bwc decide 2026-1122-K4J7QX s1 keep --note "a poster, no person"
+    bwc decide 2026-1122-K4J7QX s342 keep --note "a poster, no person"
     """
 )
 @click.argument("item")
@@ -36,7 +36,7 @@ def decide(
     note: str,
     segment: int | None,
 ) -> None:
-    """Say of tracks (t1, t2, …) or check suspects (s1, …) whether to keep them visible or redact them."""
+    """Say of tracks (t1, t2, …) or check suspects (s342, …) whether to keep them visible or redact them."""
     from bwc.redact import session
 
     *names, choice = words

@@ -3,7 +3,7 @@
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +13,11 @@ import click
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import size_text, table
 from bwc.errors import UsageError
-from bwc.evidence import utc_text
+from bwc.evidence import ItemId, utc_text
 
 if TYPE_CHECKING:
-    from bwc.storage.rows import ItemState, SegmentRow
+    from bwc.custody.house import House
+    from bwc.storage.rows import ItemRow, ItemState, SegmentRow
 
 
 @command(
@@ -66,6 +67,7 @@ def list_items(
         rows = house.items(wanted)
         held = len(rows) if rows else len(house.items())
         gone = 0 if state else len(house.items(ItemFilter(state=ItemState.DISPOSED)))
+        half = _half_approved(house, rows)
     shown = [
         (
             row.item_id,
@@ -75,13 +77,13 @@ def list_items(
             ",".join(row.case_ids) or "-",
             row.category or "-",
             size_text(row.size_bytes),
-            row.state,
+            half.get(row.item_id, row.state.value),
         )
         for row in rows
     ]
     found = table(("item", "recorded", "officer", "camera", "case", "category", "size", "state"), shown)
     entry.terminal.result(
-        {"destroyed": gone, "items": [row.to_json() for row in rows]},
+        {"destroyed": gone, "half_approved": dict(half), "items": [row.to_json() for row in rows]},
         found or (f"no item matches ({held} held)" if held else "nothing held"),
     )
     if gone:
@@ -104,13 +106,16 @@ def show(entry: Entry, item: str) -> None:
         verdicts = house.verdicts([row.item_id])
         gone = house.tombstone(row.item_id)
         destroyed = house.destroyed(row.item_id)[0]
+        half = _half_approved(house, [row]).get(row.item_id)
     data = row.to_json() | {
+        "half_approved": half,
         "destroyed": None if gone is None else gone.to_json(),
         "kept": verdicts[0].text if verdicts else None,
         "objects": [one.to_json() for one in objects],
         "recordings": [one.to_json() for one in segments],
     }
     lines = [f"{key:<17}{value}" for key, value in _flat(row.to_json()).items() if value not in ("", None)]
+    lines += [f"{'approval':<17}{half}; another person: bwc approve {row.item_id}"] if half else []
     lines += [f"{'kept':<17}{one.text}" for one in verdicts]
     if gone:
         said = "destroyed" if gone.done_seq is not None else "being destroyed (bwc dispose --finish)"
@@ -317,6 +322,14 @@ def _segment_cells(row: "SegmentRow") -> tuple[object, ...]:
     if facts.get("frames_lost"):
         text += f", {facts['frames_lost']} frames lost"
     return row.segment, row.name or "?", row.state, text
+
+
+def _half_approved(house: "House", rows: "Iterable[ItemRow]") -> "dict[ItemId, str]":
+    """Items that some but not all of the people needed have approved: "1 of 2 approvals"."""
+    from bwc.storage.rows import ItemState
+
+    counts = {row.item_id: house.approvals_of(row.item_id) for row in rows if row.state is ItemState.APPROVED}
+    return {item: f"{have} of {need} approvals" for item, (have, need) in counts.items() if have < need}
 
 
 def _state(text: str | None) -> "ItemState | None":

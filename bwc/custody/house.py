@@ -27,8 +27,9 @@ from bwc.evidence import (
     ObjectRole,
     new_item_id,
 )
-from bwc.roles import FOOTAGE_READERS, WORKER_PURPOSES, Role, footage_readers
+from bwc.roles import FOOTAGE_READERS, WORKER_PURPOSES, Role, approvals_missing, footage_readers
 from bwc.storage.pieces import Pieces
+from bwc.storage.rows import SuspectRow
 from bwc.storage.scratch import Scratch
 from bwc.storage.vault import Held, Sink
 
@@ -155,9 +156,26 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting):
         """`suspect.decided`: what a person said of a suspect of the check."""
         self.act(EventKind.SUSPECT_DECIDED, item, facts, {"note": note})
 
+    def suspects_decided(self, report_sha256: str) -> dict[str, SuspectRow]:
+        """What was last said of each suspect of a report."""
+        return {row.suspect: row for row in self._catalog.suspects_decided(report_sha256)}
+
     def record_approval(self, item: ItemId, facts: Mapping[str, Json], *, note: str) -> int:
         """`copy.approved`: this operator signs the digests of plan, copy and report. The entry's place."""
         return self.act(EventKind.COPY_APPROVED, item, facts, {"note": note}).seq
+
+    def approvals_of(self, item: ItemId) -> tuple[int, int]:
+        """How many people approved the newest copies of `item`, and how many it takes before a release."""
+        have, missing = 0, 0
+        for segment in {one.segment for one in self.segments(item)}:
+            row = self.latest(item, segment, ObjectRole.COPY)
+            if row is None:
+                continue
+            people = {self.person_of(one.actor) for one in self.approvals(str(row.facts.get("copy_sha256")))}
+            short = approvals_missing(self.policy, approvers=people, renderer=self.person_of(row.actor))
+            if short >= missing:
+                have, missing = len(people), short
+        return have, have + missing
 
     def record_release(self, item: ItemId, facts: Mapping[str, Json], private: Mapping[str, Json]) -> Entry:
         """`release.published`."""

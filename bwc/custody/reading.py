@@ -265,11 +265,14 @@ class Reading:
 
     # --- documents --------------------------------------------------------------------------------------
 
-    def latest(self, item: ItemId, segment: int, role: ObjectRole) -> DocumentRow | None:
-        """The newest plan, copy or report of one segment."""
+    def documents(self, item: ItemId, segment: int, role: ObjectRole) -> list[DocumentRow]:
+        """The plans, copies or reports of one segment, newest first."""
         self._raise_if_destroyed(item)
-        found = self._catalog.documents(item, role, segment)
-        return found[0] if found else None
+        return self._catalog.documents(item, role, segment)
+
+    def latest(self, item: ItemId, segment: int, role: ObjectRole) -> DocumentRow | None:
+        """The newest of them."""
+        return next(iter(self.documents(item, segment, role)), None)
 
     def read(self, object_id: ObjectId) -> bytes:
         """A whole small document (plan, report, sheet)."""
@@ -293,10 +296,6 @@ class Reading:
     def approvals(self, copy_sha256: str) -> list[ApprovalRow]:
         """Who approved a copy."""
         return self._catalog.approvals(copy_sha256)
-
-    def suspects_decided(self, report_sha256: str) -> dict[str, str]:
-        """What was last said of each suspect of a report."""
-        return {row.suspect: row.choice for row in self._catalog.suspects_decided(report_sha256)}
 
     # --- the log ----------------------------------------------------------------------------------------
 

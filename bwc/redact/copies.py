@@ -6,77 +6,19 @@ from datetime import datetime
 
 from bwc.canonical import Json
 from bwc.custody.house import House
-from bwc.errors import LeakFound, NotApproved, NotFound, PlanStale, SecondPersonNeeded, Undecided, UsageError
-from bwc.evidence import Choice, ItemId, ObjectId, ObjectRole
+from bwc.errors import NotApproved, NotFound, PlanStale, SecondPersonNeeded, Undecided, UsageError
+from bwc.evidence import Choice, EventKind, ItemId, ObjectId, ObjectRole
 from bwc.redact import plan_edit, session
+from bwc.redact.carrying import carry, decisions
 from bwc.redact.check_report import CheckReport, Suspect
+from bwc.redact.checked import Checked
 from bwc.redact.excerpt import Excerpt, excerpt_of
 from bwc.redact.plan import RedactionPlan, undecided
 from bwc.redact.session import Edited, PlanState
 from bwc.roles import approvals_missing
 
 Progress = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """A check just made, and which of its suspects a person has already decided."""
-
-    item: ItemId
-    segment: int
-    report: CheckReport
-    decided: dict[str, str]
-
-    @property
-    def data(self) -> bytes:
-        return self.report.to_bytes()
-
-    @property
-    def open_suspects(self) -> tuple[Suspect, ...]:
-        return tuple(one for one in self.report.suspects if one.id not in self.decided)
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "faults": [f"{one.fault.value}: {one.detail}" for one in self.report.faults],
-            "frames": self.report.frames,
-            "frames_checked": self.report.frames_checked,
-            "item": self.item,
-            "not_checked": list(self.report.not_checked),
-            "open": [one.id for one in self.open_suspects],
-            "report_sha256": self.report.sha256,
-            "segment": self.segment,
-            "stride": self.report.stride,
-            "suspects": [_suspect_json(one) for one in self.report.suspects],
-        }
-
-    def text(self) -> str:
-        report = self.report
-        every = "every frame" if report.stride == 1 else f"one frame in {report.stride}"
-        lines = [
-            f"{report.frames_checked} of {report.frames} frames searched ({every}), {report.covers_checked} covers tested, "
-            f"{len(report.suspects)} suspects, {len(report.faults)} faults"
-        ]
-        lines += [f"  {one.id}  {_suspect_text(one)}{self._said(one.id)}" for one in report.suspects]
-        lines += [
-            f"  {'fault' if one.stops_release else 'note'} {one.fault.value}: {one.detail}" for one in report.findings
-        ]
-        lines += [f"  not checked: {what}" for what in report.not_checked]
-        return "\n".join(lines)
-
-    def _said(self, suspect: str) -> str:
-        return f" ({self.decided[suspect]}, decided by a person)" if suspect in self.decided else ""
-
-    def raise_if_open(self) -> None:
-        """Raise `LeakFound` while a suspect is open or the copy has a fault."""
-        details: list[dict[str, Json]] = [_suspect_json(one) for one in self.open_suspects]
-        details += [{"fault": one.fault.value, "detail": one.detail} for one in self.report.faults]
-        if self.open_suspects:
-            first = self.open_suspects[0].id
-            hint = f"look, then: bwc decide {self.item} {first} redact, or {first} keep --note '…'"
-            raise LeakFound(f"{self.item}: {len(self.open_suspects)} suspects are open", hint, details=details)
-        if self.report.faults:
-            hint = f"bwc redact {self.item}, then check again"
-            raise LeakFound(f"{self.item}: the copy has {len(self.report.faults)} faults", hint, details=details)
+_WATCHING = ("copy", "review")  # purposes of an opening in which somebody sees the copy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,15 +29,23 @@ class Approved:
     entries: tuple[int, ...]
     missing: int
     parts: tuple[str, ...] = ()  # of copies that are not of the whole recording
+    unopened: tuple[int, ...] = ()  # segments whose copy nobody has taken out to watch
 
     def to_json(self) -> dict[str, Json]:
-        return {"entries": list(self.entries), "item": self.item, "more_people_needed": self.missing}
+        return {
+            "entries": list(self.entries),
+            "item": self.item,
+            "more_people_needed": self.missing,
+            "unopened": list(self.unopened),
+        }
 
     def text(self) -> str:
         people = "1 other person" if self.missing == 1 else f"{self.missing} other people"
         more = f"; {people} must approve from their own login" if self.missing else ""
-        return f"{self.item} approved (entry {', '.join(map(str, self.entries))} of the log){more}" + "".join(
-            f"\nonly a part: {part}" for part in self.parts
+        return (
+            f"{self.item} approved (entry {', '.join(map(str, self.entries))} of the log){more}"
+            + "".join(f"\nonly a part: {part}" for part in self.parts)
+            + (f"\nnote: nobody has opened this copy to watch it: bwc open {self.item} --copy" if self.unopened else "")
         )
 
 
@@ -119,7 +69,7 @@ class Releasable:
     excerpt: Excerpt | None = None  # None: of the whole recording
 
 
-def check(house: House, item: ItemId, *, stride: int, progress: Progress | None = None) -> list[Checked]:
+def check(house: House, item: ItemId, *, stride: int | None, progress: Progress | None = None) -> list[Checked]:
     """Second opinion on the sealed bytes of every copy of `item`; the report is sealed and recorded."""
     from bwc.redact.check import check as check_copy
 
@@ -143,8 +93,11 @@ def check(house: House, item: ItemId, *, stride: int, progress: Progress | None 
             "stride": report.stride,
             "suspects": len(report.suspects),
         }
+        carried = carry(house, item, state.segment, report)
+        if carried:
+            facts["carried"] = [one.to_json() for one in carried]
         house.record_report(item, state.segment, report.to_bytes(), facts)
-        decided = house.suspects_decided(report.sha256)  # the same bytes give the same report: what was said holds
+        decided = decisions(house, report, facts)
         done.append(Checked(item=item, segment=state.segment, report=report, decided=decided))
     return done
 
@@ -155,7 +108,8 @@ def last_check(house: House, state: PlanState) -> Checked:
     if row is None:
         raise NotFound(f"{state.item} was not checked", f"bwc check {state.item}")
     report = CheckReport.from_bytes(house.read(row.object_id))
-    return Checked(item=state.item, segment=state.segment, report=report, decided=house.suspects_decided(report.sha256))
+    decided = decisions(house, report, row.facts)
+    return Checked(item=state.item, segment=state.segment, report=report, decided=decided)
 
 
 def decide_suspects(
@@ -221,7 +175,7 @@ def copy_object(house: House, item: ItemId, segment: int) -> ObjectId:
 
 def approve(house: House, item: ItemId, *, note: str) -> Approved:
     """Sign the digests of plan, copy and report of every recording of `item`. Raises what stands in the way."""
-    entries, parts = [], []
+    entries, parts, unopened = [], [], []
     missing = 0
     for state in session.plans(house, item):
         ready = _ready(house, state)
@@ -236,7 +190,20 @@ def approve(house: House, item: ItemId, *, note: str) -> Approved:
         again = [seq for seq in mine if seq in ready.approvals]
         entries.append(again[0] if again else house.record_approval(item, facts, note=note))
         missing = max(missing, _missing(house, state, ready.copy_sha256))
-    return Approved(item=item, entries=tuple(entries), missing=missing, parts=tuple(parts))
+        unopened += [] if _is_opened(house, state) else [state.segment]
+    return Approved(item=item, entries=tuple(entries), missing=missing, parts=tuple(parts), unopened=tuple(unopened))
+
+
+def _is_opened(house: House, state: PlanState) -> bool:
+    """Whether anybody has taken the newest copy out since it was made."""
+    row = house.latest(state.item, state.segment, ObjectRole.COPY)
+    return row is not None and any(
+        one.seq > row.seq
+        and one.kind == EventKind.ITEM_OPENED
+        and one.facts.get("purpose") in _WATCHING
+        and one.facts.get("segment") == state.segment
+        for one in house.trail(state.item)
+    )
 
 
 def releasable(house: House, item: ItemId, span: tuple[int | None, int | None] | None = None) -> list[Releasable]:
@@ -357,24 +324,3 @@ def _widened(boxes: dict[int, tuple[int, int, int, int]], plan: RedactionPlan) -
             min(plan.media.height, y1 + dy),
         )
     return wide
-
-
-def _suspect_json(one: Suspect) -> dict[str, Json]:
-    return {
-        "class": one.class_,
-        "first_ms": one.first_ms,
-        "id": one.id,
-        "last_ms": one.last_ms,
-        "risk": one.risk,
-        "score_permille": one.best_permille,
-        "sight": one.sight.value,
-        "sightings": one.sightings,
-    }
-
-
-def _suspect_text(one: Suspect) -> str:
-    _, x0, y0, x1, y1 = one.boxes[len(one.boxes) // 2]
-    return (
-        f"{one.class_} {one.sight.value} at {x0},{y0},{x1 - x0},{y1 - y0}, {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s, "
-        f"{one.sightings} sightings, score {one.best_permille / 1000:.2f}"
-    )

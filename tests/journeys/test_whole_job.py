@@ -118,10 +118,17 @@ def test_policy_may_ask_for_two_people(world: World, ingested: str, tmp_path: Pa
     assert world.json("key", "enrol", tmp_path / "deputy.pub", "--role", "records")["envelopes_rewrapped"] >= 1
     world.run("detect", ingested)
     decide_all(world, ingested)
-    assert world.json("approve", ingested)["more_people_needed"] == 1
+    approved = world.json("approve", ingested)
+    assert (approved["more_people_needed"], approved["unopened"]) == (1, [0])
+    assert world.json("list")["half_approved"] == {ingested: "1 of 2 approvals"}
+    assert "1 of 2 approvals" in world.run("list").out
+    assert world.json("show", ingested)["half_approved"] == "1 of 2 approvals"
+    world.run("open", ingested, "--copy", "-o", tmp_path / "draft.mp4", "--reason", "watched")
     world.run("approve", ingested)  # the same person twice is one person
     world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", code=7)
-    assert world.json("approve", ingested, "--as", "deputy")["more_people_needed"] == 0
+    approved = world.json("approve", ingested, "--as", "deputy")
+    assert (approved["more_people_needed"], approved["unopened"]) == (0, [])
+    assert world.json("list")["half_approved"] == {}
     world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", "--as", "deputy")
     assert world.json("verify")["verdict"] == "INTACT"
     assert world.json("verify", tmp_path / "R-2")["verdict"] == "ours"
