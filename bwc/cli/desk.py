@@ -11,10 +11,16 @@ from bwc.errors import BwcError, LeakFound, MediaError, NotFound, PartlyDone, Po
 
 if TYPE_CHECKING:
     from bwc.jobs import Jobs
-    from bwc.redact.copies import Checked
+    from bwc.redact.checked import Checked
     from bwc.redact.making import Rendered
     from bwc.redact.session import PlanState
 
+ALSO = click.option(
+    "--also",
+    multiple=True,
+    metavar="NAME",
+    help="A detector plug-in that looks too (docs/detectors.md); may be repeated.",
+)
 PROFILES = click.Choice(["fast", "balanced", "max"])
 
 
@@ -33,8 +39,16 @@ PROFILES = click.Choice(["fast", "balanced", "max"])
 @click.option(
     "--again", is_flag=True, help="Even if a person worked on the plan: masks and mutes stay, decisions do not."
 )
+@ALSO
 def detect(
-    entry: Entry, items: tuple[str, ...], *, case: str | None, profile: str, sheet: Path | None, again: bool
+    entry: Entry,
+    items: tuple[str, ...],
+    *,
+    case: str | None,
+    profile: str,
+    sheet: Path | None,
+    again: bool,
+    also: tuple[str, ...],
 ) -> None:
     """Find faces and plates in ITEM and make its redaction plan. Everything found is covered until a person says keep.
 
@@ -52,7 +66,7 @@ def detect(
         for item in chosen:
             try:
                 with terminal.progress(f"detect {item}") as progress:
-                    states += session.detect(house, item, profile=profile, again=again, progress=progress)
+                    states += session.detect(house, item, profile=profile, again=again, progress=progress, also=also)
             except (MediaError, PolicyRefuses) as error:
                 if len(chosen) == 1:
                     raise
@@ -135,6 +149,7 @@ def plan(
 @click.option("--save-plan", type=click.Path(path_type=Path), help="For a loose file: also write the plan here.")
 @click.option("--file", "is_file", is_flag=True, help="WHAT is a file even if it looks like an item.")
 @click.option("--profile", type=PROFILES, default="balanced", show_default=True, help="For a loose file: as in detect.")
+@ALSO
 @click.option("--no-check", is_flag=True, help="For a loose file: skip the second opinion.")
 @click.option(
     "--reproduce", is_flag=True, help="Of an item: render again, keep nothing, compare with the recorded copy."
@@ -152,6 +167,7 @@ def redact(
     save_plan: Path | None,
     is_file: bool,
     profile: str,
+    also: tuple[str, ...],
     no_check: bool,
     reproduce: bool,
     start: str | None,
@@ -175,7 +191,15 @@ def redact(
             raise UsageError("a loose file is redacted whole", "leave out --from and --to")
         with workers:
             _redact_file(
-                entry, Path(what), out, plan_file, save_plan, profile=profile, check_it=not no_check, jobs=workers
+                entry,
+                Path(what),
+                out,
+                plan_file,
+                save_plan,
+                profile=profile,
+                also=also,
+                check_it=not no_check,
+                jobs=workers,
             )
         return
     if out and ("." in what or "/" in what):
@@ -185,8 +209,8 @@ def redact(
     if reproduce:
         _reproduce(entry, what, workers)
         return
-    if out or plan_file or save_plan or no_check:
-        raise UsageError(f"{what} is not a file", "-o, --plan, --save-plan and --no-check are for loose files")
+    if out or plan_file or save_plan or no_check or also:
+        raise UsageError(f"{what} is not a file", "-o, --plan, --save-plan, --also and --no-check are for loose files")
     from bwc.redact import making
 
     with workers, entry.house() as house, entry.terminal.progress("redact") as progress:
@@ -198,21 +222,22 @@ def redact(
 @command(
     """
     bwc check 2026-1122-K4J7QX
-    bwc check 2026-1122-K4J7QX --stride 3 --report report.json
+    bwc check 2026-1122-K4J7QX --stride 1 --report report.json
     """
 )
 @click.argument("item")
 @click.option(
-    "--stride", type=click.IntRange(1), default=1, show_default=True, help="Search every n-th frame; recorded."
+    "--stride", type=click.IntRange(1), help="Search every n-th whole picture (default: six a second); recorded."
 )
 @click.option("--report", type=click.Path(path_type=Path), help="Write the report (JSON) to this file.")
 @click.option(
     "--sheet", type=click.Path(path_type=Path), help="Write a JPEG here: each suspect enlarged, or the copy in short."
 )
-def check(entry: Entry, item: str, *, stride: int, report: Path | None, sheet: Path | None) -> None:
+def check(entry: Entry, item: str, *, stride: int | None, report: Path | None, sheet: Path | None) -> None:
     """Second opinion on the final bytes of ITEM's redacted copy, with detectors that did not make the plan.
 
-    Exits 6 while suspects are open: look at each, then `bwc decide ITEM s1 keep --note …` or `… s1 redact`.
+    Exits 6 while suspects are open: look at each, then `bwc decide ITEM s342 keep --note …` or `… s342 redact`.
+    What was kept in an earlier check holds while the same thing shows at the same time and place.
     """
     from bwc.redact import copies
 
@@ -249,6 +274,7 @@ def _redact_file(
     save_plan: Path | None,
     *,
     profile: str,
+    also: tuple[str, ...],
     check_it: bool,
     jobs: "Jobs",
 ) -> None:
@@ -260,7 +286,14 @@ def _redact_file(
         raise NotFound(f"{source} is not a file", "check the path")
     with entry.terminal.progress(f"redact {source.name}") as progress:
         done = redact_file(
-            source, out, plan_file=plan_file, profile=profile, check_copy=check_it, progress=progress, jobs=jobs
+            source,
+            out,
+            plan_file=plan_file,
+            profile=profile,
+            also=also,
+            check_copy=check_it,
+            progress=progress,
+            jobs=jobs,
         )
     if save_plan:
         _write_new(save_plan, done.plan_bytes)

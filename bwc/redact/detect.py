@@ -33,6 +33,7 @@ from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.plates import open_network as open_plates
 from bwc.redact.detectors.plates_net import PlateNetFinder
 from bwc.redact.detectors.plates_net import open_network as open_own_plates
+from bwc.redact.detectors.plugins import find as find_plugins
 from bwc.redact.flow import Still
 from bwc.redact.motion import field_of
 from bwc.redact.plan import (
@@ -60,30 +61,37 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Lookout:
-    """Detectors for an ordinary and for a deep look."""
+    """Detectors for an ordinary and for a deep look; `rare` ones join a look about once a second."""
 
     ordinary: tuple[Detector, ...]
     deep: tuple[Detector, ...]
+    rare: tuple[Detector, ...] = ()
 
     def describe(self) -> tuple[DetectorInfo, ...]:
         """Each network once for each way it is used."""
-        said = {repr(one): one for one in (detector.describe() for detector in (*self.ordinary, *self.deep))}
+        detectors = (*self.ordinary, *self.deep, *self.rare)
+        said = {repr(one): one for one in (detector.describe() for detector in detectors)}
         return tuple(said.values())
 
 
-def lookout_for(profile: Profile) -> Lookout:
-    """The shipped detectors as `profile` uses them. Raises `NotFound` when the weight files are absent."""
+def lookout_for(profile: Profile, also: Sequence[str] = ()) -> Lookout:
+    """The shipped detectors as `profile` uses them, and plug-ins called `also` at every look.
+
+    Raises `NotFound` when weight files or a plug-in are absent.
+    """
+    more = find_plugins(also)
     faces, plates, own = open_faces(), open_plates(), open_own_plates()
     ordinary: list[Detector] = [CenterFace(faces, profile.faces, profile.face_threshold)]
     if profile.plates:
         ordinary.append(PlateFinder(plates, profile.plates, profile.plate_threshold))
     ordinary.append(PlateNetFinder(own, profile.own_plates, profile.own_plate_threshold))
     return Lookout(
-        tuple(ordinary),
+        (*ordinary, *more),
         (
             CenterFace(faces, profile.faces_deep, profile.face_threshold),
             PlateFinder(plates, profile.plates_deep, profile.plate_threshold),
             PlateNetFinder(own, profile.own_plates_deep, profile.own_plate_threshold),
+            *more,
         ),
     )
 
@@ -100,6 +108,7 @@ def analyse(
     now: datetime,
     lookout: Lookout | None = None,
     pieces: Pieces | None = None,
+    also: Sequence[str] = (),
 ) -> RedactionPlan:
     """The first plan of a recording. `file` is seekable and stays the caller's.
 
@@ -108,7 +117,7 @@ def analyse(
     With `pieces` what detectors answered is kept there as it comes, and after an interruption not asked again.
     """
     chosen = profile_named(profile)
-    look = lookout or lookout_for(chosen)
+    look = lookout or lookout_for(chosen, also)
     video = VideoReader(file).facts.video
     if video is None:
         raise UnreadableMedia("the recording holds no picture")

@@ -9,7 +9,7 @@ import hashlib
 import os
 import secrets
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -121,7 +121,9 @@ class LooseResult:
         if self.report is None:
             lines.append("not checked")
         else:
-            lines.append(f"checked: {self.report.frames_checked} frames searched, {self.open_suspects} suspects")
+            lines.append(
+                f"checked: {self.report.frames_checked} of {self.report.frames} frames searched, {self.open_suspects} suspects"
+            )
             lines += [
                 f"  {one.id} {one.class_} {one.sight.value} {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s"
                 for one in self.report.suspects
@@ -137,11 +139,12 @@ def redact_file(
     plan_file: Path | None = None,
     profile: str = DEFAULT,
     check_copy: bool = True,
-    stride: int = 1,
+    stride: int | None = None,
     policy: Policy | None = None,
     progress: Progress | None = None,
     amend: Callable[[RedactionPlan], RedactionPlan] | None = None,
     jobs: Jobs | None = None,
+    also: Sequence[str] = (),
 ) -> LooseResult:
     """Write the redacted copy of `source` to `out`, which must not exist.
 
@@ -157,7 +160,7 @@ def redact_file(
     partial = out.with_name(f".{out.name}.{secrets.token_hex(6)}.partial")
     try:
         with source.open("rb") as original:
-            plan = _plan(original, plan_file, profile, policy or Policy(), phases)
+            plan = _plan(original, plan_file, phases, profile=profile, policy=policy or Policy(), also=also)
             plan = amend(plan) if amend else plan
             with partial.open("xb") as sink:
                 made = render(original, plan, sink, lambda: SealedScratch(out.parent), phases.next(), jobs=jobs)
@@ -191,7 +194,15 @@ def _name(partial: Path, out: Path) -> None:
         partial.rename(out)
 
 
-def _plan(original: BinaryIO, plan_file: Path | None, profile: str, policy: Policy, phases: "_Phases") -> RedactionPlan:
+def _plan(
+    original: BinaryIO,
+    plan_file: Path | None,
+    phases: "_Phases",
+    *,
+    profile: str,
+    policy: Policy,
+    also: Sequence[str],
+) -> RedactionPlan:
     digest = hashlib.sha256()
     while piece := original.read(_READ):
         digest.update(piece)
@@ -207,6 +218,7 @@ def _plan(original: BinaryIO, plan_file: Path | None, profile: str, policy: Poli
             progress=step,
             policy=policy,
             now=datetime.now(UTC),
+            also=also,
         )
     plan = from_edited(plan_file.read_bytes())
     if plan.content_sha256 != content:
@@ -214,7 +226,9 @@ def _plan(original: BinaryIO, plan_file: Path | None, profile: str, policy: Poli
     return plan
 
 
-def _checked(original: BinaryIO, partial: Path, plan: RedactionPlan, stride: int, phases: "_Phases") -> CheckReport:
+def _checked(
+    original: BinaryIO, partial: Path, plan: RedactionPlan, stride: int | None, phases: "_Phases"
+) -> CheckReport:
     with partial.open("rb") as copy:
         report = check(original, copy, plan, stride=stride, progress=phases.next())
     if report.faults:

@@ -84,6 +84,17 @@ def profile_named(name: str) -> Profile:
     return PROFILES[name]
 
 
+class _ByClass(dict[str, float]):
+    """A score for each class; what plug-ins bring has `other`: above 1, policy never decides on it alone."""
+
+    def __init__(self, known: Mapping[str, float], *, other: float) -> None:
+        super().__init__(known)
+        self._other = other
+
+    def __missing__(self, class_: str) -> float:
+        return self._other
+
+
 def habits_for(rate: Fraction) -> Habits:
     """Track lifetimes for a recording of `rate` frames per second: waited for 3 s, lingers 1 s, leads 2 s."""
 
@@ -91,8 +102,8 @@ def habits_for(rate: Fraction) -> Habits:
         return max(2, min(240, round(seconds * rate)))
 
     return Habits(
-        start={"face": 0.3, "plate": 0.5},
-        sure={"face": 0.5, "plate": 0.7},
+        start=_ByClass({"face": 0.3, "plate": 0.5}, other=0.5),
+        sure=_ByClass({"face": 0.5, "plate": 0.7}, other=2.0),
         hold=frames(Fraction(3)),
         linger=frames(Fraction(1)),
         lead=frames(Fraction(2)),

@@ -108,7 +108,13 @@ def _said(name: str, class_: str, decision: Decision) -> dict[str, Json]:
 
 
 def detect(
-    house: House, item: ItemId, *, profile: str, again: bool = False, progress: Progress | None = None
+    house: House,
+    item: ItemId,
+    *,
+    profile: str,
+    again: bool = False,
+    progress: Progress | None = None,
+    also: Sequence[str] = (),
 ) -> list[PlanState]:
     """Analyse every recording of `item`; each gets a plan, sealed and recorded.
 
@@ -139,6 +145,7 @@ def detect(
                 policy=house.policy,
                 now=datetime.now(UTC),
                 pieces=pieces,
+                also=also,
             )
             sheet = contact_sheet(original, plan)
         if before:
@@ -225,7 +232,7 @@ def decide(
     note: str = "",
     at: datetime,
 ) -> Edited:
-    """Decide on tracks by name, class or state, and on suspects (`s1`) of the last check."""
+    """Decide on tracks by name, class or state, and on suspects (`s342`) of the last check."""
     from bwc.redact import copies
 
     by = house.person.key_id

@@ -14,6 +14,7 @@ DOUBTS: dict[str, str] = {
     "single_sighting": "seen in one picture only",
     "few_sightings": "seen in fewer pictures than policy wants before it decides",
     "low_score": "the detector was never sure",
+    "unmeasured": "found by a detector of which no figures are known here",
     "lost_in_view": "was not found again although it should still have been in the picture",
     "gap_filled": "was not found for more than half a second in between; hidden there all the same",
     "blind_steps": "could not be followed by its own texture in a third of its pictures",
@@ -57,11 +58,13 @@ def tracks_of(
 
 def doubts_of(path: Path, habits: Habits) -> tuple[str, ...]:
     """Codes of `DOUBTS` that hold for a path, in the order of that table."""
-    weak = path.best < habits.sure[path.class_]
+    is_measured = path.class_ in habits.sure
+    weak = is_measured and path.best < habits.sure[path.class_]
     found = {
         "single_sighting": path.hits == 1,
         "few_sightings": 1 < path.hits < habits.sure_hits,
         "low_score": weak,
+        "unmeasured": not is_measured,
         "lost_in_view": path.ended_by == "lost" and path.hits >= habits.sure_hits and not weak,
         "gap_filled": path.longest_gap > habits.brief,
         "blind_steps": sum(path.trust) < len(path.trust) * 2 / 3,
