@@ -65,9 +65,7 @@ def _check_words(detector: Detector) -> None:
     try:
         canonical(dict(info.settings))
     except (BwcError, ValueError) as error:
-        raise UsageError(
-            f"{name} has settings a plan cannot hold: {error}", "texts, whole numbers, lists"
-        ) from error
+        raise UsageError(f"{name} has settings a plan cannot hold: {error}", "texts, whole numbers, lists") from error
 
 
 def _asked(detector: Detector, bgr: Picture8) -> list[Detection]:
