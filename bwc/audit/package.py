@@ -196,7 +196,7 @@ class _Check:
             self._one_file(release, facts, self.folder / facts.name)
         for copy in release.copies:
             if copy.groups is not None:
-                self._copied(release, copy, copy.groups)
+                self._copied(release, copy, copy.groups, self.folder / copy.file)
         self._say(6, f"{len(release.files)} files, {sum(facts.size_bytes for facts in release.files):,} bytes")
 
     def _only_file(self, release: Release, name: str) -> None:
@@ -210,6 +210,13 @@ class _Check:
                 return
             self._say(6, f"{name} is {facts.name} of this release under another name")
         self._one_file(release, facts, self.folder / name)
+        copy = next((copy for copy in release.copies if copy.file == facts.name and copy.groups is not None), None)
+        if copy is None or copy.groups is None:
+            return
+        if not (self.folder / "proofs").is_dir():
+            self._say(6, "which frames are the camera's own was not checked: the folder proofs is not beside the file")
+            return
+        self._copied(release, copy, copy.groups, self.folder / name)
 
     def _one_file(self, release: Release, facts: FileFacts, path: Path) -> None:
         leaves = tuple(bytes.fromhex(leaf) for leaf in facts.leaves)
@@ -230,8 +237,8 @@ class _Check:
         thing = facts.name if self.only is None else path.name
         self.findings.append(Finding(step=6, thing=thing, error=error, times_ms=times))
 
-    def _copied(self, release: Release, copy: CopyFacts, said: GroupsFacts) -> None:
-        """Pictures that are said to be the recording's own are the ones the log knows."""
+    def _copied(self, release: Release, copy: CopyFacts, said: GroupsFacts, path: Path) -> None:
+        """Pictures that are said to be the recording's own are the ones the log knows. `path` is the copy."""
         assert self.log_key is not None  # step 2
         try:
             paper = CopiedGroups.parse(self._small(said.paper))
@@ -239,8 +246,7 @@ class _Check:
             check_root(indexed, paper, item=release.item, segment=copy.segment)
             if not self._found(5):
                 check_indexed(release, indexed, self.proven)
-            path = self.folder / copy.file
-            if not _is_plain(path, follow=False):
+            if not _is_plain(path, follow=self.only is not None):
                 return  # said already
             with path.open("rb") as source:
                 times = joined(check_copied(source, paper))
@@ -249,15 +255,15 @@ class _Check:
                 error = DigestMismatch(f"holds other pictures than the camera recorded, at {where or 'unknown times'}")
                 place = next((at for at, one in enumerate(self.findings) if one.step == 6), len(self.findings))
                 # before the file's own finding: a group is a second or two, a piece of the file is 4 MiB
-                self.findings.insert(place, Finding(step=6, thing=copy.file, error=error, times_ms=times))
+                self.findings.insert(place, Finding(step=6, thing=path.name, error=error, times_ms=times))
                 return
             self._say(
                 6,
-                f"{copy.file}: {paper.frames} of {copy.frames} frames are the camera's own, bit for bit "
+                f"{path.name}: {paper.frames} of {copy.frames} frames are the camera's own, bit for bit "
                 f"(recorded in entry {indexed.seq})",
             )
         except IntegrityError as error:
-            self._complain(6)(f"{said.paper} with {copy.file}", error)
+            self._complain(6)(f"{said.paper} with {path.name}", error)
 
     def _strangers(self, release: Release) -> None:
         if self.only is not None:

@@ -9,7 +9,7 @@ import hashlib
 import re
 from importlib.resources import files
 
-_SCRIPTS = ("verify_papers.js", "verify.js", "verify_page.js")
+_SCRIPTS = ("verify_papers.js", "verify_copied.js", "verify.js", "verify_page.js")
 _IMPORT = re.compile(r"^import \{[^}]*\} from \"[^\"]*\";\n", re.MULTILINE)
 _MARK_STYLE, _MARK_SCRIPT, _MARK_POLICY = "/*STYLE*/", "/*SCRIPT*/", "POLICY"
 

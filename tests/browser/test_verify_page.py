@@ -14,6 +14,8 @@ from bwc.release.page import verify_page
 from tests.audit.logs import STRANGER, VKEY
 from tests.browser.chromium import Chromium
 from tests.release.making import Made, Maker, some_bytes
+from tests.release.test_copied_pictures import flipped
+from tests.release.test_copied_pictures import release as copied_release
 
 pytestmark = pytest.mark.independent
 
@@ -153,3 +155,12 @@ def test_page_has_no_address_and_only_its_own_script() -> None:
     assert "connect-src 'none'" in text
     assert text.count("<script") == text.count("</script>") == 1
     assert verify_page() == verify_page()
+
+
+def test_a_flipped_bit_in_a_copied_picture_is_shown_with_its_time(page: Chromium, tmp_path: Path) -> None:
+    made = copied_release(tmp_path / "copied")
+    assert judge(page, made.folder, made.key.text()) == "ours"
+    assert "53 of 250 frames are the camera's own" in str(page.value("document.getElementById('steps').innerText"))
+    made.video.write_bytes(flipped(made.video.read_bytes(), 34))
+    assert judge(page, made.folder, made.key.text()) == "bad"
+    assert "other pictures than the camera recorded, at 0:00:01.000–0:00:01.333" in shown(page)

@@ -19,7 +19,11 @@ class Judge:
         node = shutil.which("node")
         if node is None:
             pytest.skip("node absent: the page's logic was NOT run (apt-get install nodejs)")
-        for name in ("verify.js", "verify_papers.js"):  # node takes a bare .js for a script of the old kind
+        for name in (
+            "verify.js",
+            "verify_copied.js",
+            "verify_papers.js",
+        ):  # node takes a bare .js for a script of the old kind
             text = files("bwc.release").joinpath("static", name).read_text(encoding="utf-8")
             (folder / name).write_text(text, encoding="utf-8")
         (folder / "package.json").write_text('{"type": "module"}')

@@ -6,6 +6,7 @@ import {
   same, sha256, canonical, rootOf, includes, isSigned, parseVkey, need, isText, parseRelease,
   parseEntry, parseProof, checkCheckpoint, checkIncluded, keysOf,
 } from "./verify_papers.js";
+import { checkCopied, checkRoot, parseCopied } from "./verify_copied.js";
 
 // --- people ---------------------------------------------------------------------------------------------------------
 
@@ -43,7 +44,8 @@ function approves(entry, copy) {
   return ["segment", "plan_sha256", "copy_sha256", "report_sha256"].every((key) => entry.event.facts[key] === copy[key]);
 }
 
-async function checkPeople(release, published, key, files, seen, say) {
+/** `enrolled` is told who was enrolled when, for entries that are judged later. */
+async function checkPeople(release, published, key, files, seen, enrolled, say) {
   const keys = await readKeys(release);
   const proven = [];
   for (const one of release.entries) {
@@ -85,6 +87,7 @@ async function checkPeople(release, published, key, files, seen, say) {
         roles.delete(event.actor);
       }
       roles.set(operator.key, operator.roles);
+      enrolled.push({ seq: event.seq, key: operator.key, roles: operator.roles });
     }
   }
   await checkSignatures(published, keys, "entry.json");
@@ -161,6 +164,36 @@ function checkStrangers(release, files, say) {
     if (DROPPINGS.has(name.split("/").pop())) say(`${name} was left by a desktop; it is not part of the release`);
     else need(PAPERS.includes(name) || release.listed.has(name), name, "is not part of this release");
   }
+}
+
+// --- the camera's own pictures -----------------------------------------------------------------------------------------------
+
+const INDEXERS = ["technician", "records", "worker"];
+
+async function checkIndexed(release, entry, enrolled, thing) {
+  await checkSignatures(entry, await readKeys(release), thing);
+  const held = enrolled.filter((one) => one.key === entry.event.actor && one.seq < entry.event.seq).pop();
+  need(held?.roles.some((role) => INDEXERS.includes(role)), thing, "was signed by somebody not enrolled for item.indexed");
+}
+
+/** docs/formats/picture-groups.md, Checking. `enrolled` is null where enrolments were not checked. */
+async function checkGroups(release, copy, files, key, seen, enrolled, say) {
+  const { groups } = copy;
+  const thing = `${groups.paper} with ${copy.file}`;
+  const paper = parseCopied(await small(files, groups.paper), groups.paper);
+  const entry = parseEntry(await small(files, groups.entry), groups.entry);
+  const proof = parseProof(await small(files, groups.proof), groups.proof);
+  await checkCheckpoint(proof.checkpoint, key, groups.proof);
+  await checkIncluded(entry, proof, key, `${groups.entry} with ${groups.proof}`, seen);
+  await checkRoot(entry, paper, release.item, copy.segment, thing);
+  if (enrolled) await checkIndexed(release, entry, enrolled, groups.entry);
+  if (!files.has(copy.file)) return; // said already
+  const times = joined(await checkCopied(files.get(copy.file), paper, copy.file));
+  if (times.length || paper.frames !== groups.frames) {
+    const where = times.map(([a, b]) => `${timeText(a)}–${timeText(b)}`).join(", ") || "unknown times";
+    throw new Bad(copy.file, `holds other pictures than the camera recorded, at ${where}`, times);
+  }
+  say(`${copy.file}: ${paper.frames} of ${copy.frames} frames are the camera's own, bit for bit (recorded in entry ${entry.event.seq})`);
 }
 
 // --- the whole check ------------------------------------------------------------------------------------------------------
@@ -244,14 +277,24 @@ export async function verifyRelease(files, keyText = "", { whole = true, onProgr
       say(`entry ${published.event.seq} of ${proof.checkpoint.size} in ${key.name}`);
     });
     await must(4, async () => checkPublishes(release, published.event, toHex(await sha256(papers[0]))));
+    const enrolled = [];
+    const papersGiven = release.entries.some((one) => given.has(one.entry) || given.has(one.proof));
     await must(5, async (say) => {
-      const papersGiven = release.entries.some((one) => given.has(one.entry) || given.has(one.proof));
-      if (whole || papersGiven) return each(() => checkPeople(release, published, key, given, seen, say));
+      if (whole || papersGiven) return each(() => checkPeople(release, published, key, given, seen, enrolled, say));
       say("signature checked; enrolment not checked: the files of the folder proofs were not chosen");
       return each(async () => checkSignatures(published, await readKeys(release), "entry.json"));
     });
     await must(6, async (say) => {
       const chosen = release.files.filter((facts) => whole || given.has(facts.name));
+      // before the files: a group is a second or two, a piece of a file 4 MiB
+      const judged = (whole || papersGiven) && report.steps[4].result === "ok" ? enrolled : null;
+      for (const copy of release.copies) {
+        if (copy.groups && (whole || (given.has(copy.file) && given.has(copy.groups.paper)))) {
+          await each(() => checkGroups(release, copy, given, key, seen, judged, say));
+        } else if (copy.groups && given.has(copy.file)) {
+          say(`${copy.file}: which frames are the camera's own was not checked; choose the whole folder`);
+        }
+      }
       const total = chosen.reduce((sum, facts) => sum + facts.bytes, 0);
       let done = 0;
       for (const facts of chosen) {

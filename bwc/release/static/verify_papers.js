@@ -101,7 +101,7 @@ export function canonical(value) {
   return `{${members.join(",")}}`;
 }
 
-function parseCanonical(bytes, thing) {
+export function parsePaper(bytes, thing) {
   const text = toText(bytes, thing);
   let value;
   try {
@@ -235,7 +235,7 @@ const isDigest = (value) => isText(value) && HEX64.test(value);
 
 export function parseRelease(bytes) {
   const thing = "release.json";
-  const paper = parseCanonical(bytes, thing);
+  const paper = parsePaper(bytes, thing);
   need(paper?.format === "bwc.release/1", thing, "is not of the format bwc.release/1");
   for (const key of ["agency", "log", "vkey", "release", "request", "item", "made_at", "tool"]) {
     need(isText(paper[key]), thing, `lacks ${key}`);
@@ -256,6 +256,9 @@ export function parseRelease(bytes) {
   for (const copy of paper.copies) {
     need(isDigest(copy?.copy_sha256) && isCount(copy.frames_lost) && Array.isArray(copy.leaf_times), thing, "has a broken copy");
     need(listed.has(copy.file), thing, `speaks of ${copy.file} without listing it`);
+    const { groups } = copy;
+    const shown = groups === undefined || (["entry", "paper", "proof"].every((name) => listed.has(groups?.[name])) && isCount(groups.frames));
+    need(shown, thing, `speaks of pictures in ${copy.file} without listing what shows them`);
   }
   for (const one of paper.entries) {
     need(isCount(one?.seq) && listed.has(one.entry) && listed.has(one.proof), thing, "speaks of an entry without listing it");
@@ -264,7 +267,7 @@ export function parseRelease(bytes) {
 }
 
 export function parseEntry(bytes, thing) {
-  const value = parseCanonical(bytes, thing);
+  const value = parsePaper(bytes, thing);
   const { event, signatures } = value ?? {};
   const fine = event?.format === "bwc.event/1" && isCount(event.seq) && isText(event.kind) && isText(event.log) &&
     isText(event.actor) && typeof event.facts === "object" && Array.isArray(signatures) && signatures.length > 0 &&
