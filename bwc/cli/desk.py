@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.cli.terminal import seconds_text, size_text, table
-from bwc.errors import BwcError, LeakFound, MediaError, NotFound, PartlyDone, PolicyRefuses, UsageError
+from bwc.cli.terminal import seconds_text, table
+from bwc.errors import BwcError, MediaError, NotFound, PartlyDone, PolicyRefuses, UsageError
 
 if TYPE_CHECKING:
-    from bwc.jobs import Jobs
     from bwc.redact.checked import Checked
-    from bwc.redact.making import Rendered
     from bwc.redact.session import PlanState
 
 ALSO = click.option(
@@ -74,12 +72,12 @@ def detect(
         if sheet and states:
             picture = session.sheet(house, states[0].item, states[0].segment)
             house.note_frames(states[0].item, states[0].segment, what="sheet", to=sheet.name)
-            _write_new(sheet, picture)
+            write_new(sheet, picture)
     terminal.result({"plans": [one.to_json() for one in states]}, "\n\n".join(_plan_text(one) for one in states))
     if failed:
         details = [{"item": item, "why": error.message} for item, error in failed]
         raise PartlyDone(f"{len(failed)} of {len(chosen)} items got no plan", failed[0][1].hint, details=details)
-    _raise_lost([(f"{one.item} segment {one.segment}", one.plan.media.frames_lost) for one in states])
+    raise_lost([(f"{one.item} segment {one.segment}", one.plan.media.frames_lost) for one in states])
 
 
 @command(
@@ -124,99 +122,14 @@ def plan(
         else:
             states = session.plans(house, found, segment)
         if export_to:
-            _write_new(export_to, _only(states).data)
+            write_new(export_to, _only(states).data)
         if sheet:
             one = _only(states)
             picture = session.sheet(house, found, one.segment)
             house.note_frames(found, one.segment, what="sheet", to=sheet.name)
-            _write_new(sheet, picture)
+            write_new(sheet, picture)
     data = {"plans": [one.to_json(tracks=True) for one in states]}
     entry.terminal.result(data, "\n\n".join(_plan_text(one, tracks=True) for one in states))
-
-
-@command(
-    """
-    bwc redact 2026-1122-K4J7QX
-    bwc redact 2026-1122-K4J7QX --reproduce
-    bwc redact clip.mp4 -o out.mp4
-    """
-)
-@click.argument("what", metavar="ITEM|FILE")
-@click.option("-o", "--out", type=click.Path(path_type=Path), help="For a loose file: where the redacted copy goes.")
-@click.option(
-    "--plan", "plan_file", type=click.Path(path_type=Path), help="For a loose file: use this plan, detect nothing."
-)
-@click.option("--save-plan", type=click.Path(path_type=Path), help="For a loose file: also write the plan here.")
-@click.option("--file", "is_file", is_flag=True, help="WHAT is a file even if it looks like an item.")
-@click.option("--profile", type=PROFILES, default="balanced", show_default=True, help="For a loose file: as in detect.")
-@ALSO
-@click.option("--no-check", is_flag=True, help="For a loose file: skip the second opinion.")
-@click.option(
-    "--reproduce", is_flag=True, help="Of an item: render again, keep nothing, compare with the recorded copy."
-)
-@click.option("--from", "start", metavar="TIME", help="Of an item: render only from here: 12.5, 1:02.5 …")
-@click.option("--to", "end", metavar="TIME", help="Of an item: render only up to here.")
-@click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes that encode at once.  [default: processors]")
-@click.option("--scheduler", default="", help="Encode on the Dask cluster whose scheduler is here: tcp://HOST:8786.")
-def redact(
-    entry: Entry,
-    what: str,
-    *,
-    out: Path | None,
-    plan_file: Path | None,
-    save_plan: Path | None,
-    is_file: bool,
-    profile: str,
-    also: tuple[str, ...],
-    no_check: bool,
-    reproduce: bool,
-    start: str | None,
-    end: str | None,
-    jobs: int | None,
-    scheduler: str,
-) -> None:
-    """Render the redacted copy of an item from its plan; or of a loose FILE in one go, without a vault.
-
-    A loose file is detected, rendered and checked; nothing of it is recorded anywhere. With --from and --to the
-    copy of the item is of that part only, and so are its check, approval and release.
-    """
-    from bwc.cli.times import span_of
-    from bwc.jobs import Jobs
-
-    span = span_of(start, end)
-
-    workers = Jobs(jobs, scheduler=scheduler)
-    if is_file or (Path(what).exists() and not reproduce):
-        if span:
-            raise UsageError("a loose file is redacted whole", "leave out --from and --to")
-        with workers:
-            _redact_file(
-                entry,
-                Path(what),
-                out,
-                plan_file,
-                save_plan,
-                profile=profile,
-                also=also,
-                check_it=not no_check,
-                jobs=workers,
-            )
-        return
-    if out and ("." in what or "/" in what):
-        raise NotFound(f"{what} does not exist", "check the path")
-    if span and reproduce:
-        raise UsageError("--reproduce renders what was recorded", "leave out --from and --to")
-    if reproduce:
-        _reproduce(entry, what, workers)
-        return
-    if out or plan_file or save_plan or no_check or also:
-        raise UsageError(f"{what} is not a file", "-o, --plan, --save-plan, --also and --no-check are for loose files")
-    from bwc.redact import making
-
-    with workers, entry.house() as house, entry.terminal.progress("redact") as progress:
-        done = making.render(house, house.find(what), progress=progress, jobs=workers, span=span)
-    entry.terminal.result({"copies": [one.to_json() for one in done]}, "\n".join(_copy_text(one) for one in done))
-    _raise_lost([(f"{one.item} segment {one.segment}", one.frames_lost) for one in done])
 
 
 @command(
@@ -246,66 +159,15 @@ def check(entry: Entry, item: str, *, stride: int | None, report: Path | None, s
         found = house.find(item)
         done = copies.check(house, found, stride=stride, progress=progress)
         if report:
-            _write_new(report, _only(done).data)
+            write_new(report, _only(done).data)
         if sheet:
             one = _only(done)
             picture = copies.copy_sheet(house, found, one.segment, one.report.suspects)
             house.note_frames(found, one.segment, what="suspects", to=sheet.name)
-            _write_new(sheet, picture)
+            write_new(sheet, picture)
     entry.terminal.result({"checks": [one.to_json() for one in done]}, "\n".join(_check_text(one) for one in done))
     for one in done:
         one.raise_if_open()
-
-
-def _reproduce(entry: Entry, what: str, jobs: "Jobs") -> None:
-    from bwc.redact import making
-
-    with jobs, entry.house() as house, entry.terminal.progress("reproduce") as progress:
-        done = making.reproduce(house, house.find(what), progress=progress, jobs=jobs)
-    lines = [f"{one.item} segment {one.segment}: the same bytes, sha256 {one.copy_sha256}" for one in done]
-    entry.terminal.result({"reproduced": [one.to_json() for one in done]}, "\n".join(lines))
-
-
-def _redact_file(
-    entry: Entry,
-    source: Path,
-    out: Path | None,
-    plan_file: Path | None,
-    save_plan: Path | None,
-    *,
-    profile: str,
-    also: tuple[str, ...],
-    check_it: bool,
-    jobs: "Jobs",
-) -> None:
-    from bwc.redact.loose import redact_file
-
-    if out is None:
-        raise UsageError(f"{source}: where does the redacted copy go", f"bwc redact {source} -o out.mp4")
-    if not source.is_file():
-        raise NotFound(f"{source} is not a file", "check the path")
-    with entry.terminal.progress(f"redact {source.name}") as progress:
-        done = redact_file(
-            source,
-            out,
-            plan_file=plan_file,
-            profile=profile,
-            also=also,
-            check_copy=check_it,
-            progress=progress,
-            jobs=jobs,
-        )
-    if save_plan:
-        _write_new(save_plan, done.plan_bytes)
-    entry.terminal.result(done.to_json(), done.text())
-    if done.frames_lost:
-        _raise_lost([(source.name, done.frames_lost)])
-    if done.open_suspects:
-        raise LeakFound(
-            f"{out}: the check found {done.open_suspects} places that may still show a face or plate",
-            f"look at them, then add masks to the plan: bwc redact {source} -o {out} --plan PLAN",
-            details=done.suspects_json(),
-        )
 
 
 def _chosen(house: Any, items: tuple[str, ...], case: str | None) -> list[Any]:
@@ -334,13 +196,13 @@ def _refuse_existing(*paths: Path | None) -> None:
             raise UsageError(f"{path} exists", "choose a new file name")
 
 
-def _write_new(path: Path, data: bytes) -> None:
+def write_new(path: Path, data: bytes) -> None:
     if path.exists():
         raise UsageError(f"{path} exists", "choose a new file name")
     path.write_bytes(data)
 
 
-def _raise_lost(losses: list[tuple[str, int]]) -> None:
+def raise_lost(losses: list[tuple[str, int]]) -> None:
     lost = [(name, count) for name, count in losses if count]
     if lost:
         raise PartlyDone(
@@ -385,10 +247,6 @@ def _plan_text(state: "PlanState", *, tracks: bool = False) -> str:
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     start, end = f"{row['start_ms'] / 1000:.2f}", f"{row['end_ms'] / 1000:.2f}"
     return row["id"], row["class"], start, end, row["decision"], row["exemption"], " ".join(row["doubts"])
-
-
-def _copy_text(one: "Rendered") -> str:
-    return f"{one.item} segment {one.segment}: {one.frames} frames, {one.frames_lost} lost, {size_text(one.size_bytes)}, sha256 {one.copy_sha256}\n{one.way_text}"
 
 
 def _check_text(one: "Checked") -> str:

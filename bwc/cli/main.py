@@ -35,7 +35,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "decide": ("decisions", "decide", "Keep or redact tracks of the plan"),
     "mask": ("decisions", "mask", "Cover an area by hand, or the whole frame"),
     "mute": ("decisions", "mute", "Silence a span of sound"),
-    "redact": ("desk", "redact", "Render the redacted copy; or redact a loose file in one go"),
+    "redact": ("redacting", "redact", "Render the redacted copy; or redact a loose file in one go"),
     "check": ("desk", "check", "Second opinion on the final bytes of the copy"),
     "approve": ("releasing", "approve", "Sign plan, copy and check report"),
     "release": ("releasing", "release", "Package the approved copy for a requester"),

@@ -72,8 +72,10 @@ def sample_to_chunk(counts: list[int]) -> bytes:
     return bytes(4) + u32(len(rows)) + b"".join(rows)
 
 
-def avc1(avcc: bytes, width: int, height: int, colour: Colour, sar: tuple[int, int]) -> bytes:
-    coded_width, coded_height = width + width % 2, height + height % 2
+def avc1(
+    avcc: bytes, width: int, height: int, colour: Colour, sar: tuple[int, int], *, padding: tuple[int, int]
+) -> bytes:
+    coded_width, coded_height = width + padding[0], height + padding[1]
     body = bytes(6) + u16(1) + bytes(16) + u16(coded_width) + u16(coded_height)
     body += u32(0x480000) + u32(0x480000) + bytes(4) + u16(1) + bytes(32) + u16(0x18) + u16(0xFFFF)
     boxes = [box(b"avcC", avcc)]

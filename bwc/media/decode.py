@@ -1,7 +1,8 @@
 """Frames with their pts, in presentation order, from any seekable file object, as 8-bit 4:2:0 planes.
 
 A `Picture` owns its planes (copies): they may be written to. Values and range tag are the source's; only the
-layout changes (10-bit to 8, 4:2:2 and 4:4:4 to 4:2:0). Odd sizes stay odd: chroma planes are rounded up.
+layout changes (10-bit to 8, 4:2:2 and 4:4:4 to 4:2:0), unless another `layout` is asked for. Odd sizes stay odd:
+chroma planes are rounded up.
 """
 
 import gc
@@ -15,8 +16,9 @@ from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
 from bwc.errors import MediaError, UnreadableMedia
+from bwc.media.delivery import COMPATIBLE, Layout
 from bwc.media.facts import Colour, MediaFacts
-from bwc.media.planes import Plane, Planes, bgr_of, cropped, planes_of, resized
+from bwc.media.planes import Plane, Planes, bgr_of, cropped, native_planes, planes_of, resized
 from bwc.media.probe import scan
 from bwc.media.source import Decoded, FrameDecoder, LostFrames, Retimed, Source
 
@@ -32,7 +34,10 @@ _frozen = False
 
 @dataclass(slots=True)
 class Picture:
-    """One frame. Planes are `uint8`, C-contiguous, writable: y (height, width), u and v (ceil half, ceil half)."""
+    """One frame. Planes are `uint8`, C-contiguous, writable: y (height, width), u and v (ceil half, ceil half).
+
+    A reader that was given another `layout` delivers that: `uint16` for 10 bits, more colour samples.
+    """
 
     ordinal: int
     pts: int  # ticks of time_base
@@ -85,6 +90,7 @@ class VideoReader:
         self._motion = motion_vectors
         self._threads = threads
         self._planes = planes
+        self.layout: Layout = COMPATIBLE
         self._facts: MediaFacts | None = None
         self._account: FrameDecoder | None = None
         with Source(file, name=name) as source:
@@ -137,7 +143,7 @@ class VideoReader:
 
     def _picture(self, decoded: Decoded) -> Picture:
         frame = decoded.frame
-        y, u, v = planes_of(frame) if self._planes else _nothing(frame)
+        y, u, v = self._planes_of(frame)
         if self._planes and (frame.width, frame.height) != self._coded:
             y, u, v = resized((y, u, v), *self._coded)
         if self._planes and self._window[2:] != self._coded:
@@ -156,6 +162,13 @@ class VideoReader:
             motion=self._vectors(decoded) if self._motion else None,
         )
 
+    def _planes_of(self, frame: VideoFrame) -> Planes:
+        if not self._planes:
+            return _nothing(frame)
+        if self.layout == COMPATIBLE:
+            return planes_of(frame)
+        return cast(Planes, native_planes(frame, self.layout))
+
     def _vectors(self, decoded: Decoded) -> NDArray[Any] | None:
         global _frozen  # noqa: PLW0603  once per process, see _COLLECT_EVERY
         if not _frozen:
@@ -170,14 +183,15 @@ class VideoReader:
         return vectors
 
 
-def frame_of(planes: Planes) -> VideoFrame:
-    """A new `yuv420p` frame holding a copy of `planes`."""
+def frame_of(planes: Planes, pix_fmt: str = COMPATIBLE.pix_fmt) -> VideoFrame:
+    """A new frame holding a copy of `planes`."""
     rows, columns = planes[0].shape
-    frame = VideoFrame(columns, rows, "yuv420p")
+    frame = VideoFrame(columns, rows, pix_fmt)
     for plane, values in zip(frame.planes, planes, strict=True):
         rows, columns = values.shape
-        target = np.frombuffer(cast(Any, plane), np.uint8)[: rows * plane.line_size].reshape(rows, plane.line_size)
-        target[:, :columns] = values
+        kind = values.dtype
+        raw = np.frombuffer(cast(Any, plane), np.uint8)[: rows * plane.line_size].reshape(rows, plane.line_size)
+        raw[:, : columns * kind.itemsize].view(kind)[:] = values
     return frame
 
 

@@ -16,10 +16,11 @@ from av.video.frame import PictureType, VideoFrame
 from bwc.canonical import Json
 from bwc.errors import MediaError
 from bwc.media.decode import frame_of
+from bwc.media.delivery import COMPATIBLE, Layout
 from bwc.media.facts import Colour
 from bwc.media.h264 import avcc_of, clean_units, length_prefixed, nal_units
 from bwc.media.parameter_sets import ParameterSets
-from bwc.media.planes import Plane, Planes
+from bwc.media.planes import Planes
 
 MAX_TICKS = 2**31 - 1  # FFmpeg keeps time bases in 32-bit integers
 _SAR_LIMIT = 65_535  # H.264 E.1.1: sar_width and sar_height have 16 bits
@@ -36,7 +37,7 @@ class EncodedSample:
 
 
 class H264Encoder:
-    """Encodes 8-bit 4:2:0 planes of one size. Odd sizes are padded to even by repeating the last row and column;
+    """Encodes planes of one size and `layout`. Odd sizes are padded to even by repeating the last row and column;
 
     `coded_width`, `coded_height` are what the stream holds, `width`, `height` what is to be shown (the MP4's `clap`).
     Feed pts that increase strictly; samples come back in the same order, some calls later.
@@ -57,6 +58,7 @@ class H264Encoder:
         preset: str = "superfast",
         key_interval: int = 60,
         beside: ParameterSets | None = None,
+        layout: Layout = COMPATIBLE,
     ) -> None:
         """With `beside`, what is encoded can stand in one track with pictures under those parameter sets, and a group
 
@@ -65,7 +67,9 @@ class H264Encoder:
         if time_base <= 0 or max(time_base.numerator, time_base.denominator) > MAX_TICKS:
             raise MediaError(f"time base {time_base} cannot be encoded")
         self.width, self.height = width, height
-        self.coded_width, self.coded_height = width + width % 2, height + height % 2
+        self.layout = layout
+        self._pad = layout.padding(width, height)
+        self.coded_width, self.coded_height = width + self._pad[0], height + self._pad[1]
         self.time_base = time_base
         self.colour = colour or Colour()
         self._parameters = {
@@ -91,14 +95,14 @@ class H264Encoder:
             "x264-params": ":".join(f"{key}={value}" for key, value in self._parameters.items()),
         }
         self._context = self._open(rate if rate > 0 else Fraction(30))
-        self._avcc = avcc_of(self._context.extradata or b"")
+        self._avcc = avcc_of(self._context.extradata or b"", chroma=layout.chroma, bits=layout.bits)
         self._last_pts: int | None = None
 
     def _open(self, rate: Fraction) -> VideoCodecContext:
         context = VideoCodecContext.create("libx264", "w")
         assert isinstance(context, VideoCodecContext)
         context.width, context.height = self.coded_width, self.coded_height
-        context.pix_fmt = "yuv420p"
+        context.pix_fmt = self.layout.pix_fmt
         context.time_base = self.time_base
         context.framerate = rate.limit_denominator(100_000)
         context.thread_count = 1
@@ -127,6 +131,7 @@ class H264Encoder:
             "encoder": "libx264",
             "libavcodec": version,
             "options": dict(sorted(self._options.items())),
+            "pix_fmt": self.layout.pix_fmt,
             "pyav": av.__version__,
             "threads": 1,
         }
@@ -138,7 +143,8 @@ class H264Encoder:
         if planes[0].shape != (self.height, self.width):
             raise MediaError(f"a frame of {planes[0].shape[1]}x{planes[0].shape[0]} among {self.width}x{self.height}")
         self._last_pts = pts
-        frame = frame_of((_even(planes[0]), planes[1], planes[2]))
+        luma = np.pad(planes[0], ((0, self._pad[1]), (0, self._pad[0])), mode="edge") if any(self._pad) else planes[0]
+        frame = frame_of((luma, planes[1], planes[2]), self.layout.pix_fmt)
         frame.pts = pts
         frame.time_base = self.time_base
         if force_key:
@@ -164,10 +170,3 @@ def _level(width: int, height: int) -> int:
     blocks = -(-width // 16) * -(-height // 16)
     table = ((1_620, 31), (3_600, 32), (8_704, 42), (36_864, 52), (139_264, 62))
     return next((level for most, level in table if blocks <= most), 62)
-
-
-def _even(plane: Plane) -> Plane:
-    rows, columns = plane.shape
-    if rows % 2 == 0 and columns % 2 == 0:
-        return plane
-    return np.pad(plane, ((0, rows % 2), (0, columns % 2)), mode="edge")

@@ -74,7 +74,7 @@ def sei_types(unit: bytes) -> Iterator[int]:
         position += numbers[1]
 
 
-def avcc_of(extradata: bytes) -> bytes:
+def avcc_of(extradata: bytes, *, chroma: int = 1, bits: int = 8) -> bytes:
     """The avcC record for Annex B `extradata`: its parameter sets and nothing else of it."""
     units = list(nal_units(extradata))
     sps = [unit for unit in units if unit[0] & 31 == SPS]
@@ -85,8 +85,8 @@ def avcc_of(extradata: bytes) -> bytes:
     record = bytes([1, first[1], first[2], first[3], 0xFF, 0xE0 | 1]) + _sized(first) + bytes([len(pps)])
     record += b"".join(_sized(unit) for unit in pps)
     if first[1] in _HIGH_PROFILES:
-        # chroma_format 4:2:0, 8 bits for luma and chroma, no SPS extension: the only form this encoder makes
-        record += bytes([0xFC | 1, 0xF8, 0xF8, 0])
+        # as many bits for luma as for chroma, no SPS extension: the only form this encoder makes
+        record += bytes([0xFC | chroma, 0xF8 | bits - 8, 0xF8 | bits - 8, 0])
     return record
 
 

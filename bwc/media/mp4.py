@@ -89,11 +89,13 @@ def video_track(
     sar: tuple[int, int] = (1, 1),
     last_duration: int | None = None,
     origin: Fraction = Fraction(0),
+    padding: tuple[int, int] | None = None,
 ) -> Track:
     """The picture. `table` holds pts in `time_base` as the source has them; `width`, `height` are what is shown.
 
     `origin` (seconds, not later than the first frame) is taken as the zero of the clock: non-zero only for a
-    recording that begins before zero, which MP4 cannot say. Raises `MediaError` for times that MP4 cannot hold exactly.
+    recording that begins before zero, which MP4 cannot say. `padding`: columns and rows coded beyond what is shown (None:
+    odd sizes were made even). Raises `MediaError` for times that MP4 cannot hold exactly.
     """
     if not len(table):
         raise MediaError("a copy without frames cannot be written")
@@ -105,7 +107,7 @@ def video_track(
     return Track(
         kind="vide",
         timescale=timescale,
-        entry=avc1(avcc, width, height, colour or Colour(), sar),
+        entry=avc1(avcc, width, height, colour or Colour(), sar, padding=padding or (width % 2, height % 2)),
         table=table,
         tick=tick,
         last_duration=final,

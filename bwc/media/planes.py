@@ -1,6 +1,7 @@
 """8-bit 4:2:0 planes of a decoded frame, and BGR pictures of them. Integer arithmetic: the same on every machine.
 
-Values are never stretched between ranges here; a full-range source stays full range.
+Values are never stretched between ranges here; a full-range source stays full range. `native_planes` are for a faithful
+copy: bits and colour detail as recorded.
 """
 
 from typing import Any, TypeAlias, cast
@@ -9,6 +10,8 @@ import cv2
 import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
+
+from bwc.media.delivery import Layout
 
 Plane: TypeAlias = NDArray[np.uint8]
 Planes: TypeAlias = tuple[Plane, Plane, Plane]
@@ -48,6 +51,21 @@ def planes_of(frame: VideoFrame) -> Planes:
     return y, chroma[0], chroma[1]
 
 
+def native_planes(frame: VideoFrame, layout: Layout) -> tuple[Samples, Samples, Samples]:
+    """Fresh y, u, v planes of `frame` as `layout` says: `uint8`, or `uint16` for more than 8 bits."""
+    if frame.format.name.replace("yuvj", "yuv") != layout.pix_fmt:
+        tagged = int(frame.color_range) or 1
+        frame = frame.reformat(format=layout.pix_fmt, src_color_range=tagged, dst_color_range=tagged)
+    y, u, v = (np.array(_samples(frame, index, layout.bits), order="C") for index in range(3))
+    return y, u, v
+
+
+def shared_by(planes: tuple[Samples, Samples, Samples]) -> tuple[int, int]:
+    """How many pixels across and down share a colour sample: (2, 2) in 4:2:0."""
+    (rows, columns), (down, across) = planes[0].shape, planes[1].shape
+    return 2 if across < columns else 1, 2 if down < rows else 1
+
+
 def bgr_of(y: Plane, u: Plane, v: Plane, *, full_range: bool, width: int | None = None) -> Plane:
     """(rows, columns, 3) BGR by BT.601, scaled by area to `width` columns (rounded down to even) when given.
 
@@ -73,7 +91,8 @@ def bgr_of(y: Plane, u: Plane, v: Plane, *, full_range: bool, width: int | None 
 
 def resized(planes: Planes, width: int, height: int) -> Planes:
     """`planes` at another size: for the frames of a recording that changes its size midway."""
-    half = ((width + 1) // 2, (height + 1) // 2)
+    across, down = shared_by(planes)
+    half = (-(-width // across), -(-height // down))
     y, u, v = planes
     return (
         cast(Plane, cv2.resize(y, (width, height), interpolation=cv2.INTER_AREA)),
@@ -86,7 +105,8 @@ def cropped(planes: Planes, window: tuple[int, int, int, int]) -> Planes:
     """The part (left, top, width, height) of `planes`; left and top are even."""
     left, top, width, height = window
     y, u, v = planes
-    half = (slice(top // 2, (top + height + 1) // 2), slice(left // 2, (left + width + 1) // 2))
+    across, down = shared_by(planes)
+    half = (slice(top // down, -(-(top + height) // down)), slice(left // across, -(-(left + width) // across)))
     return (
         np.ascontiguousarray(y[top : top + height, left : left + width]),
         np.ascontiguousarray(u[half]),

@@ -13,13 +13,15 @@ It never raises for what it finds: everything goes into the report, and the call
 
 import hashlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import BinaryIO
 
 from bwc.canonical import sha256_hex
-from bwc.errors import MediaError
+from bwc.errors import MediaError, UsageError
 from bwc.media.decode import Picture, VideoReader
+from bwc.media.delivery import Delivery, layout_of
 from bwc.media.facts import MediaFacts
 from bwc.media.mp4_check import check_boxes
 from bwc.redact.ahead import Ahead
@@ -86,6 +88,7 @@ def check(
             original, copy, facts, muted=muted_spans(part), shift=run.shift, window=excerpt.window if excerpt else None
         )
         run.findings += findings
+        measures |= _delivered(facts[1])
     except MediaError as error:
         if before.frames_lost == 0 and before.facts.video is None:
             raise
@@ -296,6 +299,16 @@ class _Times:
 
     def _ms(self, ticks: int) -> int:
         return int((ticks - self._pts.start) * self._media.time_base * 1000)
+
+
+def _delivered(facts: MediaFacts) -> dict[str, int]:
+    """How the copy's pictures are stored; nothing for a form that we do not write."""
+    if facts.video is None:
+        return {}
+    with suppress(UsageError):
+        layout = layout_of(Delivery.FAITHFUL, replace(facts.video, width=2, height=2))
+        return {"picture_bits": layout.bits, "picture_chroma": {1: 420, 2: 422, 3: 444}[layout.chroma]}
+    return {}
 
 
 def _look_at_streams(run: _Run, facts: MediaFacts) -> None:

@@ -14,6 +14,7 @@ from bwc.canonical import Json
 from bwc.errors import IntegrityError, UsageError
 from bwc.media.audio import Sound
 from bwc.media.decode import Picture, VideoReader
+from bwc.media.delivery import Layout
 from bwc.media.facts import MediaFacts
 from bwc.media.mp4 import SampleTable
 from bwc.media.source import LostFrames, Retimed
@@ -149,6 +150,10 @@ class ExcerptReader:
     @property
     def facts(self) -> MediaFacts:
         return self._reader.facts
+
+    @property
+    def layout(self) -> Layout:
+        return self._reader.layout
 
     @property
     def lost(self) -> list[LostFrames]:

@@ -1,11 +1,10 @@
 """A loose file, no vault: detect, render and check in one go. The output appears under its name when all is done.
 
-Nothing of it is recorded anywhere. Working pieces are sealed with a key that exists in memory only, in a file
-without a name.
+Nothing of it is recorded anywhere. Samples wait in a file without a name, sealed with a key that exists in memory only;
+finished parts of the work in a folder beside the output (`loose_work`), so that a stopped run goes on.
 """
 
 import errno
-import hashlib
 import os
 import secrets
 import tempfile
@@ -18,19 +17,21 @@ from typing import BinaryIO, cast
 from bwc.canonical import Json, sha256_hex
 from bwc.errors import LeakFound, PlanStale, StoreFull, UsageError
 from bwc.jobs import Jobs
+from bwc.media.decode import VideoReader
+from bwc.media.delivery import Delivery, layout_of
 from bwc.redact.check import check
 from bwc.redact.check_report import CheckReport
 from bwc.redact.detect import analyse
+from bwc.redact.loose_work import read_digests, working_folder
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_format import from_edited, to_bytes
 from bwc.redact.plan_view import PlanSummary, summary
 from bwc.redact.profiles import DEFAULT
 from bwc.redact.render import RenderResult, render
-from bwc.redact.rendering import way_json, way_text
+from bwc.redact.rendering import Pieces, way_json, way_text
 from bwc.roles import Policy
 from bwc.storage.stream import OpenedStream, SealingWriter
 
-_READ = 1 << 20
 _AAD = b"bwc.scratch/1"
 
 Progress = Callable[[int, int | None], None]
@@ -145,11 +146,14 @@ def redact_file(
     amend: Callable[[RedactionPlan], RedactionPlan] | None = None,
     jobs: Jobs | None = None,
     also: Sequence[str] = (),
+    delivery: Delivery | None = None,
 ) -> LooseResult:
     """Write the redacted copy of `source` to `out`, which must not exist.
 
-    With `plan_file` nothing is detected. `amend` changes the plan before it is rendered. Raises `PlanStale` for a plan of another file, `LeakFound` when the copy
-    itself is faulty, and what reading, detecting and rendering raise; nothing is then left at or beside `out`.
+    With `plan_file` nothing is detected. `amend` changes the plan before it is rendered; `delivery`, if it asks for one, is
+    looked at first of all. Raises `PlanStale` for a plan of another file, `LeakFound` when the copy itself is faulty, `InUse`
+    while another run makes `out`, and what reading, detecting and rendering raise; nothing is then left at or beside `out`.
+    A run that was stopped or killed leaves its folder, and the next one with the same file and `out` goes on from there.
     Suspects do not raise: they are in the result, and the copy is kept for a person to look at.
     """
     if out.exists() or out.is_symlink():
@@ -157,25 +161,43 @@ def redact_file(
     if not out.parent.is_dir():
         raise UsageError(f"the folder {out.parent} is not there", f"mkdir {out.parent}")
     phases = _Phases(progress, 3 if check_copy else 2)
-    partial = out.with_name(f".{out.name}.{secrets.token_hex(6)}.partial")
     try:
-        with source.open("rb") as original:
-            plan = _plan(original, plan_file, phases, profile=profile, policy=policy or Policy(), also=also)
+        with source.open("rb") as original, working_folder(out) as work:
+            if delivery is not None:
+                _verify_delivery(original, delivery)
+            content, key = read_digests(original)
+            pieces = work.pieces(key)
+            plan = _plan(
+                original,
+                plan_file,
+                content=content,
+                pieces=pieces,
+                profile=profile,
+                policy=policy or Policy(),
+                also=also,
+                progress=phases.next(),
+            )
             plan = amend(plan) if amend else plan
-            with partial.open("xb") as sink:
-                made = render(original, plan, sink, lambda: SealedScratch(out.parent), phases.next(), jobs=jobs)
+            with work.partial.open("wb") as sink:
+                made = render(
+                    original,
+                    plan,
+                    sink,
+                    lambda: SealedScratch(work.folder),
+                    phases.next(),
+                    jobs=jobs,
+                    pieces=pieces,
+                )
                 sink.flush()
                 os.fsync(sink.fileno())
-            report = _checked(original, partial, plan, stride, phases) if check_copy else None
-        _name(partial, out)
+            report = _checked(original, work.partial, plan, stride, phases) if check_copy else None
+            _name(work.partial, out)
     except FileExistsError as error:
         raise UsageError(f"{out} exists", "choose a new file name") from error
     except OSError as error:
         if error.errno == errno.ENOSPC:
             raise StoreFull(f"no space left for {out}", "free some, or choose another folder") from error
         raise
-    finally:
-        partial.unlink(missing_ok=True)
     return LooseResult(
         out=out, plan=plan, plan_bytes=to_bytes(plan), summary=summary(plan), rendered=made, report=report
     )
@@ -194,20 +216,24 @@ def _name(partial: Path, out: Path) -> None:
         partial.rename(out)
 
 
+def _verify_delivery(original: BinaryIO, delivery: Delivery) -> None:
+    """Before hours of detection, not after them."""
+    video = VideoReader(original).facts.video
+    if video is not None:
+        layout_of(delivery, video)
+
+
 def _plan(
     original: BinaryIO,
     plan_file: Path | None,
-    phases: "_Phases",
     *,
+    content: str,
+    pieces: Pieces,
     profile: str,
     policy: Policy,
     also: Sequence[str],
+    progress: Progress | None,
 ) -> RedactionPlan:
-    digest = hashlib.sha256()
-    while piece := original.read(_READ):
-        digest.update(piece)
-    content = digest.hexdigest()
-    step = phases.next()
     if plan_file is None:
         return analyse(
             original,
@@ -215,10 +241,11 @@ def _plan(
             item=None,
             segment=0,
             profile=profile,
-            progress=step,
+            progress=progress,
             policy=policy,
             now=datetime.now(UTC),
             also=also,
+            pieces=pieces,
         )
     plan = from_edited(plan_file.read_bytes())
     if plan.content_sha256 != content:

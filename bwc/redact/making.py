@@ -144,18 +144,20 @@ def reproduce(
     """
     states = session.plans(house, item)
     rows = [house.latest(item, state.segment, ObjectRole.COPY) for state in states]
-    made: list[tuple[session.PlanState, str, Excerpt | None]] = []
+    made: list[tuple[session.PlanState, Mapping[str, Json], Excerpt | None]] = []
     for state, row in zip(states, rows, strict=True):
         if row is None:
             raise NotFound(f"{item} has no redacted copy", f"bwc redact {item}")
         if row.facts.get("plan_sha256") != state.sha256:
             raise PlanStale(f"the copy of {item} is older than its plan", f"bwc redact {item}")
         _check_build(item, row.facts.get("build"))
-        made.append((state, str(row.facts["copy_sha256"]), excerpt_of(state.plan, row.facts)))
+        made.append((state, row.facts, excerpt_of(state.plan, row.facts)))
     done = []
-    for state, copy_sha256, excerpt in made:
+    for state, recorded, excerpt in made:
         with house.open_original(item, state.segment, purpose="reproduce") as original:
             result = render_plan(original, state.plan, _Nowhere(), house.scratch, progress, jobs=jobs, excerpt=excerpt)
+        _check_same(item, "with other settings of the encoder", recorded.get("encoder"), dict(result.encoder))
+        copy_sha256 = str(recorded["copy_sha256"])
         if result.copy_sha256 != copy_sha256:
             raise DigestMismatch(
                 f"{item} segment {state.segment}: rendering it again gives {result.copy_sha256}, recorded is {copy_sha256}"
@@ -167,13 +169,18 @@ def reproduce(
 def _check_build(item: ItemId, recorded: Json | None) -> None:
     if not isinstance(recorded, dict):
         raise OtherBuild(f"the copy of {item} does not say what build made it", f"bwc redact {item}")
-    here = build()
-    other = sorted(name for name in recorded.keys() | here.keys() if recorded.get(name) != here.get(name))
+    _check_same(item, "by another build", recorded, build())
+
+
+def _check_same(item: ItemId, what: str, recorded: Json | None, here: Mapping[str, Json]) -> None:
+    """Another build or other settings give other bytes by right: to say that they differ would say nothing."""
+    said = recorded if isinstance(recorded, dict) else {}
+    other = sorted(name for name in said.keys() | here.keys() if said.get(name) != here.get(name))
     if other:
         raise OtherBuild(
-            f"the copy of {item} was made by another build ({', '.join(other)}): its bytes cannot be compared here",
+            f"the copy of {item} was made {what} ({', '.join(other)}): its bytes cannot be compared here",
             "use the machine and version that made it: bwc log ITEM --json names them",
-            details=[{"name": name, "recorded": recorded.get(name), "here": here.get(name)} for name in other],
+            details=[{"name": name, "recorded": said.get(name), "here": here.get(name)} for name in other],
         )
 
 

@@ -20,6 +20,7 @@ from bwc.redact.plan_boxes import Boxes
 from bwc.redact.plan_effect import Box, Effect, EffectKind, grow
 
 DECODING = "decoding"  # an extension: where the analysis saw damaged frames, {"damaged": [[first, stop]…]}
+DELIVERY = "delivery"  # an extension: how the copy is delivered, {"profile": "compatible" or "faithful"}
 
 __all__ = ["Box", "Boxes", "Effect", "EffectKind"]
 

@@ -13,7 +13,9 @@ from typing import TypeVar
 from bwc.canonical import sha256_hex
 from bwc.errors import NotFound, UsageError
 from bwc.evidence import Choice
+from bwc.media.delivery import Delivery
 from bwc.redact.plan import (
+    DELIVERY,
     Box,
     Decision,
     Effect,
@@ -27,6 +29,7 @@ from bwc.redact.plan import (
     undecided,
 )
 from bwc.redact.plan_format import to_bytes
+from bwc.redact.plan_view import delivery_of
 
 _Part = TypeVar("_Part", Track, SoundSpan, WholeFrame)
 
@@ -168,6 +171,13 @@ def remove_drawn(plan: RedactionPlan, ids: Iterable[str], *, at: datetime) -> Re
         audio_spans=tuple(part for part in plan.audio_spans if part.id not in wanted),
         whole_frame=tuple(part for part in plan.whole_frame if part.id not in wanted),
     )
+
+
+def delivered(plan: RedactionPlan, delivery: Delivery) -> RedactionPlan:
+    """The same revision, whose copy is to be delivered another way."""
+    if delivery is delivery_of(plan):
+        return plan
+    return replace(plan, extensions={**plan.extensions, DELIVERY: {"profile": delivery.value}})
 
 
 def set_effect(plan: RedactionPlan, effect: Effect, *, at: datetime) -> RedactionPlan:

@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bwc.canonical import Json
+from bwc.errors import UsageError
 from bwc.evidence import Choice
-from bwc.redact.plan import Coverage, Decision, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
+from bwc.media.delivery import Delivery
+from bwc.redact.plan import DELIVERY, Coverage, Decision, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,3 +185,15 @@ def _words(part: Track | SoundSpan | WholeFrame) -> str:
 def _said(decision: Decision) -> str:
     why = " ".join(word for word in (decision.exemption or "", decision.note) if word)
     return decision.choice.value + (f" ({why})" if why else "")
+
+
+def delivery_of(plan: RedactionPlan) -> Delivery:
+    """How its copy is delivered; compatible unless the plan says otherwise. Raises `UsageError` for a way not known here."""
+    said = plan.extensions.get(DELIVERY)
+    if said is None:
+        return Delivery.COMPATIBLE
+    profile = said.get("profile") if isinstance(said, dict) else said
+    found = next((one for one in Delivery if one.value == profile), None)
+    if found is None:
+        raise UsageError(f"the plan asks for the delivery {profile!r}", "compatible or faithful")
+    return found

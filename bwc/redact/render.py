@@ -20,6 +20,7 @@ from bwc.errors import PlanStale, UnreadableMedia
 from bwc.jobs import Jobs
 from bwc.media.audio import Sound, write_sound
 from bwc.media.decode import VideoReader
+from bwc.media.delivery import layout_of
 from bwc.media.facts import VideoFacts
 from bwc.media.gops import Uncopyable
 from bwc.media.group_index import GroupIndex
@@ -27,7 +28,7 @@ from bwc.media.mp4 import Mp4, SampleTable, Track, video_track
 from bwc.media.source import LostFrames
 from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of, trim_sound
 from bwc.redact.plan import RedactionPlan
-from bwc.redact.plan_view import muted_spans
+from bwc.redact.plan_view import delivery_of, muted_spans
 from bwc.redact.render_frames import encoder_for, render_frames
 from bwc.redact.render_groups import Groups
 from bwc.redact.rendering import Account, ByteSink, Pieces, Progress, RenderResult, Scratch, Way
@@ -53,7 +54,8 @@ def render(
 
     With `excerpt` only that part is written, every frame of it encoded; `plan` is that of the whole recording.
 
-    Raises `PlanStale` when the recording is not the one `plan` describes and `UnreadableMedia` when no frame
+    Raises `PlanStale` when the recording is not the one `plan` describes, `UsageError` when the plan asks for a delivery
+    that cannot be, and `UnreadableMedia` when no frame
     decodes; nothing is written to `out` then. Undecided tracks are covered. Frames lost are counted, not raised.
     """
     reader = VideoReader(original)
@@ -61,6 +63,8 @@ def render(
     if facts.video is None:
         raise UnreadableMedia("the recording holds no picture")
     _verify_recording(plan, reader)
+    delivery = delivery_of(plan)
+    reader.layout = layout = layout_of(delivery, facts.video)
     tracks_data: list[Scratch] = []
     try:
         made = _pictures(
@@ -86,7 +90,11 @@ def render(
                 sounds.append(sound)
         part = plan_of(plan, excerpt) if excerpt else plan
         origin = excerpt.start if excerpt else _origin(plan, sounds)
-        tracks = [_video(made, plan=part, video=facts.video, origin=origin)]
+        tracks = [
+            _video(
+                made, plan=part, video=facts.video, origin=origin, padding=layout.padding(reader.width, reader.height)
+            )
+        ]
         tracks += [
             sound.track(piece.reader(), origin=origin) for sound, piece in zip(sounds, tracks_data[1:], strict=True)
         ]
@@ -112,6 +120,9 @@ def render(
         groups=account.groups,
         copied=tuple(account.copied),
         proof=account.proof,
+        delivery=delivery,
+        pix_fmt=layout.pix_fmt,
+        padding=layout.padding(plan.media.width, plan.media.height),
     )
 
 
@@ -226,7 +237,7 @@ def _encoded(
     """Step 2 where nothing is copied."""
     data = scratch()
     try:
-        encoder = encoder_for(plan, video)
+        encoder = encoder_for(plan, video, reader.layout)
         table, account = render_frames(reader, video, plan, encoder, piece=data, progress=progress)
         _verify_times(plan, account, reader)
     except BaseException:
@@ -245,7 +256,9 @@ def _encoded(
     )
 
 
-def _video(made: _Pictures, *, plan: RedactionPlan, video: VideoFacts, origin: Fraction) -> Track:
+def _video(
+    made: _Pictures, *, plan: RedactionPlan, video: VideoFacts, origin: Fraction, padding: tuple[int, int]
+) -> Track:
     pts = plan.media.pts
     last = pts.start + plan.media.duration - pts.pts_of(pts.count - 1)
     return video_track(
@@ -260,6 +273,7 @@ def _video(made: _Pictures, *, plan: RedactionPlan, video: VideoFacts, origin: F
         sar=video.sar,
         last_duration=last if 0 < last <= _MAX_TICKS else None,
         origin=origin,
+        padding=padding,
     )
 
 

@@ -1,6 +1,7 @@
 """The full render: every frame decoded, covered, encoded, in one pass. For recordings whose pictures cannot be copied."""
 
 from bwc.media.decode import Picture, VideoReader
+from bwc.media.delivery import Layout
 from bwc.media.encode import EncodedSample, H264Encoder
 from bwc.media.facts import VideoFacts
 from bwc.media.mp4 import SampleTable
@@ -12,7 +13,7 @@ from bwc.redact.plan import Coverage, FrameCover, RedactionPlan
 from bwc.redact.rendering import CRF, KEY_INTERVAL, PRESET, Account, Progress, Scratch
 
 
-def encoder_for(plan: RedactionPlan, video: VideoFacts) -> H264Encoder:
+def encoder_for(plan: RedactionPlan, video: VideoFacts, layout: Layout) -> H264Encoder:
     return H264Encoder(
         plan.media.width,
         plan.media.height,
@@ -25,6 +26,7 @@ def encoder_for(plan: RedactionPlan, video: VideoFacts) -> H264Encoder:
         crf=CRF,
         preset=PRESET,
         key_interval=KEY_INTERVAL,
+        layout=layout,
     )
 
 

@@ -7,6 +7,7 @@ from typing import BinaryIO, Protocol
 
 from bwc.canonical import Json
 from bwc.media.audio import Sound
+from bwc.media.delivery import COMPATIBLE, Delivery
 from bwc.media.source import LostFrames
 
 # superfast without B-frames beats veryfast at equal rate on noisy, shaky footage: VMAF 99.3 at 18.5 ms a frame
@@ -84,6 +85,9 @@ class RenderResult:
     groups: int  # groups of pictures (IDR to IDR); 0 for a full render
     copied: tuple[CopiedRun, ...]  # pictures that are the recording's own, bit for bit
     proof: Mapping[str, Json] | None  # that they are (`render_groups`); None without an index or anything copied
+    delivery: Delivery
+    pix_fmt: str  # of the pictures that were encoded
+    padding: tuple[int, int]  # columns and rows coded beyond what is shown
 
 
 @dataclass(slots=True)
@@ -100,9 +104,12 @@ class Account:
 def way_json(result: RenderResult) -> dict[str, Json]:
     """How a copy was made, in counts: for the log and for `--json`."""
     return {
+        "delivery": result.delivery.value,
         "frames_copied": sum(run.frames for run in result.copied),
         "groups": result.groups,
         "groups_copied": sum(run.whole for run in result.copied),
+        "padding": list(result.padding),
+        "pix_fmt": result.pix_fmt,
         "render": result.way.value,
         "render_why": result.why,
     }
@@ -110,6 +117,20 @@ def way_json(result: RenderResult) -> dict[str, Json]:
 
 def way_text(result: RenderResult) -> str:
     """The same for people."""
+    return "\n".join([_copied_text(result), *_delivery_text(result)])
+
+
+def _delivery_text(result: RenderResult) -> list[str]:
+    lines = []
+    if any(result.padding):
+        columns, rows = result.padding
+        lines.append(f"coded with {columns} more columns and {rows} more rows: players show the recording's own size")
+    if result.pix_fmt != COMPATIBLE.pix_fmt:
+        lines.append(f"delivered faithfully, in {result.pix_fmt}: browsers and many players do not show that")
+    return lines
+
+
+def _copied_text(result: RenderResult) -> str:
     if result.way is Way.FULL:
         return f"every frame was encoded again: {result.why}"
     copied = sum(run.frames for run in result.copied)

@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from bwc.errors import LeakFound, PlanStale, UnreadableMedia, UsageError
-from bwc.redact import loose
+from bwc.canonical import sha256_hex
+from bwc.errors import InUse, LeakFound, PlanStale, UnreadableMedia, UsageError
+from bwc.media.delivery import Delivery
+from bwc.redact import loose, render_groups
 from bwc.redact.check_search import Finders
 from bwc.redact.loose import SealedScratch, redact_file
+from bwc.redact.loose_work import read_digests, working_folder
 from bwc.redact.plan_format import to_bytes
 from bwc.redact.render import render
+from tests.media.test_delivery import odd
 from tests.redact.clips import FRAMES, MagentaFinder, make_clip, plan_for
 
 
@@ -89,7 +93,7 @@ def test_what_appears_meanwhile_is_not_overwritten_either(place: Path, monkeypat
     with pytest.raises(UsageError):
         redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "plan.json", check_copy=False)
     assert (place / "out.mp4").read_bytes() == b"mine"
-    assert not [name for name in names(place) if "partial" in name]
+    assert names(place) == ["clip.mp4", "gap.json", "out.mp4", "plan.json"]
 
 
 @pytest.mark.parametrize("step", ["render", "check"])
@@ -151,11 +155,65 @@ def test_plain_samples_never_reach_the_folder(place: Path, monkeypatch: pytest.M
     def spying(self: SealedScratch, data: bytes) -> None:
         seen.append(data)
         write(self, data)
-        for path in place.iterdir():
-            if path.suffix == ".partial":
-                assert path.stat().st_size == 0
+        for path in place.rglob("*"):
+            assert path.name != "copy" or path.stat().st_size == 0
 
     monkeypatch.setattr(SealedScratch, "write", spying)
     redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "plan.json", check_copy=False)
     assert len(seen) > FRAMES
     assert io.BytesIO((place / "out.mp4").read_bytes()).read().count(seen[0]) == 1
+
+
+def test_a_stopped_run_goes_on_to_the_same_bytes_and_leaves_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(out: str, progress: object = None) -> bytes:
+        redact_file(place / "clip.mp4", place / out, plan_file=place / "plan.json", check_copy=False, progress=progress)  # type: ignore[arg-type]
+        return (place / out).read_bytes()
+
+    undisturbed = run("whole.mp4")
+    before = names(place)
+
+    def stop(done: int, _: int | None) -> None:
+        if done >= FRAMES + 30:  # two of three groups of the second pass
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run("out.mp4", stop)
+    waiting = place / ".out.mp4.bwc-work"
+    pieces = [path for path in (waiting / "pieces").rglob("*") if path.is_file()]
+    assert len(pieces) == 2
+    assert waiting.stat().st_mode & 0o077 == 0
+    assert not any(b"avcc" in path.read_bytes() for path in pieces)  # the header line of a piece in clear
+    assert loose.read_digests((place / "clip.mp4").open("rb"))[0] not in str(pieces)
+    encoded = []
+    real = render_groups.render_gop
+    monkeypatch.setattr(render_groups, "render_gop", lambda task: (encoded.append(1), real(task))[1])
+    assert run("out.mp4") == undisturbed
+    assert len(encoded) == 1
+    assert names(place) == sorted([*before, "out.mp4"])
+
+
+def test_two_runs_do_not_make_the_same_copy(place: Path) -> None:
+    with working_folder(place / "out.mp4"), pytest.raises(InUse, match=r"another run works on .*out\.mp4"):
+        redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "plan.json", check_copy=False)
+    assert not (place / ".out.mp4.bwc-work").exists()
+
+
+def test_the_key_of_the_work_is_the_recordings_and_no_digest_that_is_written_anywhere(place: Path) -> None:
+    data = (place / "clip.mp4").read_bytes()
+    content, key = read_digests(io.BytesIO(data))
+    assert content == sha256_hex(data)
+    assert key.hex() != content
+    assert read_digests(io.BytesIO(data + b"\0"))[1] != key
+
+
+def test_what_cannot_be_delivered_is_refused_before_anything_is_detected(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loose, "analyse", lambda *_, **__: pytest.fail("it was detected first"))
+    (place / "odd.avi").write_bytes(odd())
+    before = names(place)
+    with pytest.raises(UsageError, match="cannot be delivered faithfully"):
+        redact_file(place / "odd.avi", place / "out.mp4", delivery=Delivery.FAITHFUL)
+    assert names(place) == before

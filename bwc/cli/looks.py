@@ -1,0 +1,79 @@
+"""How a copy looks: options of `bwc redact` that change the plan's effect and delivery before it is rendered."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from bwc.errors import UsageError
+
+if TYPE_CHECKING:
+    from bwc.redact.plan import RedactionPlan
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+NAMES = ("effect", "cells", "blur", "colour", "inverse", "delivery")
+
+_OPTIONS = (
+    click.option(
+        "--effect",
+        type=click.Choice(["solid", "mean", "pixelate", "blur"]),
+        help="How covers are drawn. Only solid leaves nothing of what is under it.  [default: as the plan says]",
+    ),
+    click.option("--cells", type=int, help="Of pixelate: cells across the longer side of a cover, 4 at most."),
+    click.option("--blur", type=int, help="Of blur: sigma in thousandths of the cover's longer side, 250 at least."),
+    click.option("--colour", metavar="#RRGGBB", help="Of solid."),
+    click.option(
+        "--inverse/--no-inverse", default=None, help="Hide the whole picture but what somebody decided to keep."
+    ),
+    click.option(
+        "--delivery",
+        type=click.Choice(["compatible", "faithful"]),
+        help="compatible: 8-bit 4:2:0, plays everywhere. faithful: bits, colour detail and size as recorded, or refused.",
+    ),
+)
+
+
+def look_options(function: _F) -> _F:
+    """Add the options."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def change_of(**chosen: Any) -> "Callable[[RedactionPlan], RedactionPlan] | None":
+    """What the options ask for, as a change of a plan; None when nothing was asked for.
+
+    Raises `UsageError` for settings that can be undone.
+    """
+    asked = {name: chosen[name] for name in NAMES if chosen[name] is not None}
+    if not asked:
+        return None
+
+    from bwc.media.delivery import Delivery
+    from bwc.redact.plan_edit import delivered
+    from bwc.redact.plan_effect import Effect, EffectKind
+
+    def changed(effect: Effect) -> Effect:
+        new: dict[str, Any] = {name: asked[name] for name in ("cells", "inverse") if name in asked}
+        if "effect" in asked:
+            new["kind"] = EffectKind(asked["effect"])
+        if "blur" in asked:
+            new["blur_permille"] = asked["blur"]
+        if "colour" in asked:
+            new["colour"] = _colour(asked["colour"])
+        return replace(effect, **new)
+
+    def change(plan: "RedactionPlan") -> "RedactionPlan":
+        edited = replace(plan, effect=changed(plan.effect))
+        return delivered(edited, Delivery(asked["delivery"])) if "delivery" in asked else edited
+
+    changed(Effect())  # what is too weak is refused before hours of detection, not after
+    return change
+
+
+def _colour(text: str) -> tuple[int, int, int]:
+    digits = text.removeprefix("#")
+    if len(digits) != 6 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
+        raise UsageError(f"{text!r} is no colour", "--colour '#RRGGBB', for example '#000000'")
+    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)

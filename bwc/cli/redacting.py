@@ -1,0 +1,175 @@
+"""bwc redact: the copy of an item from its plan, or of a loose file in one go."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bwc.cli.desk import ALSO, PROFILES, raise_lost, write_new
+from bwc.cli.entry import Entry, command
+from bwc.cli.looks import change_of, look_options
+from bwc.cli.terminal import size_text
+from bwc.errors import LeakFound, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from bwc.jobs import Jobs
+    from bwc.redact.making import Rendered
+    from bwc.redact.plan import RedactionPlan
+
+
+@command(
+    """
+    bwc redact 2026-1122-K4J7QX
+    bwc redact 2026-1122-K4J7QX --reproduce
+    bwc redact clip.mp4 -o out.mp4 --effect mean --delivery faithful
+    """
+)
+@click.argument("what", metavar="ITEM|FILE")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="For a loose file: where the redacted copy goes.")
+@click.option(
+    "--plan", "plan_file", type=click.Path(path_type=Path), help="For a loose file: use this plan, detect nothing."
+)
+@click.option("--save-plan", type=click.Path(path_type=Path), help="For a loose file: also write the plan here.")
+@click.option("--file", "is_file", is_flag=True, help="WHAT is a file even if it looks like an item.")
+@click.option("--profile", type=PROFILES, default="balanced", show_default=True, help="For a loose file: as in detect.")
+@ALSO
+@click.option("--no-check", is_flag=True, help="For a loose file: skip the second opinion.")
+@click.option(
+    "--reproduce", is_flag=True, help="Of an item: render again, keep nothing, compare with the recorded copy."
+)
+@click.option("--from", "start", metavar="TIME", help="Of an item: render only from here: 12.5, 1:02.5 …")
+@click.option("--to", "end", metavar="TIME", help="Of an item: render only up to here.")
+@look_options
+@click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes that encode at once.  [default: processors]")
+@click.option("--scheduler", default="", help="Encode on the Dask cluster whose scheduler is here: tcp://HOST:8786.")
+def redact(
+    entry: Entry,
+    what: str,
+    *,
+    out: Path | None,
+    plan_file: Path | None,
+    save_plan: Path | None,
+    is_file: bool,
+    profile: str,
+    also: tuple[str, ...],
+    no_check: bool,
+    reproduce: bool,
+    start: str | None,
+    end: str | None,
+    jobs: int | None,
+    scheduler: str,
+    **looks: Any,
+) -> None:
+    """Render the redacted copy of an item from its plan; or of a loose FILE in one go, without a vault.
+
+    A loose file is detected, rendered and checked; nothing of it is recorded anywhere. With --from and --to the
+    copy of the item is of that part only, and so are its check, approval and release. What is asked of effect and
+    delivery becomes the next revision of the item's plan first. An interrupted run goes on: type the same command.
+    """
+    from bwc.cli.times import span_of
+    from bwc.jobs import Jobs
+
+    span = span_of(start, end)
+    change = change_of(**looks)
+    workers = Jobs(jobs, scheduler=scheduler)
+    if is_file or (Path(what).exists() and not reproduce):
+        if span:
+            raise UsageError("a loose file is redacted whole", "leave out --from and --to")
+        with workers:
+            _redact_file(
+                entry,
+                Path(what),
+                out,
+                plan_file,
+                save_plan,
+                profile=profile,
+                also=also,
+                check_it=not no_check,
+                jobs=workers,
+                change=change,
+                delivery=looks["delivery"],
+            )
+        return
+    if out and ("." in what or "/" in what):
+        raise NotFound(f"{what} does not exist", "check the path")
+    if span and reproduce:
+        raise UsageError("--reproduce renders what was recorded", "leave out --from and --to")
+    if change and reproduce:
+        raise UsageError("--reproduce renders what was recorded", "leave out effect and delivery")
+    if reproduce:
+        _reproduce(entry, what, workers)
+        return
+    if out or plan_file or save_plan or no_check or also:
+        raise UsageError(f"{what} is not a file", "-o, --plan, --save-plan, --also and --no-check are for loose files")
+    from bwc.redact import making
+    from bwc.redact.amending import amend
+
+    with workers, entry.house() as house, entry.terminal.progress("redact") as progress:
+        found = house.find(what)
+        for line in amend(house, found, change) if change else ():
+            entry.terminal.say(line)
+        done = making.render(house, found, progress=progress, jobs=workers, span=span)
+    entry.terminal.result({"copies": [one.to_json() for one in done]}, "\n".join(_copy_text(one) for one in done))
+    raise_lost([(f"{one.item} segment {one.segment}", one.frames_lost) for one in done])
+
+
+def _reproduce(entry: Entry, what: str, jobs: "Jobs") -> None:
+    from bwc.redact import making
+
+    with jobs, entry.house() as house, entry.terminal.progress("reproduce") as progress:
+        done = making.reproduce(house, house.find(what), progress=progress, jobs=jobs)
+    lines = [f"{one.item} segment {one.segment}: the same bytes, sha256 {one.copy_sha256}" for one in done]
+    entry.terminal.result({"reproduced": [one.to_json() for one in done]}, "\n".join(lines))
+
+
+def _redact_file(
+    entry: Entry,
+    source: Path,
+    out: Path | None,
+    plan_file: Path | None,
+    save_plan: Path | None,
+    *,
+    profile: str,
+    also: tuple[str, ...],
+    check_it: bool,
+    jobs: "Jobs",
+    change: "Callable[[RedactionPlan], RedactionPlan] | None",
+    delivery: str | None,
+) -> None:
+    from bwc.media.delivery import Delivery
+    from bwc.redact.loose import redact_file
+
+    if out is None:
+        raise UsageError(f"{source}: where does the redacted copy go", f"bwc redact {source} -o out.mp4")
+    if not source.is_file():
+        raise NotFound(f"{source} is not a file", "check the path")
+    with entry.terminal.progress(f"redact {source.name}") as progress:
+        done = redact_file(
+            source,
+            out,
+            plan_file=plan_file,
+            profile=profile,
+            also=also,
+            check_copy=check_it,
+            progress=progress,
+            jobs=jobs,
+            amend=change,
+            delivery=Delivery(delivery) if delivery else None,
+        )
+    if save_plan:
+        write_new(save_plan, done.plan_bytes)
+    entry.terminal.result(done.to_json(), done.text())
+    if done.frames_lost:
+        raise_lost([(source.name, done.frames_lost)])
+    if done.open_suspects:
+        raise LeakFound(
+            f"{out}: the check found {done.open_suspects} places that may still show a face or plate",
+            f"look at them, then add masks to the plan: bwc redact {source} -o {out} --plan PLAN",
+            details=done.suspects_json(),
+        )
+
+
+def _copy_text(one: "Rendered") -> str:
+    return f"{one.item} segment {one.segment}: {one.frames} frames, {one.frames_lost} lost, {size_text(one.size_bytes)}, sha256 {one.copy_sha256}\n{one.way_text}"

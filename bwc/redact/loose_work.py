@@ -1,0 +1,73 @@
+"""The folder beside a loose file's copy where unfinished work waits, so that a killed run goes on instead of starting anew.
+
+What waits there is sealed under a key made of the recording itself: whoever has the recording can go on, and nobody else
+can read anything. The key is no digest that is written anywhere (plans hold the plain SHA-256). The folder is removed when
+the work is done or has failed; it stays when the run was stopped.
+"""
+
+import hashlib
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from bwc.errors import InUse, UsageError
+from bwc.evidence import ObjectId
+from bwc.storage.fsops import Disk
+from bwc.storage.pieces import Pieces
+
+_READ = 1 << 20
+_KEY, _NAME = b"bwc.loose-work/1 key\n", b"bwc.loose-work/1 name\n"
+
+
+class LooseWork:
+    """Where the work on one copy waits. Made by `working_folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def partial(self) -> Path:
+        """The copy, before it has its name."""
+        return self.folder / "copy"
+
+    def pieces(self, key: bytes) -> Pieces:
+        """Finished parts of the work on the recording that `key` (of `read_digests`) was made of."""
+        name = hashlib.sha256(_NAME + key).hexdigest()
+        return Pieces(Disk(self.folder), ObjectId(name), key)
+
+
+@contextmanager
+def working_folder(out: Path) -> Iterator[LooseWork]:
+    """The work on `out`, new or left by a run that was stopped. Raises `InUse` while another run works on it.
+
+    Removed at the end and after an error; kept when the run is interrupted or killed.
+    """
+    folder = out.with_name(f".{out.name}.bwc-work")
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UsageError(f"{folder} is not a folder", "choose another name for the copy")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with ExitStack() as held:
+        try:
+            held.enter_context(Disk(folder).lock("lock", wait_s=0))
+        except InUse as error:
+            raise InUse(f"another run works on {out}", "wait for it, or choose another name for the copy") from error
+        try:
+            yield LooseWork(folder)
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def read_digests(recording: BinaryIO) -> tuple[str, bytes]:
+    """The SHA-256 of `recording`, and the key of the work on it."""
+    plain, keyed = hashlib.sha256(), hashlib.sha256(_KEY)
+    recording.seek(0)
+    while piece := recording.read(_READ):
+        plain.update(piece)
+        keyed.update(piece)
+    return plain.hexdigest(), keyed.digest()
