@@ -210,13 +210,11 @@ class _Check:
                 return
             self._say(6, f"{name} is {facts.name} of this release under another name")
         self._one_file(release, facts, self.folder / name)
-        copy = next((copy for copy in release.copies if copy.file == facts.name and copy.groups is not None), None)
-        if copy is None or copy.groups is None:
-            return
-        if not (self.folder / "proofs").is_dir():
-            self._say(6, "which frames are the camera's own was not checked: the folder proofs is not beside the file")
-            return
-        self._copied(release, copy, copy.groups, self.folder / name)
+        copy = next((copy for copy in release.copies if copy.file == facts.name and copy.groups), None)
+        if copy and copy.groups and (self.folder / "proofs").is_dir():
+            self._copied(release, copy, copy.groups, self.folder / name)
+        elif copy:
+            self._say(6, "which frames are the camera's own was not checked: no folder proofs beside the file")
 
     def _one_file(self, release: Release, facts: FileFacts, path: Path) -> None:
         leaves = tuple(bytes.fromhex(leaf) for leaf in facts.leaves)

@@ -109,7 +109,7 @@ def test_a_single_file_beside_its_proofs_is_judged_alike(tmp_path: Path) -> None
     assert report.findings[0].times_ms == ((1000, 1333),)
     shutil.rmtree(made.folder / "proofs")
     report = examine_file(made.video, key=made.key)
-    assert any("was not checked: the folder proofs" in line for step in report.steps for line in step.said)
+    assert any("was not checked: no folder proofs" in line for step in report.steps for line in step.said)
 
 
 def test_the_one_file_verifier_names_the_group_too(tmp_path: Path) -> None:
