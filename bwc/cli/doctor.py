@@ -162,6 +162,7 @@ def _clock_against(last: str) -> Iterator[Finding]:
 
 def _vault(entry: Entry) -> Iterator[Finding]:
     from bwc.custody.house import House
+    from bwc.storage.rows import ItemFilter, ItemState
 
     places = find_vault(entry.vault)
     free = shutil.disk_usage(places.vault).free
@@ -181,3 +182,7 @@ def _vault(entry: Entry) -> Iterator[Finding]:
                 text=f"{behind} entries not yet published",
                 hint="any recording command publishes them",
             )
+        pending = house.items(ItemFilter(state=ItemState.INGESTED))
+        if pending:
+            text = f"media facts of {len(pending)} items were not read at their intake"
+            yield Finding(what="index", state="note", text=text, hint="bwc catalog index")

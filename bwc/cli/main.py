@@ -49,7 +49,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "restore": ("backup", "restore", "Make the vault again from a backup or a store; an entry of its log"),
     "stores": ("stores", "stores", "Further copies in folders and on S3: list them, add one"),
     "replicate": ("stores", "replicate", "Copy what the stores still lack, prove it there"),
-    "catalog": ("upkeep", "catalog", "Rebuild the catalog from the log"),
+    "catalog": ("upkeep", "catalog", "Rebuild the catalog from the log; read what is pending since an intake"),
     "policy": ("upkeep", "policy", "Show or set the agency's policy; a signed entry of the log"),
     "models": ("upkeep", "models", "Fetch and check the model files"),
     "bench": ("bench", "bench", "Measure how well people and plates are hidden, where the truth is known"),

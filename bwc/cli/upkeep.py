@@ -10,7 +10,7 @@ import click
 
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import size_text, table
-from bwc.errors import UsageError
+from bwc.errors import PartlyDone, UsageError
 from bwc.roles import Policy
 
 _GROUP = {"help_option_names": ["-h", "--help"]}
@@ -18,12 +18,12 @@ _GROUP = {"help_option_names": ["-h", "--help"]}
 
 @click.group(context_settings=_GROUP)
 def catalog() -> None:
-    """The catalog is a projection of the log; a lost one is replayed.
+    """The catalog is a projection of the log; a lost one is replayed, and what was not read at intake is read later.
 
     \b
     Examples:
       bwc catalog rebuild
-      bwc catalog rebuild --json
+      bwc catalog index
     """
 
 
@@ -44,6 +44,35 @@ def rebuild(entry: Entry) -> None:
         {"entries": done.entries, "bodies_read": done.read, "bodies_closed": done.closed},
         f"{done.entries} entries replayed, {done.read} private bodies read, {done.closed} closed to this key",
     )
+
+
+@command(
+    """
+    bwc catalog index
+    bwc catalog index 2026-1122-K4J7QX
+    """,
+    name="index",
+)
+@click.argument("items", metavar="[ITEM]...", nargs=-1)
+def index(entry: Entry, items: tuple[str, ...]) -> None:
+    """Read media facts and digest the groups of pictures of recordings where that is pending since their intake.
+
+    It is pending after a crash between sealing and reading. Without ITEM: wherever it is. Each opening is an event.
+    """
+    from bwc.ingest.indexing import index_pending
+
+    with entry.house() as house, entry.terminal.progress("index") as progress:
+        chosen = [house.find(item) for item in items] or None
+        done = index_pending(house, chosen, progress=progress)
+    text = "\n".join(one.text() for one in done) or "nothing is pending"
+    entry.terminal.result({"indexed": [one.to_json() for one in done]}, text)
+    failed = [one for one in done if one.problem]
+    if failed:
+        raise PartlyDone(
+            f"{len(failed)} of {len(done)} recordings could not be read; they are held as they are",
+            "bwc catalog index tries again",
+            details=[one.to_json() for one in failed],
+        )
 
 
 @click.group(context_settings=_GROUP)
@@ -179,6 +208,7 @@ def _policy_value(name: str, text: str) -> bool | int | str:
         raise UsageError(f"{text!r} is no value for {name}", f"like {json.dumps(default)}") from error
 
 
+catalog.add_command(index)
 catalog.add_command(rebuild)
 policy.add_command(policy_show)
 policy.add_command(policy_set)

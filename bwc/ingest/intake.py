@@ -354,7 +354,7 @@ class _Intake:
             raise
         except Exception as error:  # the recording is held; its facts can be read later by whoever has a key
             why = error.message if isinstance(error, BwcError) else type(error).__name__
-            notes.append(f"media facts are pending: {why}")
+            notes.append(f"media facts are pending: {why}; bwc catalog index reads them later")
         finally:
             for document in documents:
                 document.forget()
