@@ -42,7 +42,7 @@ class Entry:
         house = House.enter(places, None if locked else person or self.person())
         outsiders = False
         try:
-            with house:
+            with house, self.terminal.progress("new readers") as house.rewrap_progress:
                 _record_attempts(house)
                 try:
                     yield house

@@ -28,10 +28,11 @@ from bwc.evidence import (
     new_item_id,
 )
 from bwc.roles import FOOTAGE_READERS, WORKER_PURPOSES, Role, approvals_missing, footage_readers
+from bwc.storage.held import Held
 from bwc.storage.pieces import Pieces
 from bwc.storage.rows import SuspectRow
 from bwc.storage.scratch import Scratch
-from bwc.storage.vault import Held, Sink
+from bwc.storage.vault import Sink
 
 _TRIES = 20  # item ids carry 30 random bits a day: a clash is rare, twenty in a row is a broken random source
 

@@ -16,7 +16,7 @@ from bwc.canonical import Json, canonical, is_sha256_hex, parse_canonical, sha25
 from bwc.errors import IntegrityError, SealBroken, UsageError
 from bwc.evidence import KeyId
 from bwc.keys import Recipient, Unwrapper, Wrapped, decode_binary, encode_binary, wrap_to
-from bwc.storage.envelope import parse_wraps, sorted_wraps, wrap_for
+from bwc.storage.envelope import parse_wraps, renewed_wraps, sorted_wraps, wrap_for
 
 FORMAT = "bwc.body/1"
 
@@ -137,14 +137,14 @@ def add_body_recipients(data: bytes, unwrapper: Unwrapper, recipients: Sequence[
 
 
 def reseal_body(data: bytes, unwrapper: Unwrapper, recipients: Sequence[Recipient]) -> bytes | None:
-    """The body sealed to exactly `recipients`, every wrap anew; None if it is so, or `unwrapper` does not open it."""
+    """The body sealed to exactly `recipients`; None if it is so, or `unwrapper` does not open it."""
     sealed = parse_body(data)
     if set(sealed.recipients) == {one.recipient_id for one in recipients}:
         return None
     if unwrapper.recipient_id not in sealed.recipients:
         return None
     key = _unwrap(sealed, unwrapper)
-    made = [wrap_to(recipient, key, sealed.info(recipient.recipient_id)) for recipient in recipients]
+    made = renewed_wraps(sealed.wraps, recipients, key, sealed.info)
     key[:] = bytes(len(key))
     return _replaced(sealed, sealed.ciphertext, made).to_bytes()
 

@@ -285,9 +285,12 @@ class Catalog:
         found = self._db.read("SELECT file FROM bodies WHERE body = ?", (commit,))
         return found[0]["file"] if found else None
 
-    def bodies(self) -> list[tuple[str, str, int]]:
-        """Every private body: its commitment, the digest of its file now, and the entry that brought it."""
-        return [(row["body"], row["file"], row["seq"]) for row in self._db.read("SELECT * FROM bodies ORDER BY seq")]
+    def bodies(self) -> list[tuple[str, str, str]]:
+        """Every private body: its commitment, the digest of its file now, and the key that acted when it came."""
+        rows = self._db.read(
+            "SELECT body, file, json_extract(entry, '$.event.actor') AS actor FROM bodies JOIN events USING (seq) ORDER BY seq"
+        )
+        return [(row["body"], row["file"], row["actor"]) for row in rows]
 
     def replaced_bodies(self) -> list[str]:
         """Digests of files that some private body had once and none has now."""

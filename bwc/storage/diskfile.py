@@ -78,6 +78,17 @@ class StagedFile:
 
     def finish(self) -> None:
         """Write what is left and sync; the bytes are on the device on return, under the random name."""
+        self._write_rest()
+        with said(self.full_path):
+            self._calls.fsync(self._fd)
+
+    def begin_sync(self) -> None:
+        """Write what is left and have the device begin: `finish` of many files then waits for one commit, not for each's."""
+        self._write_rest()
+        with said(self.full_path):
+            self._calls.drop_cache(self._fd)  # which writes back, and does not wait
+
+    def _write_rest(self) -> None:
         self._wait_for_writer()
         with said(self.full_path):
             if self._direct:
@@ -87,7 +98,6 @@ class StagedFile:
             self._filled = 0
             if self._reserved or not self._may_reserve:
                 self._calls.truncate(self._fd, self.size_bytes)
-            self._calls.fsync(self._fd)
 
     def blocks(self) -> Iterator[memoryview]:
         """The bytes read back from the device; see `device_blocks`."""

@@ -4,7 +4,7 @@ The bytes are fixed in docs/formats/envelope.md. An envelope is not signed: what
 through the HPKE `info`, so a changed one does not open. Erasing every envelope of an object shreds the object.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -85,6 +85,11 @@ def build(  # noqa: PLR0917
     return replace(bare, wraps=wraps).to_bytes()
 
 
+def renewed(old: Envelope, dek: bytes | bytearray, recipients: Sequence[Recipient]) -> bytes:
+    """The envelope of the same key wrapped to exactly `recipients`; wraps to readers who stay are taken over."""
+    return replace(old, wraps=renewed_wraps(old.wraps, recipients, dek, old.info)).to_bytes()
+
+
 def open_envelope(
     data: bytes,
     unwrapper: Unwrapper,
@@ -131,6 +136,20 @@ def wrap_for(wraps: Sequence[Wrapped], unwrapper: Unwrapper, what: str) -> Wrapp
         if wrapped.recipient == unwrapper.recipient_id:
             return wrapped
     raise KeyUnavailable(f"{what} is not sealed to key {unwrapper.recipient_id}", "ask one of its recipients")
+
+
+def renewed_wraps(
+    old: Sequence[Wrapped], recipients: Sequence[Recipient], secret: bytes | bytearray, info: Callable[[KeyId], bytes]
+) -> tuple[Wrapped, ...]:
+    """Wraps of `secret` to exactly `recipients`: those who are in `old` keep theirs, and at least one is fresh.
+
+    A wrap is random, so no document that holds a fresh one has a name that was there before: what is erased later
+    under an old name is never one in use.
+    """
+    kept = {wrapped.recipient: wrapped for wrapped in old}
+    fresh = [one for one in recipients if one.recipient_id not in kept] or recipients[:1]
+    made = {one.recipient_id: wrap_to(one, secret, info(one.recipient_id)) for one in fresh}
+    return sorted_wraps([made.get(one.recipient_id) or kept[one.recipient_id] for one in recipients])
 
 
 def sorted_wraps(wraps: Sequence[Wrapped]) -> tuple[Wrapped, ...]:

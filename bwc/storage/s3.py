@@ -93,6 +93,10 @@ class S3Store:
             if self.get(shelf, name) != data:
                 raise IntegrityError(error.message.replace("exists", "holds other bytes")) from None
 
+    def put_together(self, shelf: Shelf, documents: Mapping[str, bytes]) -> None:
+        for name, data in documents.items():
+            self.put(shelf, name, data)
+
     def receive(self, source: BinaryIO, extent: Extent, *, progress: Progress | None = None) -> Proof:
         if self.size(Shelf.OBJECTS, extent.name) is not None:
             return self.prove(extent, progress=progress)
@@ -229,6 +233,10 @@ class S3Store:
         if shelf not in ERASABLE:
             raise UsageError(f"{shelf.value} are never erased")
         self._delete(self._key(shelf, name))
+
+    def erase_together(self, shelf: Shelf, names: Sequence[str]) -> None:
+        for name in names:
+            self.erase(shelf, name)
 
     def destroy(self, shelf: Shelf, name: str) -> bool:
         try:

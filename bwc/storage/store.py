@@ -9,7 +9,7 @@ there until a time and put under legal hold. Envelopes and bodies never are, so 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -34,6 +34,7 @@ ERASABLE = frozenset({Shelf.ENVELOPES, Shelf.BODIES})
 
 
 QUARANTINE = "quarantine"
+_TOGETHER = 250  # documents staged at once: each keeps a file open
 Progress = Callable[[int], None]  # called with the number of bytes just dealt with
 
 
@@ -90,8 +91,16 @@ class ObjectStore(Protocol):
         """Write a document once. The same bytes again are no error; other bytes raise `IntegrityError`."""
         ...
 
+    def put_together(self, shelf: Shelf, documents: Mapping[str, bytes]) -> None:
+        """`put` of many, as fast as the store can: all durable on return; dying before leaves some of them."""
+        ...
+
     def erase(self, shelf: Shelf, name: str) -> None:
         """Delete an envelope or a body, if it is there. Raises `UsageError` on shelves that are never erased."""
+        ...
+
+    def erase_together(self, shelf: Shelf, names: Sequence[str]) -> None:
+        """`erase` of many: all gone, durably, on return."""
         ...
 
     def destroy(self, shelf: Shelf, name: str) -> bool:
@@ -190,10 +199,23 @@ class LocalStore:
             if self.get(shelf, name) != data:
                 raise IntegrityError(f"{path_of(shelf, name)} holds other bytes and is written once") from None
 
+    def put_together(self, shelf: Shelf, documents: Mapping[str, bytes]) -> None:
+        names = list(documents)
+        for start in range(0, len(names), _TOGETHER):
+            some = names[start : start + _TOGETHER]
+            try:
+                self.disk.write_together({path_of(shelf, name): documents[name] for name in some})
+            except AlreadyThere:
+                for name in some:
+                    self.put(shelf, name, documents[name])
+
     def erase(self, shelf: Shelf, name: str) -> None:
+        self.erase_together(shelf, [name])
+
+    def erase_together(self, shelf: Shelf, names: Sequence[str]) -> None:
         if shelf not in ERASABLE:
             raise UsageError(f"{shelf.value} are never erased")
-        self.disk.remove(path_of(shelf, name))
+        self.disk.remove_together([path_of(shelf, name) for name in names])
 
     def destroy(self, shelf: Shelf, name: str) -> bool:
         self.disk.remove(path_of(shelf, name))

@@ -21,6 +21,7 @@ from bwc.storage import body as bodies
 from bwc.storage import envelope as envelopes
 from bwc.storage.diskfile import LYING_DISK, StagedFile
 from bwc.storage.fsops import Disk
+from bwc.storage.held import Held, open_sealed
 from bwc.storage.inspection import findings, read_named
 from bwc.storage.manifest import Manifest, aad_of, content_commit, key_commit, parse_manifest
 from bwc.storage.passes import ProvenBytes, SealedBytes, SealingPass, prove
@@ -75,7 +76,7 @@ class Vault:
         recipients: Sequence[Recipient],
         now: datetime,
         gaps: Callable[[], Sequence[Gap]] = tuple,
-    ) -> "Held":
+    ) -> Held:
         """Seal `source` into the vault, reading it once to its end. `gaps` is asked then: what the source lacks.
 
         When this returns the object is durable, was read back from the device, digested, opened whole and compared.
@@ -115,14 +116,14 @@ class Vault:
         """An envelope that names exactly `recipients`, and the object as the log is to name it then; None if it does.
 
         Nothing is written: `put_envelope`, record, publish, `erase_envelope` of the old one; dying before leaves one that
-        no event names. All is wrapped anew, so no envelope's name ever comes again: erasing never meets one in use.
+        no event names. No envelope's name ever comes again (`envelope.renewed_wraps`): erasing never meets one in use.
         """
         old = envelopes.parse_envelope(self.envelope_bytes(sealed))
         if set(old.recipients) == {one.recipient_id for one in recipients}:
             return None
         dek = self._key_of(sealed, self._manifest_of_log(sealed), unwrapper, old)
         try:
-            new = envelopes.build(dek, old.item, sealed.object_id, sealed.manifest_sha256, recipients, self.log)
+            new = envelopes.renewed(old, dek, recipients)
         finally:
             dek[:] = bytes(KEY_BYTES)
         return replace(sealed, envelope_sha256=sha256_hex(new)), new
@@ -176,10 +177,7 @@ class Vault:
 
     def open_sealed(self, object_id: ObjectId) -> BinaryIO:
         """The sealed bytes. Raises `IntegrityError` if they are missing."""
-        found = self.store.open(Shelf.OBJECTS, object_id)
-        if found is None:
-            raise IntegrityError(f"object {object_id} is missing")
-        return found
+        return open_sealed(self.store, object_id)
 
     def manifest_bytes(self, object_id: ObjectId) -> bytes:
         data = self.store.get(Shelf.MANIFESTS, object_id)
@@ -342,7 +340,7 @@ class Sink:
         self._label = replace(self._label, gaps=tuple(gaps))
 
     @property
-    def held(self) -> "Held":
+    def held(self) -> Held:
         """What was sealed; there only after a clean exit."""
         if self._held is None:
             raise ValueError("nothing was sealed: the sink was not left cleanly")
@@ -358,7 +356,9 @@ class Sink:
             if kind is None:
                 sealed = passing.finish()
                 named = self._vault._keep(staged, sealed, self._dek, self._label)
-                self._held = Held(self._vault, named, sealed, self._dek, aad_of(self._vault.log, self._label.item))
+                self._held = Held(
+                    self._vault.store, named, sealed, self._dek, aad_of(self._vault.log, self._label.item)
+                )
         finally:
             staged.drop()
             if self._held is None:
@@ -368,33 +368,3 @@ class Sink:
         if self._pass is None:
             raise ValueError("a sink is written inside its `with`")
         return self._pass
-
-
-class Held:
-    """An object just sealed and proven, whose file key is still in memory; `forget` it when done. A context manager."""
-
-    def __init__(self, vault: Vault, sealed: SealedObject, read: SealedBytes, dek: bytearray, aad: bytes) -> None:
-        self.sealed = sealed
-        self.content_digest = read.content_sha256
-        self.plain_bytes = read.plain_bytes
-        self._vault = vault
-        self._dek = dek
-        self._aad = aad
-        self._forgotten = False
-
-    def __enter__(self) -> "Held":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.forget()
-
-    def open(self) -> BinaryIO:
-        """The plaintext again, seekable, from the sealed object. Raises `ValueError` after `forget`."""
-        if self._forgotten:
-            raise ValueError("the file key was forgotten")
-        return cast(BinaryIO, OpenedStream(self._vault.open_sealed(self.sealed.object_id), self._dek, self._aad))
-
-    def forget(self) -> None:
-        """Wipe the file key."""
-        self._dek[:] = bytes(len(self._dek))
-        self._forgotten = True

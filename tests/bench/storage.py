@@ -26,8 +26,9 @@ from pathlib import Path
 from bwc.evidence import ItemId, ObjectRole
 from bwc.keys import LocalOperator
 from bwc.storage.fsops import Disk
+from bwc.storage.held import Held
 from bwc.storage.passes import SealingPass, prove
-from bwc.storage.vault import Held, Vault
+from bwc.storage.vault import Vault
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import storage_peers as peers

@@ -3,12 +3,14 @@
 import io
 import os
 import shutil
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bwc.agent import connect, start_agent, stop_agent
 from bwc.audit.findings import Grade
 from bwc.canonical import sha256_hex
 from bwc.config import Places, marks_dir
@@ -17,10 +19,11 @@ from bwc.custody.house import House
 from bwc.custody.inspection import Inspection, inspect
 from bwc.custody.rebuilding import rebuild_catalog
 from bwc.enrolment import OperatorPublic
-from bwc.errors import IntegrityError, KeyUnavailable
+from bwc.errors import IntegrityError, KeyUnavailable, StoreFull
 from bwc.evidence import EvidenceItem, ItemId, ObjectRole, Segment
-from bwc.keys import LocalOperator, RecoveryKey
-from bwc.storage import fsops
+from bwc.keys import LocalOperator, Operator, RecoveryKey
+from bwc.storage import fsops, renewing
+from bwc.storage.store import LocalStore, Shelf
 from bwc.storage.syscalls import OsCalls
 
 CHIEF, DEPUTY = LocalOperator.generate("chief"), LocalOperator.generate("deputy")
@@ -179,6 +182,47 @@ def test_a_rewrap_erases_what_it_replaced_and_nothing_else(places: Places, tmp_p
         opened(places, DEPUTY)
     found = judged(places, tmp_path / "seen")
     assert (found.verdict, notes(found)) == ("INTACT", [])
+
+
+@pytest.mark.parametrize("kind", ["in memory", "at the agent"])
+def test_helper_processes_rewrap_as_this_one_does(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(renewing, "_FEW", 0)
+    monkeypatch.setattr(renewing, "_BATCH", 1)
+    chief: Operator = CHIEF
+    if kind == "at the agent":
+        socket = Path(tempfile.mkdtemp()) / "s"
+        start_agent(CHIEF, path=socket)
+        held = connect(socket)
+        assert held is not None
+        chief = held
+    told: list[tuple[int, int | None]] = []
+    with House.enter(places, chief) as house:
+        house.rewrap_progress = lambda done, total: told.append((done, total))
+        assert house.enrol(DEPUTY_PUBLIC, roles=["records"]) == len(FOOTAGE)
+        assert house.revoke("deputy", note="") == (DEPUTY.key_id, len(FOOTAGE))
+        assert house.rewrap() == 0
+        assert house._vault.store.size(Shelf.ENVELOPES, house.objects(house.items()[0].item_id)[0].envelope_sha256)
+    if kind == "at the agent":
+        stop_agent(socket)
+    assert told[-1][0] == told[-1][1]
+    assert opened(places, CHIEF) == FOOTAGE
+    with pytest.raises(KeyUnavailable):
+        opened(places, DEPUTY)
+    found = judged(places, tmp_path / "seen")
+    assert (found.verdict, notes(found)) == ("INTACT", [])
+
+
+def test_a_full_disk_in_a_helper_is_said_as_it_is(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: object, *_: object) -> None:
+        raise StoreFull("no space left", "df")
+
+    monkeypatch.setattr(renewing, "_FEW", 0)
+    monkeypatch.setattr(LocalStore, "put_together", full)
+    with House.enter(places, CHIEF) as house, pytest.raises(StoreFull) as error:
+        house.enrol(DEPUTY_PUBLIC, roles=["records"])
+    assert error.value.hint == "df"
 
 
 def test_the_published_log_never_names_an_envelope_that_was_erased(

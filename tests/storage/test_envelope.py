@@ -14,8 +14,8 @@ from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey
 from bwc.canonical import canonical, parse_canonical
 from bwc.errors import IntegrityError, KeyUnavailable, SealBroken, UsageError
 from bwc.keys import Identity, LocalOperator, Recipient, RecoveryKey, Wrapped, wrap_to
-from bwc.storage.body import add_body_recipients, open_body, parse_body, seal_body
-from bwc.storage.envelope import build, open_envelope, parse_envelope
+from bwc.storage.body import add_body_recipients, open_body, parse_body, reseal_body, seal_body
+from bwc.storage.envelope import build, open_envelope, parse_envelope, renewed
 
 VECTORS = Path(__file__).resolve().parents[2] / "fixtures" / "vectors"
 ALICE, BOB, CAROL = (LocalOperator(name, bytes([n]) * 32, bytes([n + 9]) * 32) for n, name in enumerate("abc", 1))
@@ -246,6 +246,35 @@ def test_adding_a_reader_keeps_the_commitment():
         add_body_recipients(data, CAROL, [CAROL.recipient])
     with pytest.raises(UsageError):
         seal_body(BODY, [], LOG)
+
+
+@pytest.mark.parametrize("kind", ["envelope", "body"])
+def test_who_stays_keeps_their_wrap_and_one_is_always_fresh(kind):
+    parse = parse_envelope if kind == "envelope" else parse_body
+
+    def given(data, *readers):
+        recipients = [one.recipient for one in readers]
+        if kind == "body":
+            return reseal_body(data, ALICE, recipients)
+        return renewed(parse_envelope(data), DEK, recipients)
+
+    def wraps(data):
+        return {wrapped.recipient: wrapped for wrapped in parse(data).wraps}
+
+    one = envelope(ALICE) if kind == "envelope" else seal_body(BODY, [ALICE.recipient], LOG)[1]
+    two = given(one, ALICE, BOB)
+    assert wraps(two)[ALICE.recipient_id] == wraps(one)[ALICE.recipient_id]
+    assert set(wraps(two)) == {ALICE.recipient_id, BOB.recipient_id}
+    back = given(two, ALICE)  # the same readers as at first, and yet other bytes
+    assert set(wraps(back)) == {ALICE.recipient_id}
+    assert back != one
+    other = given(two, BOB, CAROL)
+    assert set(wraps(other)) == {BOB.recipient_id, CAROL.recipient_id}
+    if kind == "body":
+        assert open_body(other, CAROL) == open_body(back, ALICE) == BODY
+    else:
+        assert open_envelope(other, CAROL, manifest_sha256=MANIFEST) == DEK
+        assert open_envelope(back, ALICE, manifest_sha256=MANIFEST) == DEK
 
 
 def test_wrap_of_an_envelope_does_not_open_as_a_body():

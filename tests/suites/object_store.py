@@ -60,6 +60,19 @@ class ObjectStoreSuite:
         assert store.get(Shelf.MANIFESTS, A) == b"one"
         assert not hasattr(store, "replace")
 
+    def test_many_documents_are_kept_and_erased_together(self, store: ObjectStore) -> None:
+        names = {hashlib.sha256(bytes([at])).hexdigest(): bytes([at]) * 50 for at in range(40)}
+        first = next(iter(names))
+        store.put(Shelf.BODIES, first, names[first])
+        store.put_together(Shelf.BODIES, names)
+        assert {name: store.get(Shelf.BODIES, name) for name in names} == names
+        with pytest.raises(IntegrityError):
+            store.put_together(Shelf.BODIES, {first: b"other"})
+        with pytest.raises(UsageError):
+            store.erase_together(Shelf.OBJECTS, [first])
+        store.erase_together(Shelf.BODIES, [*names, A])
+        assert list(store.names(Shelf.BODIES)) == []
+
     def test_an_object_is_published_with_what_belongs_to_it(self, store: ObjectStore) -> None:
         data = bytes(range(256)) * 40_000
         with store.stage() as staged, store.stage_bytes(b"manifest") as manifest:
