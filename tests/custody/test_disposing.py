@@ -1,25 +1,16 @@
 """Destruction dies at every file call: it is never half-said, always finished by the next run, and no key opens what went."""
 
-import io
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from bwc.audit.checkpoint import NoteKey
-from bwc.audit.findings import Grade
-from bwc.audit.inspected import Inspection
 from bwc.canonical import sha256_hex
 from bwc.config import Places, marks_dir
 from bwc.custody import retaining
-from bwc.custody.founding import found
 from bwc.custody.house import House
-from bwc.custody.inspection import inspect
 from bwc.custody.rebuilding import rebuild_catalog
-from bwc.enrolment import OperatorPublic
 from bwc.errors import (
     BwcError,
     Disposed,
@@ -30,133 +21,31 @@ from bwc.errors import (
     SecondPersonNeeded,
     UsageError,
 )
-from bwc.evidence import EvidenceItem, ItemId, ObjectRole, Segment
-from bwc.keys import LocalOperator, RecoveryKey
+from bwc.evidence import ObjectRole
 from bwc.storage.envelope import parse_envelope
 from bwc.storage.retention import Schedule
-from bwc.storage.rows import ItemFilter, ItemState
-from bwc.storage.shredding import ASTRAY_S
+from bwc.storage.rows import ItemState
+from tests.custody.disposals import (
+    CHIEF,
+    DEPUTY,
+    DOCK,
+    FOOTAGE,
+    RECOVERY,
+    SECRETS,
+    bad,
+    confirm,
+    dispose,
+    everything_on,
+    first_item,
+    judged,
+    notes,
+    order,
+    public,
+    take_in,
+)
 from tests.custody.test_rewrap import dying
 
-CHIEF, DEPUTY, DOCK = (LocalOperator.generate(name) for name in ("chief", "deputy", "dock"))
-RECOVERY = RecoveryKey.parse(RecoveryKey.generate())
-SECRETS = ("B0-NOBODY", "X0-CAMERA", "holiday.mp4", "because of Jane Doe", "neighbour's name")
-FOOTAGE = b"what the camera saw " * 1000
-OTHER = b"another recording"
-LATER = timedelta(days=120)
-
-
-class Later(datetime):
-    """The day on which the schedule has run out."""
-
-    @classmethod
-    def now(cls, tz: Any = None) -> datetime:  # type: ignore[override]
-        return datetime.now(tz) + LATER
-
-
-@pytest.fixture(autouse=True)
-def later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retaining, "datetime", Later)
-
-
-def public(person: LocalOperator) -> OperatorPublic:
-    return OperatorPublic(name=person.name, key=person.verify_key, recipient=person.recipient)
-
-
-def take_in(
-    house: House,
-    data: bytes,
-    *,
-    case: tuple[str, ...] = (),
-    category: str = "traffic",
-    officer: str = "B0-NOBODY",
-    camera: str = "X0-CAMERA",
-    name: str = "holiday.mp4",
-) -> ItemId:
-    item = house.new_item()
-    segment = Segment(name=name, sha256=sha256_hex(data), size_bytes=len(data), ordinal=0)
-    with house.seal(io.BytesIO(data), item=item, role=ObjectRole.SEGMENT, segment=0) as held:
-        house.record_ingest(
-            EvidenceItem(
-                item_id=item,
-                officer_id=officer,
-                camera_id=camera,
-                case_ids=case,
-                category=category,
-                recorded_at=None,
-                clock_offset_ms=None,
-                segments=(segment,),
-            ),
-            held=[held],
-            sidecars=[],
-            vendor="generic",
-            source="card",
-        )
-    return item
-
-
-@pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Places:
-    """Two items; the first was worked on: opened, tagged, a plan. A deputy with the role records."""
-    places = Places(vault=tmp_path_factory.mktemp("filled") / "vault")
-    with found(places, agency="Springfield PD", operator=CHIEF, recovery=RECOVERY.recipient) as house:
-        house.enrol(public(DEPUTY), roles=["records", "administrator"])
-        house.set_schedule(Schedule.parse({"grace_days": 5, "keep": {"traffic": "90 days"}}))
-        item = take_in(house, FOOTAGE)
-        take_in(house, OTHER, officer="B1", camera="X1", name="1.mp4")
-        with house.open_original(item, 0, purpose="export", reason="because of Jane Doe") as source:
-            assert source.read() == FOOTAGE
-        house.save_plan(
-            item, 0, b'{"plan":1}', facts={"plan_sha256": "a" * 64, "segment": 0}, sheet=b"jpeg", detected=True
-        )
-        house.tag(item, {"officer": "B0-NOBODY"}, note="neighbour's name")
-    return places
-
-
-@pytest.fixture
-def places(filled: Places, tmp_path: Path) -> Iterator[Places]:
-    shutil.copytree(filled.vault, tmp_path / "vault")
-    yield Places(vault=tmp_path / "vault")
-    shutil.rmtree(tmp_path / "vault")
-
-
-def judged(places: Places) -> Inspection:
-    with House.enter(places, None) as house:
-        vkey = house.vkey
-    return inspect(places, vkey=vkey, pins=(), seen=places.vault.parent / "seen", quick=False, share=1.0)
-
-
-def bad(inspection: Inspection) -> list[str]:
-    return [f"{one.where}: {one.what}" for one in inspection.log.findings if one.grade is Grade.BAD]
-
-
-def notes(inspection: Inspection) -> list[str]:
-    return [one.what for one in inspection.log.findings if (one.grade, one.step) == (Grade.NOTE, 8)]
-
-
-def first_item(places: Places) -> ItemId:
-    with House.enter(places, None) as house:
-        return house.items(ItemFilter(disposed=True))[-1].item_id
-
-
-def order(places: Places, **more: Any) -> str:
-    with House.enter(places, CHIEF) as house:
-        return house.order_destruction([first_item(places)], reason="schedule", **more)
-
-
-def confirm(places: Places, name: str) -> None:
-    with House.enter(places, DEPUTY) as house:
-        house.confirm_order(name)
-
-
-def dispose(places: Places) -> ItemId:
-    item = first_item(places)
-    confirm(places, order(places))
-    return item
-
-
-def everything_on(places: Places) -> bytes:
-    return b"".join(path.read_bytes() for path in sorted(places.vault.rglob("*")) if path.is_file())
+pytestmark = pytest.mark.usefixtures("later")
 
 
 def test_after_destruction_no_key_opens_it_and_verification_passes_with_the_tombstone_shown(places: Places) -> None:
@@ -218,11 +107,11 @@ def test_the_catalog_is_the_same_when_it_is_made_again(places: Places) -> None:
 
 @pytest.mark.parametrize("step", [11, pytest.param(1, marks=pytest.mark.slow)])
 def test_dying_at_file_calls_is_never_half_said(
-    filled: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+    worked_on: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
 ) -> None:
     at, died, seen = 0, True, set()
     ordered = Places(vault=tmp_path / "ordered")
-    shutil.copytree(filled.vault, ordered.vault)
+    shutil.copytree(worked_on.vault, ordered.vault)
     name = order(ordered)
     item = first_item(ordered)
     while died:
@@ -346,179 +235,3 @@ def test_nothing_more_is_done_with_it(places: Places) -> None:
     found = judged(places)
     assert bad(found) == []
     assert len(list((places.vault / "envelopes").rglob("*.json"))) == 1  # the plan that came too late has no key
-
-
-def test_the_same_bytes_may_come_again_and_are_a_new_item(places: Places) -> None:
-    gone = dispose(places)
-    with House.enter(places, CHIEF) as house:
-        assert house.find_content(sha256_hex(FOOTAGE)) is None
-        assert not house.may_hold(len(FOOTAGE))
-        again = take_in(house, FOOTAGE)
-        assert again != gone
-        house.prove(again)
-    assert bad(judged(places)) == []
-
-
-def test_what_lies_astray_goes_with_it(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An object sealed for the item whose act never came, an intake interrupted long ago, one that goes on now."""
-    import os
-    import time
-
-    item = first_item(places)
-    with House.enter(places, CHIEF) as house:
-        stray = house.seal(io.BytesIO(b"a half copy"), item=item, role=ObjectRole.COPY, segment=0).sealed
-        old = house.seal(io.BytesIO(FOOTAGE), item=house.new_item(), role=ObjectRole.SEGMENT, segment=0).sealed
-        young = house.seal(io.BytesIO(FOOTAGE), item=house.new_item(), role=ObjectRole.SEGMENT, segment=0).sealed
-        before = time.time() - ASTRAY_S - 60
-        for shelf, name in (("envelopes", old.envelope_sha256), ("manifests", old.object_id)):
-            os.utime(places.vault / shelf / name[:2] / f"{name}.json", (before, before))
-    dispose(places)
-    left = {path.stem for path in places.vault.joinpath("envelopes").rglob("*.json")}
-    assert young.envelope_sha256 in left
-    assert not {stray.envelope_sha256, old.envelope_sha256} & left
-    objects = {path.name for path in places.vault.joinpath("objects").rglob("*") if path.is_file()}
-    assert not {stray.object_id, old.object_id} & objects
-
-
-def test_a_backup_brings_keys_back_and_is_told_and_mended(places: Places) -> None:
-    saved = {path: path.read_bytes() for path in places.vault.joinpath("envelopes").rglob("*.json")}
-    dispose(places)
-    for path, data in saved.items():
-        path.write_bytes(data)
-    found = judged(places)
-    assert bad(found) == []
-    assert sum("lies here (again)" in one for one in notes(found)) == 3
-    with House.enter(places, DEPUTY) as house:
-        house.finish_destruction(again=True)
-    assert notes(judged(places)) == []
-
-
-def test_an_envelope_that_nobody_ordered_gone_is_still_missed(places: Places) -> None:
-    dispose(places)
-    next(places.vault.joinpath("envelopes").rglob("*.json")).unlink()
-    assert judged(places).verdict == "BAD"
-
-
-def test_one_private_body_is_erased_by_order_and_every_proof_holds(places: Places) -> None:
-    item = first_item(places)
-    with House.enter(places, CHIEF) as house:
-        trail = house.trail(item)
-        tagged = next(one for one in trail if one.kind == "item.tagged")
-        opened = next(one for one in trail if one.kind == "item.opened")
-        with pytest.raises(NotFound):
-            house.order_erasure([next(one.seq for one in trail if one.kind == "plan.saved")], reason="a court")
-        name = house.order_erasure([tagged.seq, opened.seq], reason="court order 12 of 2027")
-    with House.enter(places, CHIEF) as house, pytest.raises(SecondPersonNeeded):
-        house.confirm_order(name)
-    confirm(places, name)
-    with House.enter(places, CHIEF) as house:
-        erased = {one.seq: one.private for one in house.trail(item)}
-        assert erased[tagged.seq] is None
-        assert erased[opened.seq] is None
-        assert erased[trail[0].seq] is not None
-        assert house.content_digest(item, 0) == sha256_hex(FOOTAGE)  # the item itself is held as before
-        house.prove(item)
-        before = house.items()
-    assert (bad(judged(places)), notes(judged(places))) == ([], [])
-    assert b"neighbour" not in everything_on(places)
-    rebuild_catalog(places, CHIEF)
-    with House.enter(places, CHIEF) as house:
-        assert house.items() == before
-        with pytest.raises(UsageError, match="cannot be erased"):
-            house.order_erasure([house.orders(name)[0].seq], reason="x")
-
-
-def test_an_act_prepared_before_and_recorded_after_leaves_no_key(places: Places) -> None:
-    item = first_item(places)
-    name = order(places)
-    with House.enter(places, CHIEF) as house:
-        held = house.seal(io.BytesIO(b"a copy rendered meanwhile"), item=item, role=ObjectRole.COPY, segment=0)
-        confirm(places, name)
-        with pytest.raises(Disposed):
-            house.record_copy(item, held, {"copy_sha256": "b" * 64, "plan_sha256": "a" * 64, "segment": 0}, segment=0)
-    left = [parse_envelope(path.read_bytes()).item for path in places.vault.joinpath("envelopes").rglob("*.json")]
-    assert item not in left
-    assert bad(judged(places)) == []
-
-
-def test_copies_in_a_further_store_are_destroyed_too_and_the_proof_says_until_when_not(
-    places: Places, tmp_path: Path
-) -> None:
-    from bwc.config import StorePlace
-    from bwc.oversight.destruction import proof_of, verify_destruction
-
-    second = StorePlace(name="second", folder=tmp_path / "second")
-    places = Places(vault=places.vault, stores=(second,))
-    with House.enter(places, CHIEF) as house:
-        house.enrol(public(DOCK), roles=["technician"])
-        house.add_store("second")
-        house.replicate()
-        objects = house.objects(first_item(places))
-    copied = {path.name for path in second.folder.rglob("*") if path.is_file()}  # type: ignore[union-attr]
-    assert {one.object_id for one in objects} <= copied
-    dispose(places)
-    with House.enter(places, None) as house:
-        (row,) = house.orders()
-        before = proof_of(house, row)
-        assert any("further store" in str(text) for text in before["remains"])  # type: ignore[union-attr]
-    with House.enter(places, CHIEF) as house:
-        (done,) = house.replicate([], clear=True)
-        assert done.cleared >= 3 * len(objects)
-    with House.enter(places, None) as house:
-        after = proof_of(house, row)
-        assert not any("further store" in str(text) for text in after["remains"])  # type: ignore[union-attr]
-        verify_destruction(after, NoteKey.parse(house.vkey))
-    left = {path.stem for path in second.folder.rglob("*") if path.is_file()}  # type: ignore[union-attr]
-    assert not left & {one.object_id for one in objects}
-    assert not left & {one.envelope_sha256 for one in objects}
-    assert bad(judged(places)) == []
-
-
-def test_a_body_whose_dropping_from_the_catalog_was_lost_does_not_come_back(places: Places) -> None:
-    item = first_item(places)
-    name = order(places)
-    with House.enter(places, CHIEF) as house:
-        house.tag(item, {"officer": "B0-NOBODY"}, note="said late")
-        ((file, data),) = house._catalog.waiting_bodies()
-    with House.enter(places, CHIEF) as house, house._catalog.transaction():
-        house._catalog.add_waiting_body(file, data)  # as a power cut leaves it: on its shelf, and still waiting
-    confirm(places, name)
-    with House.enter(places, CHIEF) as house:
-        assert house._catalog.waiting_bodies() == []
-        house.note_heartbeat()
-    assert not list((places.vault / "bodies").rglob(f"{file}.json"))
-    assert data[:200] not in everything_on(places)
-    assert (bad(judged(places)), notes(judged(places))) == ([], [])
-
-
-def test_what_a_lock_of_the_store_keeps_stays_unreadable_and_is_said(
-    places: Places, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A store with Object Lock refuses to delete objects and manifests; keys and private parts are never locked."""
-    from bwc.oversight.destruction import proof_of, proof_text
-    from bwc.storage.store import LocalStore, Shelf
-
-    real = LocalStore.destroy
-
-    def locked(self: LocalStore, shelf: Shelf, name: str) -> bool:
-        return shelf not in (Shelf.OBJECTS, Shelf.MANIFESTS) and real(self, shelf, name)
-
-    with House.enter(places, CHIEF) as house:
-        objects = house.objects(first_item(places))
-    with monkeypatch.context() as patched:
-        patched.setattr(LocalStore, "destroy", locked)
-        dispose(places)
-    for one in objects:
-        assert (places.vault / "objects" / one.object_id[:2] / one.object_id).exists()
-        for key in (CHIEF, DEPUTY, RECOVERY):
-            with House.enter(places, CHIEF) as house, pytest.raises(BwcError, match="envelope"):
-                house._vault.open(one, key)
-    found = judged(places)
-    assert (found.verdict, bad(found), notes(found)) == ("INTACT", [], [])
-    with House.enter(places, DEPUTY) as house:
-        (row,) = house.orders()
-        assert row.done_facts is not None
-        assert row.done_facts["left"] == len(objects)
-        assert f"{len(objects)} sealed objects that a lock of the store keeps" in proof_text(proof_of(house, row))
-        house.finish_destruction(again=True)  # the lock has ended
-    assert not any((places.vault / "objects" / one.object_id[:2] / one.object_id).exists() for one in objects)

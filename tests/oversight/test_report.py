@@ -23,7 +23,7 @@ from bwc.oversight.exchange import export_log
 from bwc.oversight.report import Report, Span, make_report
 from bwc.oversight.report_forms import events_csv, html
 from bwc.oversight.report_pdf import pdf
-from tests.custody.test_disposing import CHIEF, DEPUTY, RECOVERY, public, take_in
+from tests.custody.disposals import CHIEF, DEPUTY, RECOVERY, public, take_in
 
 AUDITOR = LocalOperator.generate("auditor")
 SOON = timedelta(hours=1)
