@@ -1,7 +1,7 @@
 """The nouns: evidence items, segments, sealed objects, custody events and what is made from them."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -180,6 +180,11 @@ class EventDraft:
     private: Mapping[str, Json] = field(default_factory=dict)
     objects: tuple[SealedObject, ...] = ()
     outcome: Outcome = Outcome.OK
+
+
+def holders_of_all(holders: Sequence[Sequence[ItemId]]) -> list[ItemId]:
+    """Of the items that hold each of several recordings, those that hold all of them, in their order."""
+    return [item for item in holders[0] if all(item in others for others in holders[1:])] if holders else []
 
 
 def new_item_id(now: datetime) -> ItemId:

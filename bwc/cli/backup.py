@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.cli.terminal import size_text
+from bwc.cli.terminal import counted, size_text
 from bwc.config import seen_dir, store_at
 
 
@@ -27,7 +27,7 @@ def backup(entry: Entry, folder: Path) -> None:
     with entry.house() as house, entry.terminal.progress("backup") as progress:
         done = back_up(house, folder.expanduser().resolve(), progress=progress)
     text = (
-        f"{folder}: {done.entries} entries, {done.objects} objects;"
+        f"{folder}: {counted(done.entries, 'entry', 'entries')}, {counted(done.objects, 'object')};"
         f" {done.copied} copied now ({size_text(done.copied_bytes)}); {len(done.damaged)} damaged"
     )
     entry.terminal.result(done.to_json(), text)
@@ -90,9 +90,11 @@ def restore(
             live=None if takeover else _live(entry),
             progress=progress,
         )
-    text = f"{folder}: {done.entries} entries, {done.objects} objects, {len(done.damaged)} damaged or missing"
+    text = f"{folder}: {counted(done.entries, 'entry', 'entries')}, {counted(done.objects, 'object')}, {len(done.damaged)} damaged or missing"
+    if done.destroyed:
+        text += f"; {counted(done.destroyed, 'item')} destroyed by order before, of which only the entries are left"
     if done.bodies_closed:
-        text += f"; {done.bodies_closed} private bodies closed to your key"
+        text += f"; {counted(done.bodies_closed, 'private body', 'private bodies')} closed to your key"
     entry.terminal.result(
         done.to_json(), f"{text}\nnext: bwc verify --vault {folder}; then name it in bwc.toml, with its [stores] again"
     )

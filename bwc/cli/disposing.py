@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.cli.terminal import size_text, table
+from bwc.cli.terminal import counted, size_text, table
 from bwc.errors import NotAllowed, UsageError
 
 if TYPE_CHECKING:
@@ -194,8 +194,8 @@ def _in_further_stores(house: "House") -> list[str]:
     except NotAllowed:
         return ["copies in further stores go with the next: bwc replicate"]
     return [
-        f"store {one.store}: {one.cleared} files destroyed there"
-        + (f", {one.locked} sealed objects stay, unreadable, {_until(one)}" if one.locked else "")
+        f"store {one.store}: {counted(one.cleared, 'file')} destroyed there"
+        + (f", {counted(one.locked, 'sealed object')} left there, unreadable, {_until(one)}" if one.locked else "")
         + (f"; {one.said}: bwc replicate, when it answers" if one.said else "")
         for one in done
     ]
@@ -213,11 +213,11 @@ def _proofs(house: "House", order: str, out: Path | None) -> list[str]:
 
 def _destroyed_text(one: "Destroyed") -> str:
     what = (
-        f"{one.objects} objects and {one.bodies} private parts"
+        f"{counted(one.objects, 'object')} and {counted(one.bodies, 'private part')}"
         if one.scope == "item"
-        else f"{one.bodies} private parts"
+        else counted(one.bodies, "private part")
     )
-    left = f"; {one.left} sealed objects stay under the store's lock, unreadable" if one.left else ""
+    left = f"; {counted(one.left, 'sealed object')} left under the store's lock, unreadable" if one.left else ""
     return f"{one.item}: {what} destroyed{left}"
 
 

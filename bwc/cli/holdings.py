@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.cli.terminal import size_text, table
+from bwc.cli.terminal import counted, size_text, table
 from bwc.errors import UsageError
 from bwc.evidence import ItemId, utc_text
 
 if TYPE_CHECKING:
     from bwc.custody.house import House
     from bwc.storage.rows import ItemRow, ItemState, SegmentRow
+    from bwc.storage.store_tables import StoreRow
 
 
 @command(
@@ -99,6 +100,8 @@ def list_items(
 @click.argument("item")
 def show(entry: Entry, item: str) -> None:
     """Everything known of ITEM: where it came from, what was made of it, where it rests. Needs no key."""
+    from bwc.evidence import ObjectRole
+
     with entry.house(locked=True) as house:
         row = house.item(house.find(item))
         objects = house.objects(row.item_id)
@@ -107,16 +110,21 @@ def show(entry: Entry, item: str) -> None:
         gone = house.tombstone(row.item_id)
         destroyed = house.destroyed(row.item_id)[0]
         half = _half_approved(house, [row]).get(row.item_id)
+        sidecars = house.files(row.item_id, ObjectRole.SIDECAR)
+        copies = house.stores(row.item_id)
     data = row.to_json() | {
         "half_approved": half,
+        "copies": [one.to_json() for one in copies],
         "destroyed": None if gone is None else gone.to_json(),
         "kept": verdicts[0].text if verdicts else None,
         "objects": [one.to_json() for one in objects],
         "recordings": [one.to_json() for one in segments],
+        "sidecars": [{"name": one.name, "object": one.object_id, "segment": one.segment} for one in sidecars],
     }
     lines = [f"{key:<17}{value}" for key, value in _flat(row.to_json()).items() if value not in ("", None)]
     lines += [f"{'approval':<17}{half}; another person: bwc approve {row.item_id}"] if half else []
     lines += [f"{'kept':<17}{one.text}" for one in verdicts]
+    lines += [f"{'copy':<17}{_copy_text(one, len(objects))}" for one in copies if objects]
     if gone:
         said = "destroyed" if gone.done_seq is not None else "being destroyed (bwc dispose --finish)"
         lines += [
@@ -124,9 +132,13 @@ def show(entry: Entry, item: str) -> None:
         ]
     if segments:
         lines += ["", table(("segment", "name", "state", "media"), [_segment_cells(one) for one in segments])]
-    cells = [(one.segment, str(one.role), size_text(one.sealed_bytes), one.object_id) for one in objects]
-    cells += [(one.segment, one.role, "destroyed", one.object_id) for one in destroyed]
-    lines += ["", table(("segment", "what", "sealed", "object"), cells)]
+    names = {one.object_id: one.name or "?" for one in (*segments, *sidecars)}
+    cells = [
+        (one.segment, str(one.role), size_text(one.sealed_bytes), one.object_id, names.get(one.object_id, ""))
+        for one in objects
+    ]
+    cells += [(one.segment, one.role, "destroyed", one.object_id, "") for one in destroyed]
+    lines += ["", table(("segment", "what", "sealed", "object", "name"), cells)]
     entry.terminal.result(data, "\n".join(lines))
 
 
@@ -254,7 +266,7 @@ def open_item(
         entry.terminal.say(f"zeros from byte {gap.offset:,} to {gap.end:,}: the card could not be read there")
     entry.terminal.result(
         {"item": item, "file": str(out), "bytes": size, "gaps": [gap.to_json() for gap in gaps]},
-        f"{out}  {size_text(size)}" + (f"  {len(gaps)} gaps, {lost:,} bytes are zeros" if gaps else ""),
+        f"{out}  {size_text(size)}" + (f"  {counted(len(gaps), 'gap')}, {lost:,} bytes are zeros" if gaps else ""),
     )
 
 
@@ -291,6 +303,12 @@ def tag(
     )
 
 
+def _copy_text(one: "StoreRow", objects: int) -> str:
+    """What one further store has of an item."""
+    whole = "whole" if one.copied == objects else f"{one.copied} of {objects} objects; bwc replicate"
+    return f"store {one.store_id[:8]} ({one.kind}{'' if one.lock == 'none' else ', locked: ' + one.lock}): {whole}"
+
+
 def _since(text: str | None) -> str | None:
     if text is None:
         return None
@@ -317,7 +335,7 @@ def _segment_cells(row: "SegmentRow") -> tuple[object, ...]:
         text += f", {int(facts.get('duration_ms') or 0) / 1000:.1f} s"  # type: ignore[arg-type]
     damage = facts.get("damage")
     if isinstance(damage, dict) and isinstance(damage["gaps"], list):
-        text += f", {len(damage['gaps'])} gaps where the card could not be read"
+        text += f", {counted(len(damage['gaps']), 'gap')} where the card could not be read"
         text += f", read better as {damage['reread_by']}" if "reread_by" in damage else ""
     if facts.get("frames_lost"):
         text += f", {facts['frames_lost']} frames lost"

@@ -176,7 +176,7 @@ def _tell(entry: Entry, done: "Sequence[Done]", receipt: str | None, folder: Pat
         if folder:
             entry.terminal.say(f"receipt: {file_receipt(folder, one)}")
         elif receipt:
-            write_receipt(Path(receipt), one)
+            entry.terminal.say(f"receipt: {write_receipt(Path(receipt), one)}")
     text = "\n\n".join([one.text() for one in receipts])
     if len(done) == 1:
         if receipts:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.cli.terminal import table
+from bwc.cli.terminal import counted, table
 from bwc.errors import NotFound, PartlyDone, UsageError
 
 if TYPE_CHECKING:
@@ -300,8 +300,8 @@ def _hold_in_stores(house: "House", items: "Sequence[ItemId]") -> "Sequence[Repl
 def _store_line(one: "Replica") -> str:
     if one.problem is not None:
         return f"store {one.store}: not done: {one.problem.message}"
-    changed = [f"set on {one.locks.held} files"] if one.locks.held else []
-    changed += [f"taken off {one.locks.lifted} files"] if one.locks.lifted else []
+    changed = [f"set on {counted(one.locks.held, 'file')}"] if one.locks.held else []
+    changed += [f"taken off {counted(one.locks.lifted, 'file')}"] if one.locks.lifted else []
     return f"store {one.store}: legal hold {', '.join(changed) or 'needed no change'}"
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bwc.cli.entry import Entry, command, key_file, passphrase, pin_of
+from bwc.cli.terminal import counted
 from bwc.errors import UsageError
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def key_rotate(entry: Entry, *, kind: KindOfKey) -> None:
         start_agent(new)
     entry.terminal.result(
         {"key": new.key_id, "replaces": old.key_id, "envelopes_rewrapped": rewrapped, "old_key_file": str(retired)},
-        f"{path.stem} signs as {new.key_id[:12]} now, no longer as {old.key_id[:12]}; {rewrapped} envelopes rewrapped\n"
+        f"{path.stem} signs as {new.key_id[:12]} now, no longer as {old.key_id[:12]}; {counted(rewrapped, 'envelope')} rewrapped\n"
         f"the old key file is {retired}: it opens nothing that is held; erase it when backups of the vault are renewed",
     )
 
@@ -149,7 +150,7 @@ def key_rewrap(entry: Entry, *, recovery_file: Path | None) -> None:
     """Give what is held to exactly today's readers, as far as your key opens it. Footage itself is not touched."""
     with entry.house() as house:
         rewrapped = house.rewrap_now(recovery_from(recovery_file))
-    entry.terminal.result({"envelopes_rewrapped": rewrapped}, f"{rewrapped} envelopes rewrapped")
+    entry.terminal.result({"envelopes_rewrapped": rewrapped}, f"{counted(rewrapped, 'envelope')} rewrapped")
 
 
 def _retire(path: Path, waiting: Path, old_key: str) -> Path:

@@ -10,7 +10,7 @@ from bwc.cli.entry import Entry, command, key_file, key_folder, secret_of, unloc
 from bwc.cli.keychange import KindOfKey, key_rewrap, key_rotate, kinds_of_key, recovery_from
 from bwc.cli.recovery import recovery
 from bwc.cli.rekeying import rotate_log
-from bwc.cli.terminal import table
+from bwc.cli.terminal import counted, table
 from bwc.cli.times import past_moment
 from bwc.errors import BwcError, NotFound, UsageError
 
@@ -169,7 +169,7 @@ def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...], recovery_fi
             _warn(entry, house, rewrapped, paper)
     entry.terminal.result(
         {"key": person.key_id, "name": person.name, "roles": list(roles), "envelopes_rewrapped": rewrapped},
-        f"enrolled {person.name} ({person.key_id[:12]}) as {', '.join(roles)}; {rewrapped} envelopes rewrapped",
+        f"enrolled {person.name} ({person.key_id[:12]}) as {', '.join(roles)}; {counted(rewrapped, 'envelope')} rewrapped",
     )
 
 
@@ -202,7 +202,7 @@ def key_revoke(entry: Entry, who: str, *, note: str, compromised_since: str | No
         _warn(entry, house, rewrapped, paper)
     entry.terminal.result(
         {"key": key_id, "revoked": True, "envelopes_rewrapped": rewrapped},
-        f"revoked {key_id[:12]}; taken off {rewrapped} envelopes",
+        f"revoked {key_id[:12]}; taken off {counted(rewrapped, 'envelope')}",
     )
 
 

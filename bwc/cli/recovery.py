@@ -8,6 +8,7 @@ import click
 
 from bwc.cli.entry import Entry, command
 from bwc.cli.keychange import SUITES, recovery_from
+from bwc.cli.terminal import counted
 from bwc.errors import BwcError, UsageError
 
 
@@ -55,7 +56,8 @@ def recovery_new(entry: Entry, *, out: Path | None, cards: Path | None, suite: s
     }
     where = "\n".join(map(str, written)) or text
     entry.terminal.result(
-        data, f"{where}\nnew recovery key, {count} envelopes rewrapped; print it, lock it away, destroy old papers"
+        data,
+        f"{where}\nnew recovery key, {counted(count, 'envelope')} rewrapped; print it, lock it away, destroy old papers",
     )
 
 

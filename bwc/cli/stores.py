@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.cli.terminal import size_text, table
+from bwc.cli.terminal import counted, size_text, table
 from bwc.errors import BwcError, UsageError
 
 if TYPE_CHECKING:
@@ -39,11 +39,12 @@ def stores_list(entry: Entry) -> None:
     with entry.house(locked=True) as house:
         data = [_state(house, place) for place in house.places.stores]
         wanted = house.policy.copies
-    rows = [
-        (one["name"], one["place"], one["lock"], one["copied"], one["pending"], one["problem"] or "ok") for one in data
-    ]
+    shown = ("name", "place", "lock", "copied", "pending")
+    rows = [(*("-" if one[key] is None else one[key] for key in shown), one["problem"] or "ok") for one in data]
     text = table(("store", "where", "lock", "objects", "to copy", "state"), rows) or _NONE
-    entry.terminal.result({"copies_wanted": wanted, "stores": data}, f"{text}\npolicy asks for {wanted} copies")
+    entry.terminal.result(
+        {"copies_wanted": wanted, "stores": data}, f"{text}\nthe policy asks for {counted(wanted, 'copy', 'copies')}"
+    )
 
 
 @command(
@@ -104,7 +105,9 @@ def repair_vault(entry: Entry, source: str) -> None:
         done = mend(house, source, progress=progress)
     lines = [f"put back: {one}" for one in done.repaired]
     lines += [f"still damaged: {one.message}" for one in done.open]
-    lines += [f"{done.checked} objects compared with the log, {len(done.repaired)} files put back from {source}"]
+    lines += [
+        f"{counted(done.checked, 'object')} compared with the log, {counted(len(done.repaired), 'file')} put back from {source}"
+    ]
     entry.terminal.result(done.to_json(), "\n".join(lines))
     if done.open:
         details: list[dict[str, object]] = [{"error": one.name, "message": one.message} for one in done.open]
@@ -112,21 +115,23 @@ def repair_vault(entry: Entry, source: str) -> None:
 
 
 def _line(one: "Replica") -> str:
-    parts = [f"{one.copied} objects copied ({size_text(one.copied_bytes)})"]
+    parts = [f"{counted(one.copied, 'object')} copied ({size_text(one.copied_bytes)})"]
     parts += [f"{one.proven} proven again"] if one.proven else []
     parts += [f"{one.cleared} destroyed there"] if one.cleared else []
     parts += [_kept_text(one)] if one.locked else []
-    parts += [f"{one.locks.extended} locks made longer"] if one.locks.extended else []
-    parts += [f"legal hold set on {one.locks.held} files"] if one.locks.held else []
-    parts += [f"legal hold taken off {one.locks.lifted} files"] if one.locks.lifted else []
-    parts += [f"{one.locks.foreign} files under a hold that was set there by others"] if one.locks.foreign else []
+    parts += [f"{counted(one.locks.extended, 'lock')} made longer"] if one.locks.extended else []
+    parts += [f"legal hold set on {counted(one.locks.held, 'file')}"] if one.locks.held else []
+    parts += [f"legal hold taken off {counted(one.locks.lifted, 'file')}"] if one.locks.lifted else []
+    parts += (
+        [f"{counted(one.locks.foreign, 'file')} under a hold that was set there by others"] if one.locks.foreign else []
+    )
     parts += [one.said] if one.said else []
     return f"{one.store}: " + ", ".join(parts)
 
 
 def _kept_text(one: "Replica") -> str:
     end = f" until {one.locked_until:%Y-%m-%d %H:%M} UTC" if one.locked_until else ""
-    return f"{one.locked} destroyed objects kept by a lock{end}, unreadable"
+    return f"{counted(one.locked, 'destroyed object')} kept by a lock{end}, unreadable"
 
 
 def _state(house: "House", place: "StorePlace") -> dict[str, object]:

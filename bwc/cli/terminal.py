@@ -88,6 +88,11 @@ def size_text(size_bytes: int) -> str:
     raise AssertionError("unreachable")
 
 
+def counted(count: int, thing: str, things: str = "") -> str:
+    """A number with its noun: 1 file, 2 files."""
+    return f"{count:,} {thing if count == 1 else things or thing + 's'}"
+
+
 def seconds_text(seconds: float) -> str:
     """A duration for people: 0:07, 12:30, 1:02:03."""
     whole = round(seconds)

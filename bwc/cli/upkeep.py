@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.cli.terminal import size_text, table
+from bwc.cli.terminal import counted, size_text, table
 from bwc.errors import PartlyDone, UsageError
 from bwc.roles import Policy
 
@@ -42,7 +42,7 @@ def rebuild(entry: Entry) -> None:
     done = rebuild_catalog(find_vault(entry.vault), entry.person())
     entry.terminal.result(
         {"entries": done.entries, "bodies_read": done.read, "bodies_closed": done.closed},
-        f"{done.entries} entries replayed, {done.read} private bodies read, {done.closed} closed to this key",
+        f"{counted(done.entries, 'entry', 'entries')} replayed, {counted(done.read, 'private body', 'private bodies')} read, {done.closed} closed to this key",
     )
 
 

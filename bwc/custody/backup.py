@@ -30,7 +30,7 @@ from bwc.keys import Operator
 from bwc.storage.copying import copy_body, copy_object
 from bwc.storage.files import LOG, Files
 from bwc.storage.fsops import Disk
-from bwc.storage.rows import DocumentRow
+from bwc.storage.rows import DocumentRow, ItemFilter, ItemState
 from bwc.storage.store import LocalStore, ObjectStore, Shelf
 from bwc.storage.stores import reach
 
@@ -49,6 +49,7 @@ class Copied:
     copied: int = 0
     copied_bytes: int = 0
     bodies_closed: int = 0
+    destroyed: int = 0  # items, by order; nothing of them is copied
     damaged: list[IntegrityError] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Json]:
@@ -57,6 +58,7 @@ class Copied:
             "bytes": self.copied_bytes,
             "copied": self.copied,
             "damaged": [one.message for one in self.damaged],
+            "destroyed": self.destroyed,
             "entries": self.entries,
             "folder": str(self.folder),
             "objects": self.objects,
@@ -183,6 +185,7 @@ class _Copying:
         self._before = self._total = 0
 
     def objects(self, house: House) -> None:
+        self._done.destroyed = len(house.items(ItemFilter(state=ItemState.DISPOSED)))
         wanted = list(_documents(house))
         there, envelopes = set(self._target.names(Shelf.OBJECTS)), set(self._target.names(Shelf.ENVELOPES))
         lacking = [one for one in wanted if one.object_id not in there or one.sealed.envelope_sha256 not in envelopes]

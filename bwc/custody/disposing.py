@@ -46,6 +46,15 @@ class Destroyed:
         }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """What a further store still has of an item that was destroyed; its keys are gone there too, once it answered."""
+
+    objects: int
+    is_locked: bool  # it said so: a lock or a hold keeps sealed bytes there
+    until: str | None  # when the last of its locks ends; None: it said no date
+
+
 class Disposing(Retaining):
     """Two people and a proof."""
 
@@ -193,15 +202,22 @@ class Disposing(Retaining):
         named = {one["commit"] for one in row.facts["erase"]}
         return [one for one in found if one.commit in named]
 
-    def left_in_stores(self, row: OrderRow) -> dict[str, int]:
-        """How many destroyed objects of an order each further store is not known to have cleared (`store.cleared`)."""
+    def left_in_stores(self, row: OrderRow) -> dict[str, Left]:
+        """What of an order each further store is not known to have cleared, by its `store.cleared`."""
         objects = {one.object_id for one in self._catalog.retention.destroyed_objects(row.item)}
         left = {store.store_id: set(objects) for store in self._catalog.copies.stores() if row.scope == ITEM}
+        ends: dict[str, str | None] = {}
         for one in self._catalog.rows(row.confirmed_seq or 0) if left else ():
             if EventKind.STORE_CLEARED.encode() in one.entry:  # few entries: the others need no parsing here
                 facts = parse_entry(one.entry).facts
                 left.get(str(facts.get("store")), set()).difference_update(facts.get("objects", ()))
-        return {store: len(names) for store, names in left.items() if names}
+                if facts.get("locked"):
+                    ends[str(facts.get("store"))] = facts.get("locked_until")
+        return {
+            store: Left(objects=len(names), is_locked=store in ends, until=ends.get(store))
+            for store, names in left.items()
+            if names
+        }
 
     def destroyed_list(self, row: OrderRow) -> dict[str, Json]:
         """What an order destroyed, as the log named it: the list that its proof shows and its entry digests."""

@@ -231,10 +231,9 @@ class Reading:
             raise KeyUnavailable(f"the catalog does not know the digest of {item}", hint)
         return found
 
-    def find_content(self, sha256: str) -> ItemId | None:
-        """The item that holds these plaintext bytes already."""
-        found = self._catalog.find_content(sha256)
-        return found[0].item_id if found else None
+    def find_content(self, sha256: str) -> list[ItemId]:
+        """The items that hold these plaintext bytes already, the oldest first."""
+        return list(dict.fromkeys(row.item_id for row in self._catalog.find_content(sha256)))
 
     def tags_of(self, item: ItemId) -> Mapping[str, str]:
         """Under what an item is held: officer, camera, case, category, as text."""

@@ -6,7 +6,7 @@ from typing import BinaryIO, Protocol
 
 from bwc.canonical import Json
 from bwc.custody.acting import Acting
-from bwc.evidence import EventKind, EvidenceItem, ItemId, ObjectRole, SealedObject, utc_text
+from bwc.evidence import EventKind, EvidenceItem, ItemId, ObjectRole, SealedObject, holders_of_all, utc_text
 from bwc.roles import FOOTAGE_READERS
 
 
@@ -41,8 +41,8 @@ class Receiving(Acting):
         """`item.ingested`: the item is held from here on. Returns None.
 
         When somebody else took in the same bytes meanwhile nothing is recorded and their item is returned, unless it is
-        one of `apart_from`. `damage` is what of which file could not be read; `rereads` the damaged item that this one
-        reads better, which gets an `item.reread`. `said` is what sidecars and names said of the recording, read with the
+        one of `apart_from`. `damage` is what of which file could not be read; `rereads` the damaged item in whose
+        place this one can stand, which gets an `item.reread`. `said` is what sidecars and names said of the recording, read with the
         map of this digest.
         """
         everything = [*held, *(one for _, one in sidecars)]
@@ -79,9 +79,11 @@ class Receiving(Acting):
             facts["rereads"] = rereads
         # between the look and the record nobody else may record the same bytes: two docks, one card
         with self._disk.lock("lock"):
-            holders = {self.find_content(one.content_digest) if one.plain_bytes else None for one in held}
-            if len(holders) == 1 and (holder := holders.pop()) and holder not in apart_from:
-                return holder
+            empty = any(not one.plain_bytes for one in held)
+            holders = [] if empty else holders_of_all([self.find_content(one.content_digest) for one in held])
+            for holder in holders:
+                if holder not in apart_from:
+                    return holder
             self.act(EventKind.ITEM_INGESTED, item.item_id, facts, private, [one.sealed for one in everything])
         if rereads:
             self.act(EventKind.ITEM_REREAD, rereads, {"by": item.item_id, "gaps": len(gaps)}, {})

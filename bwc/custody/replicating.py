@@ -38,7 +38,7 @@ from bwc.errors import (
     StorageError,
     StoreFull,
 )
-from bwc.evidence import EventDraft, EventKind, ItemId
+from bwc.evidence import EventDraft, EventKind, ItemId, utc_text
 from bwc.keys import Operator
 from bwc.storage.copying import copy_body, copy_object, prove_copy, wrong_files
 from bwc.storage.files import Files, copy_log
@@ -63,9 +63,9 @@ class Replicating(Acting):
 
     # --- stores -----------------------------------------------------------------------------------------
 
-    def stores(self) -> list[StoreRow]:
-        """The stores that were added, and how much they have by what is recorded."""
-        return self._catalog.copies.stores()
+    def stores(self, item: ItemId | None = None) -> list[StoreRow]:
+        """The stores that were added, and how much of everything, or of one item, they have by what is recorded."""
+        return self._catalog.copies.stores(item)
 
     def place_of(self, name: str) -> StorePlace:
         """The place of a store in bwc.toml. Raises `NotFound`."""
@@ -369,6 +369,7 @@ class _Run:
                     (gone if is_gone else locked).append(name)
         self._replica.cleared, self._replica.locked = sum(counts.values()), len(locked)
         self._replica.locked_until = max(ends, default=None)
+        until: dict[str, Json] = {"locked_until": utc_text(max(ends))} if ends else {}
         for start in range(0, len(gone) or bool(sum(counts.values())), _CLEARED_AT_ONCE):
             facts: dict[str, Json] = {
                 "bodies": counts["bodies"],
@@ -376,6 +377,7 @@ class _Run:
                 "locked": len(locked),
                 "objects": list(gone[start : start + _CLEARED_AT_ONCE]),
                 "store": self._store.store_id,
+                **until,
             }
             self._house.act(EventKind.STORE_CLEARED, None, facts, {})
 

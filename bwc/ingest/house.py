@@ -75,8 +75,8 @@ class House(Protocol):
         """Whether any held segment or sidecar has this size; False spares the card a second reading."""
         ...
 
-    def find_content(self, sha256: str) -> ItemId | None:
-        """The item whose segment or sidecar has this plaintext digest."""
+    def find_content(self, sha256: str) -> Sequence[ItemId]:
+        """The items of which a segment or sidecar has this plaintext digest, the oldest first."""
         ...
 
     def damaged(self, size_bytes: int) -> Sequence[Damaged]:

@@ -21,7 +21,7 @@ from typing import BinaryIO, cast
 
 from bwc.canonical import Json, canonical
 from bwc.errors import BwcError, IntegrityError, Interrupted
-from bwc.evidence import EvidenceItem, Gap, ItemId, ObjectRole, Segment
+from bwc.evidence import EvidenceItem, Gap, ItemId, ObjectRole, Segment, holders_of_all
 from bwc.ingest.card import CardFile, name_text
 from bwc.ingest.copies import Copies, publish_and_copy
 from bwc.ingest.damage import is_better
@@ -174,7 +174,8 @@ class _Intake:
             claims, findings = compare_sidecars(segments, sidecars, self._rules.known)  # 2
             claims = (*claims, *self._said_by_names(recording))
             said = merged(claims)
-            rereads = self._read_better(segments)
+            damaged = self._damaged_here(digests) if has_content else None
+            rereads = damaged or self._read_better(segments)
             existing = self._house.record_ingest(  # 3
                 self._evidence(item, segments, said),
                 held=[one.held for one in segments],
@@ -195,7 +196,10 @@ class _Intake:
         notes, problems = self._findings(said, findings)
         notes += recording.notes
         notes += tuple(f"{one.file.name} is empty" for one in segments if not one.file.size_bytes)
-        notes += (f"reads better what is held with gaps as {rereads}",) if rereads else ()
+        if damaged:
+            notes += (f"held again, because {damaged}, which holds it too, is damaged here: bwc verify",)
+        elif rereads:
+            notes += (f"reads better what is held with gaps as {rereads}",)
         files = (*(one.line("segment") for one in segments), *(one.line("sidecar") for one in sidecars))
         self.lines.append(
             Line(
@@ -226,6 +230,11 @@ class _Intake:
                 for ordinal, one in enumerate(segments)
             ),
         )
+
+    def _damaged_here(self, digests: Sequence[str]) -> ItemId | None:
+        """The item that holds the same recordings, but whose bytes were found broken in this run."""
+        holders = holders_of_all([self._house.find_content(digest) for digest in digests])
+        return next((holder for holder in holders if holder in self._unfit), None)
 
     def _read_better(self, segments: Sequence[Taken]) -> ItemId | None:
         """The item that holds one of `segments` with more gaps than it was read with now."""
@@ -288,8 +297,9 @@ class _Intake:
         except NotRead as error:
             self.lines.append(not_taken(vendor, [file], error.message))
             return
-        holder = self._house.find_content(digest)
-        if holder and (holder == existing or (file.size_bytes and self._is_proven(holder))):
+        holders = self._house.find_content(digest)
+        holder = existing if existing in holders else self._item_of([digest]) if file.size_bytes else None
+        if holder:
             files = (file_line(file, digest, "sidecar", gaps),)
             problems = damage_problems(files)
             self.lines.append(Line(state=State.HELD, vendor=vendor, files=files, item=holder, problems=problems))
@@ -298,12 +308,13 @@ class _Intake:
         self._new(Recording(vendor=vendor, segments=(file,), notes=(note,)))
 
     def _item_of(self, digests: Sequence[str]) -> ItemId | None:
-        """The one item that holds all of `digests`, proven once more; None when none does."""
-        holders = {self._house.find_content(digest) for digest in digests}
-        holder = holders.pop() if len(holders) == 1 else None
-        return holder if holder and self._is_proven(holder) else None
+        """The oldest item that holds all of `digests` and is proven once more; None when none is."""
+        holders = holders_of_all([self._house.find_content(digest) for digest in digests])
+        return next((holder for holder in holders if self._is_proven(holder)), None)
 
     def _is_proven(self, item: ItemId) -> bool:
+        if item in self._unfit:
+            return False
         try:
             self._house.prove(item)
         except IntegrityError as error:

@@ -3,15 +3,18 @@
 import json
 import os
 import re
+from contextlib import suppress
 from pathlib import Path
 
+from bwc.errors import UsageError
 from bwc.ingest.receipt import Receipt
 
 
-def write_receipt(path: Path, receipt: Receipt) -> None:
-    """Write `receipt` to one file, JSON if it is named so; an older receipt of that name is replaced as a whole."""
-    text = json.dumps(receipt.to_json(), indent=2, ensure_ascii=False) if path.suffix == ".json" else receipt.text()
-    write_text(path, text + "\n")
+def write_receipt(path: Path, receipt: Receipt) -> Path:
+    """Write `receipt` to one file, JSON if it is named so. The path: numbered when an older receipt has that name."""
+    fresh = _take_name(path)
+    _write(fresh, receipt)
+    return fresh
 
 
 def file_receipt(folder: Path, receipt: Receipt) -> Path:
@@ -19,16 +22,25 @@ def file_receipt(folder: Path, receipt: Receipt) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     camera = re.sub(r"[^A-Za-z0-9-]+", "-", receipt.camera).strip("-")[:40] or "card"
     name = f"{receipt.began_at:%Y%m%dT%H%M%SZ}-{camera}"
+    path = _take_name(folder / f"{name}.txt")
+    _write(path.with_suffix(".json"), receipt)
+    _write(path, receipt)
+    return path
+
+
+def _take_name(path: Path) -> Path:
+    """An empty file of this name, or with the first free number behind it."""
     for number in range(1, 1000):
-        path = folder / (f"{name}.txt" if number == 1 else f"{name}-{number}.txt")
-        try:
-            os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640))
-        except FileExistsError:
-            continue
-        write_receipt(path.with_suffix(".json"), receipt)
-        write_receipt(path, receipt)
-        return path
-    raise FileExistsError(f"{folder} holds a thousand receipts of {name}")
+        fresh = path if number == 1 else path.with_stem(f"{path.stem}-{number}")
+        with suppress(FileExistsError):
+            os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640))
+            return fresh
+    raise UsageError(f"{path.parent} holds a thousand receipts of the name {path.name}", "another folder")
+
+
+def _write(path: Path, receipt: Receipt) -> None:
+    text = json.dumps(receipt.to_json(), indent=2, ensure_ascii=False) if path.suffix == ".json" else receipt.text()
+    write_text(path, text + "\n")
 
 
 def write_text(path: Path, text: str) -> None:

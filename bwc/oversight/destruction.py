@@ -11,6 +11,7 @@ from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.proof import LogProof
 from bwc.canonical import Json, canonical, sha256_hex
+from bwc.custody.disposing import Left
 from bwc.custody.house import House
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
 from bwc.evidence import EventKind
@@ -138,10 +139,7 @@ def _remains(house: House, row: OrderRow, done: Entry) -> list[str]:
         said.append(
             f"{left} sealed objects that a lock of the store keeps until it ends; their keys are destroyed, so nobody can read them"
         )
-    said += [
-        f"up to {count} sealed objects in the further store {store}, which has not yet said that it destroyed them (bwc replicate)"
-        for store, count in house.left_in_stores(row).items()
-    ]
+    said += [_left_text(store, one) for store, one in house.left_in_stores(row).items()]
     trail = house.trail(row.item)
     if row.scope == "item":
         exports = [
@@ -166,6 +164,14 @@ def _remains(house: House, row: OrderRow, done: Entry) -> list[str]:
         "(flash remaps blocks; snapshots of a file system keep old ones)",
     ]
     return said
+
+
+def _left_text(store: str, one: Left) -> str:
+    what = f"up to {one.objects} sealed object{'' if one.objects == 1 else 's'} in the further store {store}"
+    if not one.is_locked:
+        return f"{what}, which has not yet said that it destroyed them (bwc replicate)"
+    until = f"its lock, which ends at {one.until[:19]}Z at the latest" if one.until else "a lock or a legal hold"
+    return f"{what}, kept by {until}; their keys are destroyed there too, so nobody can read them (then: bwc replicate)"
 
 
 def _numbers(events: list[Any]) -> str:

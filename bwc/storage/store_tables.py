@@ -42,14 +42,14 @@ class StoreTables:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def stores(self) -> list[StoreRow]:
-        """The stores that were added, in order."""
-        held = self._db.read("SELECT count(*) FROM objects")[0][0]
+    def stores(self, item: ItemId | None = None) -> list[StoreRow]:
+        """The stores that were added, in order, with what they have of everything, or of one item."""
+        held = self._db.read("SELECT count(*) FROM objects o WHERE ?1 IS NULL OR o.item = ?1", (item,))[0][0]
         found = []
         for row in self._db.read("SELECT * FROM stores ORDER BY seq"):
             copied = self._db.read(
-                f"SELECT count(*) FROM objects o WHERE EXISTS ({_HAS})",  # noqa: S608
-                (row["store"],),
+                f"SELECT count(*) FROM objects o WHERE (?2 IS NULL OR o.item = ?2) AND EXISTS ({_HAS})",  # noqa: S608
+                (row["store"], item),
             )[0][0]
             found.append(
                 StoreRow(

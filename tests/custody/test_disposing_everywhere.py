@@ -2,12 +2,13 @@
 
 import io
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bwc.audit.checkpoint import NoteKey
 from bwc.canonical import sha256_hex
-from bwc.config import Places
+from bwc.config import Places, StorePlace
 from bwc.custody.house import House
 from bwc.custody.rebuilding import rebuild_catalog
 from bwc.errors import (
@@ -17,7 +18,8 @@ from bwc.errors import (
     SecondPersonNeeded,
     UsageError,
 )
-from bwc.evidence import ObjectRole
+from bwc.evidence import EventKind, ObjectRole
+from bwc.oversight.destruction import proof_of, proof_text, verify_destruction
 from bwc.storage.envelope import parse_envelope
 from bwc.storage.shredding import ASTRAY_S
 from tests.custody.disposals import (
@@ -137,9 +139,6 @@ def test_an_act_prepared_before_and_recorded_after_leaves_no_key(places: Places)
 def test_copies_in_a_further_store_are_destroyed_too_and_the_proof_says_until_when_not(
     places: Places, tmp_path: Path
 ) -> None:
-    from bwc.config import StorePlace
-    from bwc.oversight.destruction import proof_of, verify_destruction
-
     second = StorePlace(name="second", folder=tmp_path / "second")
     places = Places(vault=places.vault, stores=(second,))
     with House.enter(places, CHIEF) as house:
@@ -167,6 +166,24 @@ def test_copies_in_a_further_store_are_destroyed_too_and_the_proof_says_until_wh
     assert bad(judged(places)) == []
 
 
+def test_the_proof_says_when_the_lock_of_a_further_store_ends(places: Places, tmp_path: Path) -> None:
+    places = Places(vault=places.vault, stores=(StorePlace(name="second", folder=tmp_path / "second"),))
+    with House.enter(places, CHIEF) as house:
+        store = house.add_store("second").store_id
+    dispose(places)
+    facts: dict[str, Any] = {"bodies": 1, "envelopes": 1, "locked": 1, "objects": [], "store": store}
+    for more, said in (
+        ({}, "kept by a lock or a legal hold"),
+        ({"locked_until": "2027-03-01T08:00:00.000000Z"}, "its lock, which ends at 2027-03-01T08:00:00Z at the latest"),
+    ):
+        with House.enter(places, CHIEF) as house:
+            house.act(EventKind.STORE_CLEARED, None, facts | more, {})
+            (row,) = house.orders()
+            (text,) = [one for one in proof_of(house, row)["remains"] if "further store" in str(one)]  # type: ignore[union-attr]
+        assert said in str(text)
+    assert bad(judged(places)) == []
+
+
 def test_a_body_whose_dropping_from_the_catalog_was_lost_does_not_come_back(places: Places) -> None:
     item = first_item(places)
     name = order(places)
@@ -188,7 +205,6 @@ def test_what_a_lock_of_the_store_keeps_stays_unreadable_and_is_said(
     places: Places, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A store with Object Lock refuses to delete objects and manifests; keys and private parts are never locked."""
-    from bwc.oversight.destruction import proof_of, proof_text
     from bwc.storage.store import LocalStore, Shelf
 
     real = LocalStore.destroy

@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from bwc.config import Places, StorePlace
+from bwc.custody.disposing import Left
 from bwc.custody.house import House
 from bwc.custody.replica import Replica, raise_unless_whole
 from bwc.enrolment import OperatorPublic
 from bwc.errors import HoldInForce, StorageError
-from bwc.evidence import ItemId, parse_utc
+from bwc.evidence import ItemId, parse_utc, utc_text
 from bwc.keys import LocalOperator
 from bwc.roles import Role
 from bwc.storage.retention import Schedule
@@ -204,7 +205,8 @@ def test_destroyed_under_a_lock_the_keys_go_and_what_stays_is_said_with_its_end(
         done = replicated(house, items=[], clear=True)
         assert (done.locked, done.locked_until) == (len(objects), end)
         row = house.orders(order)[0]
-        assert house.left_in_stores(row) == {store.store_id: len(objects)}
+        left = Left(objects=len(objects), is_locked=True, until=utc_text(end))
+        assert house.left_in_stores(row) == {store.store_id: left}
         there = s3_server.client().list_object_versions(Bucket="locking", Prefix=place.prefix)
         keys = {one["Key"].rpartition("/")[2] for one in (*there["Versions"], *there.get("DeleteMarkers", ()))}
         for one in objects:

@@ -46,7 +46,7 @@ class MemoryHouse:
     policy: Policy = field(default_factory=Policy)
     events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     sealed: list[MemoryHeld] = field(default_factory=list)
-    holders: dict[str, ItemId] = field(default_factory=dict)
+    holders: dict[str, list[ItemId]] = field(default_factory=dict)
     sizes: set[int] = field(default_factory=set)
     broken: set[ItemId] = field(default_factory=set)
     before_seal: Callable[[int], None] = lambda count: None
@@ -75,8 +75,8 @@ class MemoryHouse:
     def may_hold(self, size_bytes: int) -> bool:
         return size_bytes in self.sizes
 
-    def find_content(self, sha256: str) -> ItemId | None:
-        return self.holders.get(sha256)
+    def find_content(self, sha256: str) -> list[ItemId]:
+        return self.holders.get(sha256, [])
 
     def prove(self, item: ItemId) -> None:
         if item in self.broken:
@@ -98,7 +98,7 @@ class MemoryHouse:
     ) -> ItemId | None:
         for one in (*held, *(each for _, each in sidecars)):
             assert not one.is_forgotten
-            self.holders.setdefault(one.content_digest, item.item_id)
+            self.holders.setdefault(one.content_digest, []).append(item.item_id)
             self.sizes.add(one.plain_bytes)
         self.events.append(
             (
@@ -109,6 +109,7 @@ class MemoryHouse:
                     "source": source,
                     "sidecars": [name for name, _ in sidecars],
                     "said": said,
+                    "rereads": rereads,
                 },
             )
         )

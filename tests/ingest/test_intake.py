@@ -83,8 +83,13 @@ def test_a_held_object_that_is_broken_is_taken_in_anew_and_exits_5(card: Path, h
     receipt = take()
     assert receipt.lines[0].state is State.NEW
     assert not receipt.safe_to_wipe
+    old = next(iter(house.broken))
+    assert receipt.lines[0].notes[0] == f"held again, because {old}, which holds it too, is damaged here: bwc verify"
+    assert [told["rereads"] for kind, told in house.events if kind == "ingest"] == [None, old]
     with pytest.raises(DigestMismatch):
         receipt.raise_if_incomplete()
+    again = take()  # the whole one is found, not made once more
+    assert [(line.state, line.item) for line in again.lines] == [(State.HELD, receipt.lines[0].item)]
 
 
 def test_empty_files_are_evidence_and_never_duplicates(card: Path, house: Any, take: Take) -> None:
@@ -276,7 +281,7 @@ def test_somebody_else_took_it_in_meanwhile(card: Path, house: Any, take: Take) 
 
     fill(card, A_MP4=b"first")
     theirs = ItemId("2026-1122-THEIRS")
-    house.before_seal = lambda count: house.holders.update({hashlib.sha256(b"first").hexdigest(): theirs})
+    house.before_seal = lambda count: house.holders.update({hashlib.sha256(b"first").hexdigest(): [theirs]})
     receipt = take()
     assert house.kinds() == ["duplicate"]
     assert receipt.lines[0].item == theirs

@@ -25,10 +25,13 @@ def test_every_receipt_keeps_its_own_name(card: Path, take: Callable[..., Any], 
     assert "technician ____" in text
 
 
-def test_a_named_file_is_replaced_as_a_whole(card: Path, take: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_receipt_never_takes_the_place_of_another(card: Path, take: Callable[..., Any], tmp_path: Path) -> None:
     receipt = take()
     for name in ("receipt.txt", "receipt.json"):
-        write_receipt(tmp_path / name, receipt)
-        write_receipt(tmp_path / name, receipt)
+        (tmp_path / name).write_text("an older one" if name.endswith("txt") else "{}")
+        made = [write_receipt(tmp_path / name, receipt).name for _ in range(2)]
+        assert made == [name.replace(".", "-2."), name.replace(".", "-3.")]
+    assert (tmp_path / "receipt.txt").read_text() == "an older one"
+    (tmp_path / "receipt-2.json").replace(tmp_path / "receipt.json")
     assert json.loads((tmp_path / "receipt.json").read_text())["safe_to_wipe"] is False
     assert not [path for path in tmp_path.iterdir() if "partial" in path.name]

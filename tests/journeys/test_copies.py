@@ -113,12 +113,15 @@ def test_locks_and_holds_in_a_store_follow_the_log_also_when_it_was_away(
         envelopes = world.run("show", item, "--json").json["objects"]
         order = world.json("dispose", item, "--order", "--early", "--reason", "court")["order"]
         told = deputy.run("dispose", "--confirm", order)
-        assert "sealed objects stay, unreadable, under its lock until 20" in told.out
+        assert "sealed objects left there, unreadable, under its lock until 20" in told.out
         versions = server.client().list_object_versions(Bucket="evidence")
         keys = [one["Key"] for one in (*versions["Versions"], *versions.get("DeleteMarkers", ()))]
         assert not [key for key in keys if key.startswith("envelopes/")]
         assert len([key for key in keys if key.startswith("objects/")]) == len(envelopes)
         assert "destroyed objects kept by a lock until 20" in world.run("replicate").out
+        world.run("dispose", "--proof", order, "-o", tmp_path / "proofs")
+        (proof,) = (tmp_path / "proofs").glob("*.txt")
+        assert "kept by its lock, which ends at 20" in proof.read_text()
         assert world.json("verify")["verdict"] == "INTACT"
     finally:
         server.kill()
