@@ -12,6 +12,10 @@ Run: TypeAlias = Callable[[], object]
 Prepare: TypeAlias = Callable[[Path, Path], Run]  # (source, work folder) → what is timed
 
 
+class Failed(Exception):
+    """A tool that is here did not do its work."""
+
+
 def found() -> Iterator[tuple[str, Prepare]]:
     """The tools that are installed; the others are named on standard error."""
     for name, tools, prepare in (
@@ -88,5 +92,5 @@ def _run(tool: str, *words: str, **environment: str) -> str:
     assert where is not None
     done = subprocess.run([where, *words], env=os.environ | environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"{tool} {' '.join(words)}: exit {done.returncode}\n{done.stderr}")
+        raise Failed(f"{tool} {' '.join(words)}: exit {done.returncode}: {done.stderr.strip()[-300:]}")
     return done.stdout

