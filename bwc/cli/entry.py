@@ -1,8 +1,10 @@
 """How a command begins: the options every command has, the operator's key, the vault."""
 
 import functools
+import importlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -36,10 +38,13 @@ class Entry:
 
         On leaving, what was recorded is published (tiles, checkpoint) before the person is told.
         """
+        places = find_vault(self.vault)
+        if not locked and person is None:
+            _load_rooms()
+            person = self.person()
         from bwc.custody.house import House
 
-        places = find_vault(self.vault)
-        house = House.enter(places, None if locked else person or self.person())
+        house = House.enter(places, None if locked else person)
         outsiders = False
         try:
             with house, self.terminal.progress("new readers") as house.rewrap_progress:
@@ -79,9 +84,11 @@ class Entry:
 
     def door(self) -> Callable[[], "House"]:
         """A way to enter the vault several times, each in a thread of its own; the passphrase is asked once, now."""
+        places = find_vault(self.vault)
+        _load_rooms()
+        person = self.person()
         from bwc.custody.house import House
 
-        places, person = find_vault(self.vault), self.person()
         self._anchor_after(places)
         return lambda: House.enter(places, person)
 
@@ -114,6 +121,16 @@ class Entry:
         if running is not None and (self.operator is None or running.name == self.operator):
             return running
         return unlocked(path, secret_of(path, ask=ask))
+
+
+def _load_rooms() -> None:
+    """Import what every act needs while the passphrase is typed and stretched: a quarter of a second each."""
+
+    def load() -> None:
+        with suppress(Exception):  # who needs it will hear
+            importlib.import_module("bwc.custody.house")
+
+    threading.Thread(target=load, daemon=True).start()
 
 
 def _record_attempts(house: "House") -> None:
