@@ -12,13 +12,9 @@ trials start `bin/bwc` itself.
 
 import argparse
 import collections
-import contextlib
-import importlib
-import io
 import multiprocessing
 import os
 import random
-import signal
 import sys
 import tempfile
 import time
@@ -26,63 +22,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bwc.cli import main as entry_point
-from tests.faults.dock import BWC, Dock, Said, Trial, Violation
+from tests.faults.dock import Dock, Trial, Violation
+from tests.faults.warm import Forked, preload
 
-_LAZY = ("bwc.cli.intake", "bwc.ingest.intake", "bwc.custody.house", "bwc.media.sandbox", "bwc.cli.verifying")
-_LAZY += ("bwc.custody.inspection", "bwc.agent", "bwc.keyfile", "rich.progress")
 _EXEC_SHARE = 0.05  # of the trials that start a new Python
-
-
-class Killed:
-    """One run of `bwc ingest` that may be killed."""
-
-    def __init__(self, trial: Trial, *, exec_it: bool) -> None:
-        self._out, self._err = trial.place / "out", trial.place / "err"
-        self.began = time.monotonic()
-        self.pid = os.fork()
-        if not self.pid:
-            self._child(trial, exec_it)
-        self.status: int | None = None
-
-    def _child(self, trial: Trial, exec_it: bool) -> None:
-        code = 70
-        try:
-            os.setsid()
-            for fd, path in ((1, self._out), (2, self._err)):
-                os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), fd)
-            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-            environment = trial.environment()
-            if exec_it:
-                os.execve(BWC, [str(BWC), *trial.ingest], environment)
-            os.environ.clear()
-            os.environ.update(environment)
-            sys.stdout, sys.stderr = (io.TextIOWrapper(io.FileIO(fd, "w"), write_through=True) for fd in (1, 2))
-            sys.argv = ["bwc", *trial.ingest]
-            try:
-                entry_point.main()
-            except SystemExit as end:
-                code = end.code if isinstance(end.code, int) else 1
-            sys.stdout.flush()
-        finally:
-            os._exit(code)
-
-    def alive(self) -> bool:
-        if self.status is None:
-            pid, status = os.waitpid(self.pid, os.WNOHANG)
-            if pid:
-                self.status = status
-        return self.status is None
-
-    def kill(self) -> None:
-        if self.alive():
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
-
-    def end(self) -> Said:
-        if self.status is None:
-            self.status = os.waitpid(self.pid, 0)[1]
-        return Said(os.waitstatus_to_exitcode(self.status), self._out.read_text(), self._err.read_text())
 
 
 def events(trial: Trial) -> dict[str, Callable[[], object]]:
@@ -112,7 +55,7 @@ def events(trial: Trial) -> dict[str, Callable[[], object]]:
 def one_trial(dock: Dock, name: str, coin: random.Random, usual_s: float) -> tuple[str, str]:
     """Kill one intake, look, run it again, look again. Returns how it was killed and how far it had come."""
     trial = dock.fresh(name)
-    run = Killed(trial, exec_it=coin.random() < _EXEC_SHARE)
+    run = Forked(trial, trial.ingest, exec_it=coin.random() < _EXEC_SHARE)
     if coin.random() < 0.5:
         how, until = "at a random time", run.began + coin.random() * 1.1 * usual_s
         while run.alive() and time.monotonic() < until:
@@ -128,7 +71,7 @@ def one_trial(dock: Dock, name: str, coin: random.Random, usual_s: float) -> tup
         time.sleep(coin.random() * coin.choice((0.001, 0.01, 0.1)))
     run.kill()
     state = trial.check(run.end())
-    again = Killed(trial, exec_it=False)
+    again = Forked(trial, trial.ingest)
     trial.check_complete(again.end())
     trial.remove()
     return how, state
@@ -136,8 +79,7 @@ def one_trial(dock: Dock, name: str, coin: random.Random, usual_s: float) -> tup
 
 def worker(number: int, trials: int, seed: int, folder: str, told: "multiprocessing.Queue[tuple[str, str]]") -> None:
     """So many trials; tells of each."""
-    for module in _LAZY:
-        importlib.import_module(module)
+    preload()
     coin = random.Random(seed * 1000 + number)
     try:
         dock = Dock(Path(folder) / f"dock{number}")
@@ -145,7 +87,7 @@ def worker(number: int, trials: int, seed: int, folder: str, told: "multiprocess
         for at in range(trials):
             if at % 50 == 0:  # how long it takes changes with what else the machine does
                 whole = dock.fresh("whole")
-                run = Killed(whole, exec_it=False)
+                run = Forked(whole, whole.ingest)
                 whole.check_complete(run.end())
                 usual_s = time.monotonic() - run.began
                 whole.remove()

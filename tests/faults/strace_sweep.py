@@ -3,26 +3,31 @@
     python tests/faults/strace_sweep.py [--calls write fsync …] [--faults lie …] [--every 1] [--workers 2]
 
 A first run under strace lists the calls that touch vault, home or card; each is then made to fail once. strace counts calls
-for each thread, so the n-th call of every thread fails; Python's own start-up is passed over by counting it too.
+for each thread, so the n-th call of every thread fails. The command runs in a copy of a process that has imported it
+(`warm`): the first call that counts is the command's own.
 After each: exit code, no "internal error", the card untouched, verification clean, no false "safe to wipe"; then
 the same command without strace must finish the work.
 """
 
 import argparse
 import collections
+import os
 import re
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from bwc.errors import DigestMismatch
 from tests.faults.dock import Dock, Said, Trial, Violation
+from tests.faults.warm import Forked, preload
 
+BIG = 5 << 20  # of the card's largest file: whole blocks go one way to the disk, the rest another
 LIE, KILL = "lie", "signal=KILL"
 # what the kernel may answer; a lie says "written" and writes nothing; a kill comes at the call
 FAULTS: dict[str, tuple[str, ...]] = {
@@ -73,16 +78,16 @@ def is_here() -> bool:
     return shutil.which("strace") is not None
 
 
-def strace(log: Path, *words: str, quick: bool = True) -> tuple[str, ...]:
-    """`quick` stops at the traced calls only; strace 6.1 then delivers no injected signal."""
-    return ("strace", "-f", *(("--seccomp-bpf",) if quick else ()), "-y", "-qq", "-o", str(log), *words)
+def traced(trial: Trial, log: Path, *words: str) -> Said:
+    """The intake, from its first call on under strace with these options."""
+    return Forked(trial, trial.ingest, strace=("-f", "-y", "-qq", "-o", str(log), *words)).end()
 
 
 def points(dock: Dock, calls: list[str], faults: list[str]) -> list[Point]:
     """Every call that touches what is ours, by its number in its thread, with each of `faults` that suits it."""
     trial = dock.fresh("listing")
     log = trial.place / "strace"
-    said = trial.run(*trial.ingest, before=strace(log, "-e", f"trace={','.join(calls)}"))
+    said = traced(trial, log, "-e", f"trace={','.join(calls)}")
     if said.code:
         raise Violation(f"under strace, without a fault: exit {said.code}\n{said.err}")
     found: dict[str, dict[int, str]] = collections.defaultdict(dict)
@@ -113,13 +118,12 @@ def try_point(dock: Dock, point: Point, name: str) -> str:
     """Make one call fail. Returns what came of it, or raises `Violation`."""
     trial = dock.fresh(name)
     log = trial.place / "strace"
-    inject = ("-e", f"trace={point.call}", "-e", f"inject={point}")
-    said = trial.run(*trial.ingest, before=strace(log, *inject, quick=point.fault != KILL))
+    said = traced(trial, log, "-e", f"trace={point.call}", "-e", f"inject={point}")
     lines = log.read_text().splitlines()
     hit = [line for line in lines if "(INJECTED)" in line]
     try:
         state = _judge(trial, point, said, hit, [line for line in lines if f" {point.call}(" in line])
-        trial.complete()
+        trial.check_complete(Forked(trial, trial.ingest).end())
     except AssertionError as error:
         raise Violation(f"{point}: {error}\nexit {said.code}: {said.err}\n" + "\n".join(hit)) from error
     trial.remove()
@@ -157,17 +161,35 @@ def _without_cwd(line: str) -> str:
     return re.sub(r"AT_FDCWD<[^>]*>", "AT_FDCWD", line)
 
 
-def sweep(dock: Dock, chosen: list[Point], workers: int) -> Iterator[tuple[Point, str | Violation]]:
-    """Try all `chosen` points, some side by side."""
+def sweep(folder: Path, chosen: list[Point], workers: int) -> Iterator[tuple[Point, str | Violation]]:
+    """Try all `chosen` points, some side by side, each worker at a dock of its own below `folder`."""
+    if workers == 1 or len(chosen) == 1:
+        _begin(folder)
+        yield from ((point, _try(point)) for point in chosen)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_begin, initargs=(folder,)) as pool:
+        yield from zip(chosen, pool.map(_try, chosen), strict=True)
 
-    def one(numbered: tuple[int, Point]) -> str | Violation:
-        try:
-            return try_point(dock, numbered[1], f"point{numbered[0]}")
-        except Violation as error:
-            return error
 
-    with ThreadPoolExecutor(workers) as pool:
-        yield from zip(chosen, pool.map(one, enumerate(chosen)), strict=True)
+_dock: Dock | None = None  # of this worker
+
+
+def _begin(folder: Path) -> None:
+    global _dock  # noqa: PLW0603 - what a worker is made for
+    _dock = new_dock(folder / f"dock{os.getpid()}")
+
+
+def new_dock(folder: Path) -> Dock:
+    preload()
+    return Dock(folder, big=BIG)
+
+
+def _try(point: Point) -> str | Violation:
+    assert _dock is not None
+    try:
+        return try_point(_dock, point, f"point-{point.call}-{point.nth}")
+    except Violation as error:
+        return error
 
 
 def main() -> None:
@@ -181,12 +203,11 @@ def main() -> None:
     if not is_here():
         raise SystemExit("strace is not installed: apt-get install strace")
     with tempfile.TemporaryDirectory(prefix="bwc-strace-") as folder:
-        dock = Dock(Path(folder), big=5 << 20)
-        todo = points(dock, chosen.calls, chosen.faults)[:: chosen.every]
+        todo = points(new_dock(Path(folder) / "listing"), chosen.calls, chosen.faults)[:: chosen.every]
         print(f"{len(todo)} points", flush=True)
         table: collections.Counter[tuple[str, str, str]] = collections.Counter()
         bad = 0
-        for at, (point, state) in enumerate(sweep(dock, todo, chosen.workers), 1):
+        for at, (point, state) in enumerate(sweep(Path(folder), todo, chosen.workers), 1):
             if isinstance(state, Violation):
                 bad += 1
                 print(f"VIOLATION {state}\n", flush=True)

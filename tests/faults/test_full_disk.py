@@ -10,6 +10,7 @@ import pytest
 
 from bwc.errors import StorageError, StoreFull
 from tests.faults.dock import Dock, Trial
+from tests.faults.warm import Forked, preload
 
 PAGE = 4096
 SMALL = 300_000  # of the card's largest file: every page of the disk can be tried
@@ -17,6 +18,7 @@ SMALL = 300_000  # of the card's largest file: every page of the disk can be tri
 
 @pytest.fixture(scope="module")
 def dock(tmp_path_factory: pytest.TempPathFactory) -> Dock:
+    preload()
     return Dock(tmp_path_factory.mktemp("full") / "dock", big=SMALL)
 
 
@@ -47,7 +49,7 @@ def full_at(dock: Dock, name: str, pages: int) -> bool:
     with memory_disk(dock.folder / f"{name}.disk", 64 << 20) as disk:
         trial = dock.fresh(name, vault=disk / "vault")
         remount(disk, f"size={used(disk) + pages * PAGE}")
-        said = trial.run(*trial.ingest)
+        said = Forked(trial, trial.ingest).end()
         remount(disk, "size=64m")  # whoever judges needs a little space too: SQLite's shared memory
         trial.check(said)
         assert said.code in (0, StoreFull.exit_code), said.err
@@ -55,7 +57,7 @@ def full_at(dock: Dock, name: str, pages: int) -> bool:
             assert "no space left" in said.err
             assert "hint" in said.err
             assert not said.safe
-        trial.complete()
+        trial.check_complete(Forked(trial, trial.ingest).end())
     trial.remove()
     return said.code == 0
 

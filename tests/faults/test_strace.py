@@ -3,19 +3,23 @@
 import pytest
 
 from tests.faults.dock import Dock
-from tests.faults.strace_sweep import ALL_FAULTS, FAULTS, KILL, LIE, Point, is_here, points, sweep
+from tests.faults.strace_sweep import ALL_FAULTS, FAULTS, KILL, LIE, Point, is_here, new_dock, points, sweep
 
 pytestmark = pytest.mark.skipif(not is_here(), reason="NOT TESTED: system call errors; apt-get install strace")
 
 
 @pytest.fixture(scope="module")
 def dock(tmp_path_factory: pytest.TempPathFactory) -> Dock:
-    return Dock(tmp_path_factory.mktemp("strace") / "dock", big=5 << 20)
+    return new_dock(tmp_path_factory.mktemp("strace") / "listing")
 
 
 def try_all(dock: Dock, chosen: list[Point]) -> None:
     assert chosen
-    bad = [str(state) for _, state in sweep(dock, chosen, workers=2) if not isinstance(state, str)]
+    bad = [
+        str(state)
+        for _, state in sweep(dock.folder, chosen, workers=min(2, len(chosen) // 4 + 1))
+        if not isinstance(state, str)
+    ]
     assert not bad, "\n".join(bad)
 
 
