@@ -114,6 +114,13 @@ def speed(home: Path, source: Path, rounds: int, *, with_peers: bool, until: flo
         if "seal" in name:
             line("bwc: seal alone", [part[0] for part in parts[1:]], size, alone)
             line("bwc: prove alone", [part[1] for part in parts[1:]], size, alone)
+    floor(alone, size)
+
+
+def floor(alone: list[Cost], size: int) -> None:
+    """What no way of sealing can go below: its three digests."""
+    one = statistics.median(cost.cpu for cost in alone) / (size / 1e9)
+    print(f"\nThree digests by themselves: {3 * one:.2f} CPU s/GB (docs/decisions/digests.md)")
 
 
 def line(name: str, costs: list[Cost], size: int, alone: list[Cost]) -> None:
