@@ -140,7 +140,7 @@ def _state(house: "House", place: "StorePlace") -> dict[str, object]:
     try:
         found = house.open_store(place)
     except BwcError as error:
-        problem = error.message
+        problem = error.message + (f"  →  {error.hint}" if error.hint else "")
     row = next((row for row in house.stores() if found and row.store_id == found.store_id), None)
     return {
         "copied": row.copied if row else None,

@@ -11,7 +11,6 @@ the same command without strace must finish the work.
 
 import argparse
 import collections
-import os
 import re
 import shutil
 import sys
@@ -176,7 +175,7 @@ _dock: Dock | None = None  # of this worker
 
 def _begin(folder: Path) -> None:
     global _dock  # noqa: PLW0603 - what a worker is made for
-    _dock = new_dock(folder / f"dock{os.getpid()}")
+    _dock = new_dock(Path(tempfile.mkdtemp(prefix="dock", dir=folder)) / "dock")
 
 
 def new_dock(folder: Path) -> Dock:
