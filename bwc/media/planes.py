@@ -38,6 +38,8 @@ def planes_of(frame: VideoFrame) -> Planes:
     quarter = frame.format.chroma_width(1 << 8) < 1 << 7  # 4:1:1 and 4:1:0
     if quarter:
         return planes_of(frame.reformat(format="yuv420p", src_color_range=1, dst_color_range=1))
+    if depth == 8 and chroma_x and chroma_y and width % 2 == 0 and height % 2 == 0:
+        return _in_one(luma, first, second)
     interlaced = bool(frame.interlaced_frame)
     chroma = []
     for plane in (first, second):
@@ -49,6 +51,33 @@ def planes_of(frame: VideoFrame) -> Planes:
     y = _to_8bit(luma, depth)
     assert y.shape == (height, width)
     return y, chroma[0], chroma[1]
+
+
+def _in_one(y: Samples, u: Samples, v: Samples) -> Planes:
+    """The planes one after the other in one buffer, so that an encoder can take them without another copy."""
+    rows, columns = y.shape
+    buffer = np.empty((rows * 3 // 2, columns), np.uint8)
+    flat, quarter = buffer.reshape(-1), u.size
+    planes = (
+        buffer[:rows],
+        flat[y.size : y.size + quarter].reshape(u.shape),
+        flat[y.size + quarter :].reshape(v.shape),
+    )
+    for target, values in zip(planes, (y, u, v), strict=True):
+        target[:] = values
+    return planes
+
+
+def buffer_of(planes: Planes) -> Plane | None:
+    """The one buffer (3/2 rows, columns) in which `planes` lie one after the other; None when they do not."""
+    y, u, v = planes
+    base = y.base
+    rows, columns = y.shape
+    if not isinstance(base, np.ndarray) or base.shape != (rows * 3 // 2, columns) or base.dtype != np.uint8:
+        return None
+    start = base.__array_interface__["data"][0]
+    places = [plane.__array_interface__["data"][0] - start for plane in planes]
+    return base if places == [0, y.size, y.size + u.size] and base.size == y.size + u.size + v.size else None
 
 
 def native_planes(frame: VideoFrame, layout: Layout) -> tuple[Samples, Samples, Samples]:

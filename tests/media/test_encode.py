@@ -13,6 +13,7 @@ from bwc.media.encode import H264Encoder
 from bwc.media.facts import Colour
 from bwc.media.h264 import avcc_of, clean_units, length_prefixed, nal_units, sample_units, sei_types
 from bwc.media.mp4 import Mp4, video_track
+from bwc.media.planes import buffer_of
 from tests.media import clips
 
 PTS = [number * 3000 for number in range(20)]
@@ -111,3 +112,23 @@ def test_a_source_with_a_turned_camera_is_turned_alike() -> None:
         video = VideoReader(io.BytesIO(data)).facts.video
         assert video is not None
         assert (video.matrix, video.rotation) == (matrix, rotation)
+
+
+def test_planes_in_one_buffer_are_encoded_as_separate_ones_are() -> None:
+    source = clips.our_mp4(PTS, size=(64, 48))
+    made = []
+    for apart in (False, True):
+        encoder = H264Encoder(64, 48, clips.TICKS)
+        samples = []
+        for picture in VideoReader(io.BytesIO(source)).frames():
+            planes = picture.y, picture.u, picture.v
+            assert buffer_of(planes) is not None
+            if apart:
+                planes = picture.y.copy(), picture.u.copy(), picture.v.copy()
+                assert buffer_of(planes) is None
+            samples += encoder.encode(planes, picture.pts)
+            picture.y[:] = 0  # the encoder holds nothing of what it was given
+        made.append([sample.data for sample in samples + encoder.finish()])
+    assert made[0] == made[1]
+    y, u, v = planes
+    assert buffer_of((y, v, u)) is None
