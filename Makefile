@@ -44,8 +44,8 @@ fix: setup ## format and mend what can be mended
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: setup ## figures of this machine, one table a room: ONLY="storage keys" for some
-	@$(BIN)/python tests/bench/bench.py $(ONLY)
+bench: setup ## figures of this machine, one table a room: ONLY="storage keys" for some; DEFACE=program beside ours
+	@BWC_DEFACE="$(DEFACE)" $(BIN)/python tests/bench/bench.py $(ONLY)
 
 accuracy: setup ## what copies still show of footage with known truth: DATA=folder, DEFACE=program
 	@$(BIN)/python tests/accuracy/run.py $(DATA) $(if $(DEFACE),--deface $(DEFACE))

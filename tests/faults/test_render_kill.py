@@ -105,6 +105,55 @@ def test_killed_at_random_instants_it_goes_on_to_the_same_bytes(folder: Path, un
         assert said(start(folder)) == digest
 
 
+def test_the_command_on_a_loose_file_killed_anywhere_goes_on_to_the_same_bytes(tmp_path: Path) -> None:
+    """Detection and render of the real command line: what is left beside the copy is sealed, and gone at the end."""
+    from tests.bench.redact_hours import repeated
+
+    clip, out, waiting = tmp_path / "clip.mp4", tmp_path / "out.mp4", tmp_path / ".out.mp4.bwc-work"
+    repeated(ROOT / "fixtures" / "clips" / "plain.mp4", clip, 6)
+    words = [
+        sys.executable,
+        "-m",
+        "bwc.cli.main",
+        "redact",
+        str(clip),
+        "-o",
+        str(out),
+        "--no-check",
+        "--profile",
+        "fast",
+    ]
+
+    def begin() -> "subprocess.Popen[bytes]":
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        return subprocess.Popen(words, env=os.environ | {"PYTHONPATH": str(ROOT)}, start_new_session=True, **quiet)  # type: ignore[call-overload, no-any-return]
+
+    began = time.monotonic()
+    assert begin().wait(300) == 0
+    seconds, undisturbed = time.monotonic() - began, out.read_bytes()
+    chance, kills, stages = random.Random(28), 0, set()
+    while kills < KILLS:
+        out.unlink()
+        for _ in range(4):
+            process = begin()
+            try:
+                process.wait(chance.uniform(0.2, 1.0) * seconds)
+                break
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+                kills += 1
+            left = [path for path in waiting.rglob("*") if path.is_file()]
+            stages.add(len(left))
+            assert not out.exists()
+            assert not any(b"avcC" in path.read_bytes() for path in left if path.name != "copy")
+        if not out.exists():
+            assert begin().wait(300) == 0
+        assert out.read_bytes() == undisturbed
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]
+    print(f"{kills} kills; files left behind: {sorted(stages)}")
+
+
 def test_a_killed_worker_costs_its_group_only(folder: Path, undisturbed: tuple[str, float]) -> None:
     forget_pieces(folder)
     process = start(folder)

@@ -1,0 +1,112 @@
+"""Hours: does memory stay flat? One minute with two groups of ten dirty, repeated by copying its packets; each dirty group's covers
+differ, so that nothing of an earlier one can be taken again.
+
+    python tests/bench/redact_hours.py [--minutes 10,120] [--width 640]     # make bench ONLY=redact_hours
+
+The plan is given; no detection, no check. 640x360 by default: what grows with length does not grow with the picture's size, and two hours
+of 1920x1080 (--width 1920) need eight times as long.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import av
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from bwc.redact.plan import PlanMedia, PtsTable, RedactionPlan, Span, Track  # noqa: E402
+from bwc.redact.plan_format import to_bytes  # noqa: E402
+from tests.bench.clips import RATE, clip  # noqa: E402
+from tests.bench.redact import plan_of, run  # noqa: E402
+from tests.bench.redact_tables import scaled  # noqa: E402
+
+DIRTY = 2  # of ten groups
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", default="10,120")
+    parser.add_argument("--width", type=int, default=640)
+    chosen = parser.parse_args()
+    print(
+        f"{'minutes':>8}{'frames':>9}{'wall s':>8}{'CPU s':>8}{'CPU ms/frame':>14}{'peak MB':>9}{'plan MB':>9}{'copy MB':>9}"
+    )
+    base = clip("60", seconds=10)
+    if chosen.width != 1920:
+        base = scaled(base, (chosen.width, chosen.width * 9 // 16))
+    with tempfile.TemporaryDirectory(prefix="bwc-bench-", dir=os.environ.get("BWC_BENCH_TMP")) as folder:
+        for minutes in chosen.minutes.split(","):
+            one(base, int(minutes), Path(folder))
+
+
+def one(base: Path, minutes: int, folder: Path) -> None:
+    """One row."""
+    path, plan_file, out = folder / "long.mp4", folder / "plan.json", folder / "out.mp4"
+    frames = repeated(base, path, minutes * 6)
+    plan_file.write_bytes(to_bytes(plan(base, path, frames)))
+    out.unlink(missing_ok=True)
+    words = [sys.executable, "-m", "bwc.cli.main", "redact", "--json", str(path), "-o", str(out)]
+    done = run([*words, "--plan", str(plan_file), "--no-check"])
+    if not out.exists():
+        print(f"{minutes:8}  made nothing (exit {done.code}): {done.answer[-300:]!r}", flush=True)
+        return
+    sizes = f"{plan_file.stat().st_size / 1e6:9.2f}{out.stat().st_size / 1e6:9.0f}"
+    figures = f"{frames:9}{done.wall:8.1f}{done.cpu:8.1f}{1000 * done.cpu / frames:14.2f}{done.peak_mb:9.0f}{sizes}"
+    told, _ = json.JSONDecoder().raw_decode(done.answer)
+    print(f"{minutes:8}{figures}  {told['groups_copied']} of {told['groups']} groups copied", flush=True)
+
+
+def repeated(base: Path, path: Path, times: int) -> int:
+    """The packets of `base`, `times` over; how many frames that is."""
+    with av.open(str(base)) as source:
+        stored = [(bytes(packet), packet.is_keyframe) for packet in source.demux(video=0) if packet.size]
+        with av.open(str(path), "w", format="mp4") as out:
+            stream = out.add_stream_from_template(source.streams.video[0])
+            stream.time_base = Fraction(1, 90_000)
+            for number in range(len(stored) * times):
+                data, is_key = stored[number % len(stored)]
+                packet = av.Packet(data)
+                packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, RATE), is_key
+                packet.pts = packet.dts = number
+                packet.duration = 1
+                out.mux(packet)
+    return len(stored) * times
+
+
+def plan(base: Path, path: Path, frames: int) -> RedactionPlan:
+    """Two groups of ten hold something to hide, at a place of its own in each."""
+    known = plan_of(base)
+    width, height = known.media.width, known.media.height
+    spans = []
+    for number, first in enumerate(range(0, frames, RATE)):
+        if number % 10 < DIRTY:
+            x, y = number * 7 % (width - 60), number * 3 % (height - 60)
+            spans.append(Span(first=first, boxes=[(x, y, x + 60, y + 60)] * RATE))
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    tick = 3000
+    media = PlanMedia(
+        width=width,
+        height=height,
+        rotation=0,
+        time_base=Fraction(1, 90_000),
+        pts=PtsTable.from_values(range(0, frames * tick, tick)),
+        frames_lost=0,
+        duration=frames * tick,
+    )
+    track = Track(id="t1", class_="face", spans=tuple(spans))
+    return replace(known, media=media, content_sha256=digest.hexdigest(), tracks=(track,))
+
+
+if __name__ == "__main__":
+    main()
