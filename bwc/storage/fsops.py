@@ -301,6 +301,7 @@ class Disk:
             self._calls.close(fd)
 
     def _wait_for(self, fd: int, path: str, deadline: float) -> None:
+        pause_s = 0.0005  # most acts hold it for a millisecond or two
         while True:
             with said(self._full(path)):
                 try:
@@ -310,7 +311,8 @@ class Disk:
                         raise InUse(f"another process holds {self._full(path)}", "wait until it ends") from None
                 else:
                     return
-            time.sleep(0.02)
+            time.sleep(pause_s)
+            pause_s = min(2 * pause_s, 0.02)
 
     def _full(self, path: str) -> str:
         return f"{self.root}/{path}" if path else str(self.root)
