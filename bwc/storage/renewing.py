@@ -4,6 +4,7 @@ Nothing is recorded or erased here. The work is spread over copies of this proce
 0.1 ms of one processor, and its library keeps the interpreter to itself meanwhile.
 """
 
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -108,12 +109,17 @@ def spread(renewer: Renewer, count: int) -> Iterator[Spread]:
         return
     _of_helpers = renewer
     # fork: the opener's key is in the copy's memory as it is in ours, and passes through no pipe
-    pool = ProcessPoolExecutor(processors(), mp_context=get_context("fork"))
+    pool = ProcessPoolExecutor(processors(), mp_context=get_context("fork"), initializer=_quiet)
     try:
         yield Spread(pool, renewer)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         _of_helpers = None
+
+
+def _quiet() -> None:
+    """Ctrl-C goes to the whole group; the process that was forked decides what it means."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 _of_helpers: Renewer | None = None
