@@ -1,5 +1,6 @@
 """One SQLite file, durable when a transaction ends, polite to other processes, with our errors."""
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from bwc.storage.fsops import Disk
 
 # https://sqlite.org/rescode.html: the low byte is the primary code
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_SHARED_BYTES = 64 << 10  # it takes 32 KiB, page by page, and may have got some of them
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 
@@ -142,11 +144,20 @@ def _read_only(path: Path) -> sqlite3.Connection:
         return connect("immutable=1")
 
 
+def _is_full(folder: Path) -> bool:
+    """Whether the disk lacks what SQLite's shared memory takes at once: it calls that an I/O error."""
+    try:
+        found = os.statvfs(folder)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _SHARED_BYTES
+
+
 def _as_ours(error: sqlite3.Error, path: Path) -> BwcError:
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     if code in _BUSY:
         return InUse(f"another process is writing {path}", "wait until it ends, then run the same again")
-    if code == sqlite3.SQLITE_FULL:
+    if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(path.parent)):
         return StoreFull(f"no space left for {path}", f"df -h {path.parent}; free some space and run the same again")
     if code in _BROKEN:
         return IntegrityError(f"{path} is damaged: {error}", "bwc catalog rebuild")
