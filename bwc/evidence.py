@@ -195,7 +195,9 @@ def new_item_id(now: datetime) -> ItemId:
 
 def utc_text(moment: datetime) -> str:
     """RFC 3339 UTC with microseconds, the only form of time of day in our documents."""
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
+    if moment.tzinfo is not UTC:
+        moment = moment.astimezone(UTC)
+    return moment.isoformat(timespec="microseconds")[:-6] + "Z"  # it ends with +00:00
 
 
 def parse_utc(text: str) -> datetime:

@@ -12,8 +12,7 @@ from enum import StrEnum
 
 from bwc.audit.checkpoint import COSIGNATURE, Note, NoteKey, parse_checkpoint, parse_number
 from bwc.audit.findings import Findings
-from bwc.audit.log import CHECKPOINT, KEPT
-from bwc.audit.tiles import LogReader
+from bwc.audit.tiles import CHECKPOINT, KEPT, LogReader
 from bwc.canonical import Json
 from bwc.errors import AnchorTooOld, IntegrityError, ProofInvalid
 from bwc.evidence import utc_text

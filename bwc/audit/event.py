@@ -1,4 +1,4 @@
-"""The log's entries: building, signing and strictly parsing custody events (docs/formats/audit-log.md).
+"""The log's entries, strictly parsed (docs/formats/audit-log.md). `writing` makes them.
 
 An entry is canonical JSON in one fixed shape, so its text must match a pattern, in which only `facts` is free.
 The signed message is a slice of the entry itself. `parse_entry` reads one, `split_entries` a bundle of them at once.
@@ -6,7 +6,7 @@ The signed message is a slice of the entry itself. `parse_entry` reads one, `spl
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.tiles import MAX_ENTRY
-from bwc.canonical import Json, canonical, parse_canonical
-from bwc.errors import BwcError, IntegrityError, UsageError
-from bwc.evidence import EventDraft, KeyId, ObjectId, ObjectRole, SealedObject, utc_text
-from bwc.signing import Signer, decode_binary, encode_binary
+from bwc.canonical import Json, parse_canonical
+from bwc.errors import BwcError, IntegrityError
+from bwc.evidence import KeyId, ObjectId, ObjectRole, SealedObject
+from bwc.signing import decode_binary, encode_binary
 
 FORMAT = "bwc.event/1"
 NO_HASH = "0" * 64  # `prev` of the first entry, `item_prev` of an item's first
@@ -67,13 +67,6 @@ _ENTRY = (
 )
 _WHOLE = re.compile(_ENTRY)
 _LINES = re.compile(f"^{_ENTRY}\n", re.MULTILINE)
-_MEMBERS = tuple(
-    re.findall(
-        "[a-z_]+", "actor at body boot facts format item item_prev item_seq kind log mono_us objects outcome prev seq"
-    )
-)
-_NO_TRAIL = 'null,"item_prev":null,"item_seq":null'
-_WORDS = re.compile(r"[!#-\[\]-~]*")  # needs no escape
 _EVENT_AT = len('{"event":')
 
 
@@ -177,61 +170,6 @@ class Entry(NamedTuple):
         )
 
 
-def build_event(
-    draft: EventDraft,
-    *,
-    log: str,
-    seq: int,
-    prev: str,
-    item_seq: int | None,
-    item_prev: str | None,
-    at: datetime,
-    actor: str,
-    boot: str,
-    mono_us: int,
-    body: Mapping[str, Json] | None,
-) -> dict[str, Json]:
-    """The event of `draft` at its place in the log. `body` is `{"commit", "file"}` of its sealed private part."""
-    return {
-        "actor": actor,
-        "at": utc_text(at),
-        "body": None if body is None else {"commit": body["commit"], "file": body["file"]},
-        "boot": boot,
-        "facts": draft.facts,
-        "format": FORMAT,
-        "item": draft.item,
-        "item_prev": item_prev,
-        "item_seq": item_seq,
-        "kind": draft.kind.value,
-        "log": log,
-        "mono_us": mono_us,
-        "objects": [one.to_json() for one in draft.objects],
-        "outcome": draft.outcome.value,
-        "prev": prev,
-        "seq": seq,
-    }
-
-
-def sign_event(event: Mapping[str, Json], signers: Sequence[Signer]) -> Entry:
-    """The entry of `event`, signed by each of `signers` (the first is its actor), parsed back.
-
-    Raises `UsageError` if such an entry could not be read again: too long, facts without canonical form,
-    the same key twice.
-    """
-    try:
-        signed = _event_text(event)
-        message = _message(signed)
-        signatures = [EntrySignature(one.alg, one.key_id, one.sign(message)) for one in signers]
-        return parse_entry(_entry(signed, signatures))
-    except (ValueError, IntegrityError) as error:
-        raise UsageError(f"{event.get('kind')} cannot be recorded: {error}") from error
-
-
-def encode_entry(event: Mapping[str, Json], signatures: Sequence[EntrySignature]) -> bytes:
-    """The bytes of an entry. Raises `ValueError` where canonical JSON does."""
-    return _entry(canonical(event), signatures)
-
-
 def parse_entry(raw: bytes) -> Entry:
     """The entry in `raw`. Raises `IntegrityError` unless `raw` is exactly one well-formed entry."""
     if len(raw) > MAX_ENTRY:
@@ -289,7 +227,12 @@ def split_entries(raws: Sequence[bytes]) -> list[Columns]:
 
 def message_of(raw: bytes) -> bytes:
     """What each signature of the entry `raw` is over."""
-    return _message(raw[_EVENT_AT : raw.rindex(b',"signatures":[')])
+    return signed_message(raw[_EVENT_AT : raw.rindex(b',"signatures":[')])
+
+
+def signed_message(event: bytes) -> bytes:
+    """What is signed of an event's bytes."""
+    return FORMAT.encode() + b"\n" + event
 
 
 def other_signatures(others: str) -> list[EntrySignature]:
@@ -311,36 +254,6 @@ def signatures_of(columns: Columns) -> tuple[EntrySignature, ...]:
     """The signatures, the actor's first."""
     first = EntrySignature(columns.alg, KeyId(columns.actor), decode_binary(columns.sig))
     return (first, *(other_signatures(columns.others) if columns.others else ()))
-
-
-def _message(event: bytes) -> bytes:
-    return FORMAT.encode() + b"\n" + event
-
-
-def _event_text(event: Mapping[str, Json]) -> bytes:
-    """The canonical form of an event as `build_event` makes it: 8 us where `canonical` takes 25."""
-    if set(event) != set(_MEMBERS):
-        return canonical(event)
-    actor, at, body, boot, facts, form, item, item_prev, item_seq, kind, log, mono_us, objects, outcome, prev, seq = (
-        event[name] for name in _MEMBERS
-    )
-    words = (actor, at, boot, form, item or "", item_prev or "", kind, log, outcome, prev)
-    numbers = (0 if item_seq is None else item_seq, mono_us, seq)
-    plain = all(type(one) is str for one in words) and all(type(one) is int for one in numbers)
-    if not plain or not _WORDS.fullmatch("".join(words)) or (item is None) != (item_seq is None):  # type: ignore[arg-type]
-        return canonical(event)
-    trail = f'"{item}","item_prev":"{item_prev}","item_seq":{item_seq}'
-    return (
-        f'{{"actor":"{actor}","at":"{at}","body":{canonical(body).decode()},"boot":"{boot}",'
-        f'"facts":{canonical(facts).decode()},"format":"{form}",'
-        f'"item":{trail if item is not None else _NO_TRAIL},"kind":"{kind}","log":"{log}","mono_us":{mono_us},'
-        f'"objects":{canonical(objects).decode()},"outcome":"{outcome}","prev":"{prev}","seq":{seq}}}'
-    ).encode()
-
-
-def _entry(event: bytes, signatures: Sequence[EntrySignature]) -> bytes:
-    signed = b",".join(canonical(one.to_json()) for one in signatures)
-    return b'{"event":' + event + b',"signatures":[' + signed + b"]}"
 
 
 def _moment(at: str) -> datetime:

@@ -12,12 +12,11 @@ from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.disposals import Tombstone
 from bwc.audit.findings import STEPS, Grade
 from bwc.audit.fork import SignedCheckpoint, contradiction, has_one_chain
-from bwc.audit.log import CHECKPOINT, KEPT, LogRows
 from bwc.audit.log_report import LogReport
 from bwc.audit.pins import fingerprint_text
 from bwc.audit.remembered import Remembered
 from bwc.audit.seen import Seen, SeenCheckpoint, as_error, look
-from bwc.audit.tiles import LogReader
+from bwc.audit.tiles import CHECKPOINT, KEPT, LogReader, LogRows
 from bwc.audit.verify import verify_log
 from bwc.audit.verify_objects import ObjectSource, Readings, verify_objects
 from bwc.canonical import Json

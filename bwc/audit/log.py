@@ -13,45 +13,31 @@ from pathlib import Path
 from typing import Protocol
 
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, add_signatures, check_origin, parse_checkpoint, parse_number
-from bwc.audit.event import NO_HASH, Entry, build_event, parse_entry, sign_event
+from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.keychain import Handover, KeyChain, sign_checkpoint
 from bwc.audit.merkle import complete_root, leaf_hash, root_at
 from bwc.audit.proof import make_proof
-from bwc.audit.tiles import TILE, LogFiles, TileTree, bundle_path, encode_bundle, levels_of, tile_path, tiles_of
+from bwc.audit.tiles import (
+    CHECKPOINT,
+    KEPT,
+    TILE,
+    LogFiles,
+    LogRows,
+    TileTree,
+    bundle_path,
+    encode_bundle,
+    levels_of,
+    tile_path,
+    tiles_of,
+)
+from bwc.audit.writing import build_event, sign_event
 from bwc.canonical import Json
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventDraft, EventKind
 from bwc.signing import Signer
 
-CHECKPOINT = "checkpoint"
-KEPT = "checkpoints"
 _REKEYED = b'"kind":"log.rekeyed"'
 _STEP = TILE * TILE  # entries per checkpoint when catching up: bounds memory to about 60 MB
-
-
-class LogRow(Protocol):
-    """One row: an entry at its place."""
-
-    @property
-    def seq(self) -> int: ...
-    @property
-    def entry(self) -> bytes: ...
-
-
-class LogRows(Protocol):
-    """The log as the catalog holds it. Reading and appending happen in the caller's transaction."""
-
-    def last_row(self) -> LogRow | None:
-        """The row with the highest `seq`."""
-
-    def last_of_item(self, item: str) -> LogRow | None:
-        """The last row of one item."""
-
-    def rows(self, start: int, stop: int) -> Iterable[LogRow]:
-        """The rows with start <= seq < stop, in order."""
-
-    def append_row(self, seq: int, leaf_hash: bytes, entry: bytes, item: str | None, item_seq: int | None) -> object:
-        """Add a row; fails if `seq` is taken."""
 
 
 class Clock(Protocol):
@@ -189,11 +175,10 @@ class Log:
         return found
 
     def _read(self, start: int, stop: int) -> list[bytes]:
-        """The entries of these rows, with those of their first bundle before them already read: both are needed."""
-        first = start // TILE * TILE
-        if self._near is None or self._near[0] != first or len(self._near[1]) < stop - first:
-            self._near = first, [row.entry for row in self._rows.rows(first, stop)]
-        return self._near[1][start - first : stop - first]
+        """The entries of these rows; those read last are not read again."""
+        if self._near is None or self._near[0] != start or len(self._near[1]) != stop - start:
+            self._near = start, [row.entry for row in self._rows.rows(start, stop)]
+        return self._near[1]
 
     def _last_signed(self, key: NoteKey, size: int) -> tuple[Checkpoint | None, KeyChain]:
         """The checkpoint published last, and the keys up to `key`, which signs `size` entries."""
@@ -261,13 +246,15 @@ class Log:
         return new
 
     def _derive(self, done: int, size: int) -> dict[str, bytes]:
-        """The bundles and tiles of `size` from the last full tile of `done` on; reads back at most 255 old rows."""
+        """The bundles and tiles of `size` from the last full tile of `done` on."""
         first = done // TILE * TILE
-        entries = self._read(first, size)
-        if len(entries) != size - first:
-            raise CheckpointRolledBack(f"the catalog lacks events between {first} and {size}")
+        fresh_rows = self._read(done, size)
+        if len(fresh_rows) != size - done:
+            raise CheckpointRolledBack(f"the catalog lacks events between {done} and {size}")
         old = TileTree(self._files, done)
-        hashes = [leaf_hash(one) for one in entries]
+        entries, hashes = self._tail(first, done, old)
+        entries += fresh_rows
+        hashes += [leaf_hash(one) for one in fresh_rows]
         self._check_chain(entries, hashes, first, done, old)
         fresh = {}
         for number, width in tiles_of(0, first // TILE, size):
@@ -286,6 +273,20 @@ class Log:
             hashes = stored + parents
         return fresh
 
+    def _tail(self, first: int, done: int, old: TileTree) -> tuple[list[bytes], list[bytes]]:
+        """The published entries from `first` to `done`, and their hashes: of the bundle, or of rows where that is not whole."""
+        if first == done:
+            return [], []
+        try:
+            entries = list(old.entries(first // TILE))
+            hashes = [leaf_hash(one) for one in entries]
+            if hashes == list(old.tile(0, first // TILE)):
+                return entries, hashes
+        except IntegrityError:
+            pass  # a verifier says what is wrong with it; what is published next is derived from the rows
+        entries = [row.entry for row in self._rows.rows(first, done)]
+        return entries, [leaf_hash(one) for one in entries]
+
     def _check_chain(
         self, entries: Sequence[bytes], hashes: Sequence[bytes], first: int, done: int, old: TileTree
     ) -> None:
@@ -296,6 +297,8 @@ class Log:
                 before = hashes[at - 1].hex()
             else:
                 before = NO_HASH if first == 0 else old.tile(0, first // TILE - 1)[-1].hex()
+            if at == done - first and done and entry.prev != before:
+                raise LogForked(f"the first {done} events are not those that were signed")
             if (entry.log, entry.seq, entry.prev) != (self.origin, first + at, before):
                 raise IntegrityError(f"row {first + at} does not continue the log")
 

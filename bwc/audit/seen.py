@@ -16,10 +16,9 @@ from bwc.audit.beside import write_beside
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.fork import ForkEvidence, ForkKind, SignedCheckpoint, contradiction
 from bwc.audit.keychain import KeyChain
-from bwc.audit.log import CHECKPOINT
 from bwc.audit.log_report import LogReport
 from bwc.audit.package_report import PackageReport, Verdict
-from bwc.audit.tiles import LogReader
+from bwc.audit.tiles import CHECKPOINT, LogReader
 from bwc.canonical import Json, sha256_hex
 from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked, UsageError
 from bwc.evidence import parse_utc, utc_text

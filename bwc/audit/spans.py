@@ -13,20 +13,21 @@ from itertools import pairwise
 from typing import NamedTuple, TypeAlias
 
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
-from bwc.audit.event import (
-    Columns,
-    Entry,
-    message_of,
-    other_signatures,
-    parse_entry,
-    signatures_of,
-    split_entries,
-)
+from bwc.audit.event import Columns, Entry, message_of, other_signatures, parse_entry, signatures_of, split_entries
 from bwc.audit.findings import Findings
 from bwc.audit.keychain import KeyChain
-from bwc.audit.log import KEPT
 from bwc.audit.merkle import complete_root, root_of
-from bwc.audit.tiles import TILE, LogReader, bundle_path, encode_bundle, parse_bundle, parse_tile, read_wide, tile_path
+from bwc.audit.tiles import (
+    KEPT,
+    TILE,
+    LogReader,
+    bundle_path,
+    encode_bundle,
+    parse_bundle,
+    parse_tile,
+    read_wide,
+    tile_path,
+)
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
 from bwc.signing import PublicKey

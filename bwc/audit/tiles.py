@@ -7,18 +7,45 @@ are not full are named with their width and kept for each size that was ever sig
 import re
 import stat
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from bwc.audit.merkle import HASH_BYTES, complete_root
 from bwc.errors import IntegrityError, StorageError
 
+CHECKPOINT = "checkpoint"  # the signed note in force
+KEPT = "checkpoints"  # every one that was signed, by its size
 TILE = 256
 MAX_ENTRY = 65_535  # a bundle gives the length of an entry in 16 bits
 MAX_FILE = TILE * (2 + MAX_ENTRY)
 
 _CACHED_TILES = 64
+
+
+class LogRow(Protocol):
+    """One row: an entry at its place."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def entry(self) -> bytes: ...
+
+
+class LogRows(Protocol):
+    """The log as the catalog holds it. Reading and appending happen in the caller's transaction."""
+
+    def last_row(self) -> LogRow | None:
+        """The row with the highest `seq`."""
+
+    def last_of_item(self, item: str) -> LogRow | None:
+        """The last row of one item."""
+
+    def rows(self, start: int, stop: int) -> Iterable[LogRow]:
+        """The rows with start <= seq < stop, in order."""
+
+    def append_row(self, seq: int, leaf_hash: bytes, entry: bytes, item: str | None, item_seq: int | None) -> object:
+        """Add a row; fails if `seq` is taken."""
 
 
 class LogReader(Protocol):

@@ -12,7 +12,6 @@ from bwc.audit.cores import check_spans
 from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.findings import Findings
 from bwc.audit.keychain import read_checkpoint
-from bwc.audit.log import CHECKPOINT, KEPT, LogRows
 from bwc.audit.log_report import START, LogReport
 from bwc.audit.merkle import Frontier, complete_root, root_at
 from bwc.audit.partials import check_partials
@@ -31,7 +30,7 @@ from bwc.audit.spans import (
     compare_trails,
     enrolled_key,
 )
-from bwc.audit.tiles import TILE, LogReader, TileTree, levels_of
+from bwc.audit.tiles import CHECKPOINT, KEPT, TILE, LogReader, LogRows, TileTree, levels_of
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
 from bwc.signing import PublicKey
 

@@ -186,8 +186,8 @@ class Acting(Reading):
                     self._check_role(kind)
                 if first:
                     first()
-                for draft in drafts:
-                    self._bar_destroyed(draft)
+                for kind, item in {(draft.kind, draft.item) for draft in drafts}:
+                    self._bar_destroyed(kind, item)
                 for _, data in bodies:
                     if data:  # one sync for event and body, which goes to its shelf when the event is published
                         self._catalog.add_waiting_body(sha256_hex(data), data)
@@ -202,10 +202,10 @@ class Acting(Reading):
         self._unpublished |= bool(drafts)
         return entries
 
-    def _bar_destroyed(self, draft: EventDraft) -> None:
+    def _bar_destroyed(self, kind: EventKind, item: ItemId | None) -> None:
         """Raise `Disposed` for an act on what was destroyed, perhaps while the act was being prepared."""
-        if draft.item is not None and draft.kind not in AFTER_DESTRUCTION:
-            self._raise_if_destroyed(draft.item)
+        if item is not None and kind not in AFTER_DESTRUCTION:
+            self._raise_if_destroyed(item)
 
     def _require(self, kind: EventKind) -> None:
         """Check the role of the key that signs before a longer act; a refused one is itself recorded."""

@@ -9,9 +9,8 @@ from datetime import UTC, datetime
 
 from bwc.audit.anchors import STAMPS
 from bwc.audit.checkpoint import Note, NoteKey, NoteSignature, parse_checkpoint, parse_number
-from bwc.audit.log import CHECKPOINT, KEPT
 from bwc.audit.merkle import consistency_proof, root_at, verify_consistency
-from bwc.audit.tiles import TileTree
+from bwc.audit.tiles import CHECKPOINT, KEPT, TileTree
 from bwc.config import Places
 from bwc.custody.shelf import LogShelf
 from bwc.errors import IntegrityError, NotFound

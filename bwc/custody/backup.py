@@ -13,9 +13,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
-from bwc.audit.log import CHECKPOINT
 from bwc.audit.seen import Seen
-from bwc.audit.tiles import LogFolder
+from bwc.audit.tiles import CHECKPOINT, LogFolder
 from bwc.audit.verify import verify_log
 from bwc.canonical import Json, canonical
 from bwc.config import Places, StorePlace, marks_dir

@@ -8,11 +8,10 @@ from bwc.audit import openssl_ts
 from bwc.audit.anchors import CheckStamp
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.inspected import Inspection, Progress, judge
-from bwc.audit.log import CHECKPOINT
 from bwc.audit.pins import Pin, pin_of, typed_key
 from bwc.audit.remembered import Remembered
 from bwc.audit.seen import Seen, as_error
-from bwc.audit.tiles import LogFolder
+from bwc.audit.tiles import CHECKPOINT, LogFolder
 from bwc.audit.verify_objects import VaultFolder
 from bwc.canonical import sha256_hex
 from bwc.config import Places

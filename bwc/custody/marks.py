@@ -10,9 +10,8 @@ from typing import Protocol
 from bwc.audit.beside import write_beside
 from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
 from bwc.audit.keychain import open_checkpoint
-from bwc.audit.log import LogRows
 from bwc.audit.merkle import Frontier, leaf_hash, root_at
-from bwc.audit.tiles import LogReader, TileTree
+from bwc.audit.tiles import LogReader, LogRows, TileTree
 from bwc.canonical import sha256_hex
 from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked
 
@@ -71,7 +70,7 @@ class Mark:
             raise LogForked(what, self._hint)
 
     def raise_to(self, note: bytes, key: NoteKey) -> None:
-        """Remember a checkpoint just signed. Durable on return. Callers hold the vault's lock."""
+        """Remember a checkpoint just signed; after a power cut it may be the one before. Callers hold the vault's lock."""
         signed, mark = open_checkpoint(note, key), self.read()
         if mark is None or mark.size < signed.size:
-            write_beside(self.path, note)
+            write_beside(self.path, note, lasting=False)

@@ -17,9 +17,8 @@ from datetime import datetime
 
 from bwc.audit.checkpoint import parse_checkpoint
 from bwc.audit.event import parse_entry
-from bwc.audit.log import CHECKPOINT
 from bwc.audit.merkle import root_at
-from bwc.audit.tiles import TileTree
+from bwc.audit.tiles import CHECKPOINT, TileTree
 from bwc.canonical import Json
 from bwc.config import Places, StorePlace
 from bwc.custody.acting import Acting

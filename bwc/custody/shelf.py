@@ -6,7 +6,7 @@ from bwc.storage.fsops import Disk
 
 
 class LogShelf:
-    """`audit.tiles.LogFiles` below `log/` of a vault."""
+    """`audit.tiles.LogFiles` below `log/` of a vault: all of it is derived from the catalog's rows, which are synced first."""
 
     def __init__(self, disk: Disk) -> None:
         self.disk = disk
@@ -18,10 +18,10 @@ class LogShelf:
         return self.disk.names(f"log/{folder}")
 
     def write_new(self, files: Mapping[str, bytes]) -> None:
-        self.disk.write_together({f"log/{path}": data for path, data in files.items()})
+        self.disk.write_together({f"log/{path}": data for path, data in files.items()}, derived=True)
 
     def replace(self, path: str, data: bytes, keep: str | None = None) -> None:
-        self.disk.replace(f"log/{path}", data, keep=f"log/{keep}" if keep else None)
+        self.disk.replace(f"log/{path}", data, keep=f"log/{keep}" if keep else None, derived=True)
 
     def remove(self, path: str) -> None:
-        self.disk.remove(f"log/{path}")
+        self.disk.remove(f"log/{path}", synced=False)  # a partial tile that comes back is harmless

@@ -59,8 +59,10 @@ class Database:
         """One statement, in a transaction."""
         if not self._connection.in_transaction:
             raise RuntimeError("the catalog is written only in a transaction")
-        with self._said():
+        try:  # by hand: a context manager costs as much as a small statement
             self._connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise _as_ours(error, self.path) from error
 
     def script(self, script: str) -> None:
         """Several statements, in a transaction (`executescript` would commit it)."""
@@ -91,8 +93,10 @@ class Database:
 
     def read(self, sql: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
         """All rows of a query."""
-        with self._said():
+        try:
             return self._connection.execute(sql, values).fetchall()
+        except sqlite3.Error as error:
+            raise _as_ours(error, self.path) from error
 
     def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[sqlite3.Row]:
         """The rows of a query, a thousand at a time."""

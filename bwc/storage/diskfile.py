@@ -112,6 +112,20 @@ class StagedFile:
         if b"".join(bytes(block) for block in self.blocks()) != data:
             raise DigestMismatch(f"the disk of {self.full_path} gave back other bytes than were written", LYING_DISK)
 
+    def compare_taken(self, data: bytes) -> None:
+        """Raise `DigestMismatch` unless the system gives back exactly `data`, from wherever it has it."""
+        with said(self.full_path):
+            fd = self._calls.open(self.full_path, os.O_RDONLY)
+        try:
+            with said(self.full_path):
+                found = bytearray(len(data) + 1)
+                count = self._calls.read_into(fd, memoryview(found), 0)
+        finally:
+            with suppress(OSError):
+                self._calls.close(fd)
+        if found[:count] != data:
+            raise DigestMismatch(f"the disk of {self.full_path} gave back other bytes than were written", LYING_DISK)
+
     def drop(self) -> None:
         """Forget the random name; what it was linked to stays. Never raises: a partial left over is collected later."""
         if not self._gone:

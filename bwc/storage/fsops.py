@@ -62,10 +62,11 @@ class Disk:
         with self.stage_bytes(data) as staged:
             self.publish([(staged, path)])
 
-    def write_together(self, files: Mapping[str, bytes]) -> None:
+    def write_together(self, files: Mapping[str, bytes], *, derived: bool = False) -> None:
         """Write files that did not exist, durable and read back on return: each whole or, after a crash, not there.
 
-        They share the journal's commits, and folders are synced once for all of them. Raises `AlreadyThere`.
+        They share the journal's commits, and folders are synced once for all of them. `derived`: see `stage_bytes`.
+        Raises `AlreadyThere`.
         """
         with ExitStack() as staging:
             staged = {path: staging.enter_context(self.stage()) for path in files}
@@ -75,7 +76,10 @@ class Disk:
 
             def settle(path: str) -> None:
                 staged[path].finish()
-                staged[path].compare(files[path])
+                if derived:
+                    staged[path].compare_taken(files[path])
+                else:
+                    staged[path].compare(files[path])
 
             _side_by_side(settle, list(files))
             folders = list(dict.fromkeys(_parent(path) for path in files))
@@ -89,12 +93,12 @@ class Disk:
                         raise AlreadyThere(f"{path} exists and is written once") from error
             _side_by_side(self._sync_said, folders)
 
-    def replace(self, path: str, data: bytes, *, keep: str | None = None) -> None:
+    def replace(self, path: str, data: bytes, *, keep: str | None = None, derived: bool = False) -> None:
         """Make a file or put `data` in its place, durably; a crash leaves the old or the new one, never a part.
 
         `keep` names the same bytes too, afterwards, if that name is free.
         """
-        with self.stage_bytes(data) as staged:
+        with self.stage_bytes(data, derived=derived) as staged:
             for folder in dict.fromkeys(_parent(one) for one in (path, keep) if one is not None):
                 self.make_folder(folder)
             with said(self._full(path)):
@@ -108,14 +112,15 @@ class Disk:
                         self._calls.link(self._full(path), self._full(keep))
                     self._sync_folder(_parent(keep))
 
-    def remove(self, path: str) -> None:
-        """Delete a file if it is there; durable on return."""
+    def remove(self, path: str, *, synced: bool = True) -> None:
+        """Delete a file if it is there; durable on return if `synced`."""
         with said(self._full(path)):
             try:
                 self._calls.unlink(self._full(path))
             except FileNotFoundError:
                 return
-            self._sync_folder(_parent(path))
+            if synced:
+                self._sync_folder(_parent(path))
 
     def remove_together(self, paths: Sequence[str]) -> None:
         """Delete those files that are there; durable on return, each folder synced once."""
@@ -158,13 +163,18 @@ class Disk:
                 raise
         return staged
 
-    def stage_bytes(self, data: bytes) -> StagedFile:
-        """A staged file that holds `data`, synced and read back from the device."""
+    def stage_bytes(self, data: bytes, *, derived: bool = False) -> StagedFile:
+        """A staged file that holds `data`, synced and read back: from the device, or, of what is derived from what was
+        synced elsewhere and can be made again, through the page cache, which shows that the system took it.
+        """
         staged = self.stage()
         try:
             staged.write(data)
             staged.finish()
-            staged.compare(data)
+            if derived:
+                staged.compare_taken(data)
+            else:
+                staged.compare(data)
         except BaseException:
             staged.drop()
             raise

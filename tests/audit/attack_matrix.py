@@ -9,10 +9,11 @@ from functools import cache
 from typing import NamedTuple
 
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
-from bwc.audit.event import parse_entry, sign_event
+from bwc.audit.event import parse_entry
 from bwc.audit.log import Log
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.tiles import bundle_path, tile_path
+from bwc.audit.writing import sign_event
 from bwc.keys import SeedSigner
 from tests.audit.logs import (
     ADMIN,

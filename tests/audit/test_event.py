@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bwc.audit.event import MAX_SIGNERS, Entry, build_event, encode_entry, parse_entry, sign_event
+from bwc.audit.event import MAX_SIGNERS, Entry, parse_entry
+from bwc.audit.writing import build_event, encode_entry, sign_event
 from bwc.canonical import canonical
 from bwc.errors import IntegrityError, UsageError
 from bwc.evidence import EventDraft, EventKind

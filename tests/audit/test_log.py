@@ -86,7 +86,7 @@ def test_partial_tiles_last_until_the_full_one_exists() -> None:
     clean(house)
 
 
-def test_rows_read_to_publish_are_the_new_ones_and_less_than_a_tile() -> None:
+def test_rows_read_to_publish_are_the_new_ones() -> None:
     house = House(rows=grown_house(1000).rows)
     later = house.rows.held[990:]
     del house.rows.held[990:]
@@ -96,7 +96,28 @@ def test_rows_read_to_publish_are_the_new_ones_and_less_than_a_tile() -> None:
     rows = house.rows.rows
     house.rows.rows = lambda start, stop: asked.append((start, stop)) or rows(start, stop)  # type: ignore[method-assign]
     house.publish()
-    assert asked == [(768, 1000)]
+    assert asked == [(990, 1000)]
+
+
+def test_a_published_bundle_that_was_changed_is_not_built_upon() -> None:
+    house = House(rows=grown_house(300).rows)
+    house.publish()
+    whole = dict(house.files.held)
+    for path in (bundle_path(1, 44), tile_path(0, 1, 44)):
+        for data in (whole[path][:-1] + bytes([whole[path][-1] ^ 1]), b"", None):
+            house.files.held = dict(whole)
+            if data is None:
+                del house.files.held[path]
+            else:
+                house.files.held[path] = data
+            later = House(rows=grown_house(310).rows, files=house.files)
+            try:
+                later.publish()
+            except IntegrityError:
+                assert house.files.held["checkpoint"] == whole["checkpoint"]
+            else:
+                house.files.held[path] = whole[path]  # a verifier names the old one; what was published since is whole
+                clean(later)
 
 
 def test_a_crash_at_every_write_is_completed_by_the_next_publish() -> None:
