@@ -8,6 +8,7 @@ files that the next `publish` completes.
 import hashlib
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -15,7 +16,7 @@ from typing import Protocol
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, add_signatures, check_origin, parse_checkpoint, parse_number
 from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.keychain import Handover, KeyChain, sign_checkpoint
-from bwc.audit.merkle import complete_root, leaf_hash, root_at
+from bwc.audit.merkle import Frontier, complete_root, leaf_hash
 from bwc.audit.proof import make_proof
 from bwc.audit.tiles import (
     CHECKPOINT,
@@ -73,6 +74,7 @@ class Log:
         self._rows = rows
         self._signed: tuple[bytes, Checkpoint, KeyChain | None] | None = None  # the note published last, verified
         self._near: tuple[int, list[bytes]] | None = None  # rows read last: the first one's place, and entries
+        self._edge: _Edge | None = None  # of what this process published last
 
     def append(
         self,
@@ -226,13 +228,25 @@ class Log:
     def _extend(self, old: Checkpoint | None, size: int, signer: Signer, chain: KeyChain) -> Checkpoint:
         """Write the tiles that `size` has beyond `old`, then sign."""
         done = 0 if old is None else old.size
-        fresh = self._derive(done, size)
+        first = done // TILE * TILE
+        near = self._edge if self._edge is not None and self._edge.checkpoint == old else None
+        entries, hashes = (near.entries, near.hashes) if near else self._tail(first, done)
+        rows = self._read(done, size)
+        if len(rows) != size - done:
+            raise CheckpointRolledBack(f"the catalog lacks events between {done} and {size}")
+        entries, hashes = [*entries, *rows], [*hashes, *map(leaf_hash, rows)]
+        self._check_chain(entries, hashes, first, done)
+        fresh = self._derive(entries, hashes, first, done, size)
         tree = TileTree(_Overlay(self._files, fresh), size)
-        if old is not None and root_at(done, tree.node) != old.root:
+        frontier = near.frontier if near else Frontier.at(done, tree.node)
+        if old is not None and frontier.root() != old.root:
             raise LogForked(f"the first {done} events are not those that were signed")
         self._write_once(fresh)
         # If we die here the tiles are ahead of the checkpoint: the next publish finds them as they must be
-        new = Checkpoint(self.origin, size, root_at(size, tree.node))
+        self._edge = None
+        for one in hashes[done - first :]:
+            frontier.append(one)
+        new = Checkpoint(self.origin, size, frontier.root())
         note = sign_checkpoint(new, signer, chain.handovers)
         kept = self._files.read(f"{KEPT}/{size}")
         if kept is not None:  # the published one was deleted or put back; this one may be cosigned
@@ -243,19 +257,16 @@ class Log:
         self._files.replace(CHECKPOINT, note, f"{KEPT}/{size}")
         for level in range(levels_of(done)):
             self._drop_partial(level, (done >> (8 * level)) // TILE, size)
+        self._signed = note, new, chain if chain.handovers else None
+        tail = size // TILE * TILE - first
+        self._edge = _Edge(new, entries[tail:], hashes[tail:], frontier)
         return new
 
-    def _derive(self, done: int, size: int) -> dict[str, bytes]:
-        """The bundles and tiles of `size` from the last full tile of `done` on."""
-        first = done // TILE * TILE
-        fresh_rows = self._read(done, size)
-        if len(fresh_rows) != size - done:
-            raise CheckpointRolledBack(f"the catalog lacks events between {done} and {size}")
+    def _derive(
+        self, entries: Sequence[bytes], hashes: list[bytes], first: int, done: int, size: int
+    ) -> dict[str, bytes]:
+        """The bundles and tiles of `size` from the last full tile of `done` on, which begins at `first`."""
         old = TileTree(self._files, done)
-        entries, hashes = self._tail(first, done, old)
-        entries += fresh_rows
-        hashes += [leaf_hash(one) for one in fresh_rows]
-        self._check_chain(entries, hashes, first, done, old)
         fresh = {}
         for number, width in tiles_of(0, first // TILE, size):
             at = number * TILE - first
@@ -273,30 +284,29 @@ class Log:
             hashes = stored + parents
         return fresh
 
-    def _tail(self, first: int, done: int, old: TileTree) -> tuple[list[bytes], list[bytes]]:
+    def _tail(self, first: int, done: int) -> tuple[list[bytes], list[bytes]]:
         """The published entries from `first` to `done`, and their hashes: of the bundle, or of rows where that is not whole."""
         if first == done:
             return [], []
+        old = TileTree(self._files, done)
         try:
-            entries = list(old.entries(first // TILE))
+            entries = old.entries(first // TILE)
             hashes = [leaf_hash(one) for one in entries]
-            if hashes == list(old.tile(0, first // TILE)):
+            if hashes == old.tile(0, first // TILE):
                 return entries, hashes
         except IntegrityError:
             pass  # a verifier says what is wrong with it; what is published next is derived from the rows
         entries = [row.entry for row in self._rows.rows(first, done)]
         return entries, [leaf_hash(one) for one in entries]
 
-    def _check_chain(
-        self, entries: Sequence[bytes], hashes: Sequence[bytes], first: int, done: int, old: TileTree
-    ) -> None:
+    def _check_chain(self, entries: Sequence[bytes], hashes: Sequence[bytes], first: int, done: int) -> None:
         """Refuse to sign rows that are not entries of this log in order: once signed they could not be undone."""
         for at in range(done - first, len(entries)):
             entry = parse_entry(entries[at])
             if at > 0:
                 before = hashes[at - 1].hex()
             else:
-                before = NO_HASH if first == 0 else old.tile(0, first // TILE - 1)[-1].hex()
+                before = NO_HASH if first == 0 else TileTree(self._files, done).tile(0, first // TILE - 1)[-1].hex()
             if at == done - first and done and entry.prev != before:
                 raise LogForked(f"the first {done} events are not those that were signed")
             if (entry.log, entry.seq, entry.prev) != (self.origin, first + at, before):
@@ -334,6 +344,16 @@ def _end_of_trail(rows: LogRows, item: str) -> tuple[int, str]:
     if previous.item != item or previous.item_seq is None:
         raise IntegrityError(f"row {last.seq} is not of item {item}")
     return previous.item_seq + 1, previous.leaf_hash.hex()
+
+
+@dataclass(slots=True)
+class _Edge:
+    """What a next publication builds on: the entries after the last full bundle, their hashes, and the tree's edge."""
+
+    checkpoint: Checkpoint
+    entries: list[bytes]
+    hashes: list[bytes]
+    frontier: Frontier
 
 
 class _Overlay:

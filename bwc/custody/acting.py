@@ -9,7 +9,6 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry
 from bwc.audit.log import SystemClock
 from bwc.canonical import Json, sha256_hex
@@ -82,7 +81,7 @@ class Acting(Reading):
             if waiting:
                 self._catalog.drop_waiting_bodies(file for file, _ in waiting)
             # If we die here the mark is behind: it then refuses less than it could, nothing honest
-            self._mark.raise_to(self._log.checkpoint(), NoteKey.of(self.log_origin, signer))
+            self._mark.raise_to(self._log.checkpoint())
         self._unpublished = False
         self.has_published = True
         return size

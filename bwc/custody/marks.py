@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bwc.audit.beside import write_beside
-from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
-from bwc.audit.keychain import open_checkpoint
+from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.merkle import Frontier, leaf_hash, root_at
 from bwc.audit.tiles import LogReader, LogRows, TileTree
 from bwc.canonical import sha256_hex
@@ -69,8 +68,8 @@ class Mark:
             what = f"the first {mark.size} events of this vault are not those that this computer signed"
             raise LogForked(what, self._hint)
 
-    def raise_to(self, note: bytes, key: NoteKey) -> None:
+    def raise_to(self, note: bytes) -> None:
         """Remember a checkpoint just signed; after a power cut it may be the one before. Callers hold the vault's lock."""
-        signed, mark = open_checkpoint(note, key), self.read()
+        signed, mark = parse_checkpoint(note)[0], self.read()
         if mark is None or mark.size < signed.size:
             write_beside(self.path, note, lasting=False)
