@@ -276,18 +276,12 @@ class _Check:
 
     def _tie(self, release: Release, chain: KeyChain, published: Entry, size: int) -> None:
         self.done.add(8)
+        mine = {"given": self.key, "pins": self.pins, "known": self.known}
         try:
-            found = tie(
-                release.agency,
-                chain,
-                size=size,
-                published=published,
-                given=self.key,
-                pins=self.pins,
-                known=self.known,
-            )
+            found = tie(release.agency, chain, size=size, published=published, **mine)  # type: ignore[arg-type]
         except ProofInvalid as error:
-            self._complain(8)(PAPER, ProofInvalid(error.message, "treat it as a forgery and ask the agency"))
+            hint = "treat it as a forgery and ask the agency; older than a handover of its key, it needs the first key"
+            self._complain(8)(PAPER, ProofInvalid(error.message, hint))
             return
         self.tied_to = found.to
         if found.said:

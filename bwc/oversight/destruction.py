@@ -9,6 +9,7 @@ from typing import Any
 
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry, parse_entry
+from bwc.audit.people import ENROLS
 from bwc.audit.proof import LogProof
 from bwc.canonical import Json, canonical, sha256_hex
 from bwc.custody.disposing import Left
@@ -87,7 +88,7 @@ def _verify_people(steps: Mapping[str, Entry], entries: list[Entry]) -> None:
     keys: dict[str, PublicKey] = {}
     replaces: dict[str, str] = {}
     for entry in entries:
-        if entry.kind in (EventKind.KEY_ENROLLED, EventKind.VAULT_CREATED):
+        if entry.kind in ENROLS:
             operator = entry.facts["operator"]
             made = PublicKey.from_json(operator)
             keys[made.key_id] = made

@@ -246,16 +246,23 @@ def _gaps(events: Sequence[TrailEvent]) -> Section:
 
 def _keys(inspection: Inspection, events: Sequence[TrailEvent], names: dict[str, str]) -> Section:
     """Changes in the span, then who stands at the end of the log."""
-    kinds = (EventKind.VAULT_CREATED, EventKind.KEY_ENROLLED, EventKind.KEY_REVOKED, EventKind.RECIPIENT_ADDED)
     rows: list[tuple[Cell, ...]] = []
     for one in events:
-        if one.kind.startswith("key.") or one.kind in kinds:
+        if one.kind == EventKind.LOG_REKEYED:
+            rows.append((one.at, one.seq, one.kind, "the log", "", _text(one.facts.get("vkey")), one.actor))
+        elif one.kind.startswith("key.") or one.kind in (EventKind.VAULT_CREATED, EventKind.RECIPIENT_ADDED):
             operator = one.facts.get("operator")
             about = operator["key"] if isinstance(operator, dict) else _text(one.facts.get("key"))
             roles = ", ".join(operator["roles"]) if isinstance(operator, dict) else ""
             rows.append(
                 (one.at, one.seq, one.kind, _told(one, "name") or names.get(about or "", ""), roles, about, one.actor)
             )
+    chain = inspection.log.standing.chain
+    for number, log_key in enumerate(chain.keys if chain else ()):
+        given_up = [one.seq for one in chain.handovers[number : number + 1]] if chain else []
+        state = f"given up by entry {given_up[0]}" if given_up else "signs the log"
+        since = chain.handovers[number - 1].seq if chain and number else 0
+        rows.append(("", since, state, "the log", "", log_key.text(), ""))
     for key, standing in inspection.log.standing.keys.items():
         state = "in force" if standing.revoked is None else f"revoked by entry {standing.revoked}"
         rows.append(("", standing.since, state, names.get(key, ""), ", ".join(sorted(standing.roles)), key, ""))
