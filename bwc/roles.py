@@ -3,6 +3,7 @@
 A role is the role of the enrolled key that signs; the operating system's user is not an identity.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -93,6 +94,7 @@ _RANGES = (
     ("witness_quorum", 0, MOST_OUTSIDERS),
     ("anchor_minutes", 0, 525_600),
 )
+_COLOUR = re.compile("#[0-9a-f]{6}")
 EFFECTS = ("solid", "mean", "pixelate", "blur")  # how covered regions may be drawn
 
 
@@ -104,6 +106,7 @@ class Policy:
     approvals: int = 1  # different people who must approve a copy before release
     separate_approver: bool = False  # whoever rendered a copy may not be its only approver
     effect: str = "solid"
+    cover_colour: str = "#000000"  # of solid covers
     margin_permille: int = 300
     default_exemption: str = "privacy"
     worker: bool = False  # footage is sealed to enrolled workers too
@@ -118,6 +121,7 @@ class Policy:
             "anchor_minutes": self.anchor_minutes,
             "approvals": self.approvals,
             "copies": self.copies,
+            "cover_colour": self.cover_colour,
             "default_exemption": self.default_exemption,
             "effect": self.effect,
             "fips": self.fips,
@@ -146,6 +150,8 @@ class Policy:
         check_distinct("time_authorities", [one.name for one in self.time_authorities])
         if self.effect not in EFFECTS:
             raise UsageError(f"effect is {self.effect!r}", "one of " + ", ".join(EFFECTS))
+        if not isinstance(self.cover_colour, str) or not _COLOUR.fullmatch(self.cover_colour):
+            raise UsageError(f"cover_colour is {self.cover_colour!r}", "#RRGGBB in small letters, for example #204080")
         if not isinstance(self.default_exemption, str) or not 0 < len(self.default_exemption) <= 100:
             raise UsageError(f"default_exemption is {self.default_exemption!r}", "a code of at most 100 characters")
 

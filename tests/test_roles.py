@@ -54,6 +54,8 @@ def test_a_policy_goes_to_the_log_and_back() -> None:
         {"approvals": True},
         {"copies": 0},
         {"margin_permille": 0},
+        {"cover_colour": "black"},
+        {"cover_colour": "#20408"},
         {"effect": "glitter"},
         {"separate_approver": 1},
         {"default_exemption": ""},

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from bwc.errors import UsageError
-
 if TYPE_CHECKING:
     from bwc.redact.plan import RedactionPlan
 
@@ -22,7 +20,7 @@ _OPTIONS = (
     ),
     click.option("--cells", type=int, help="Of pixelate: cells across the longer side of a cover, 4 at most."),
     click.option("--blur", type=int, help="Of blur: sigma in thousandths of the cover's longer side, 250 at least."),
-    click.option("--colour", metavar="#RRGGBB", help="Of solid."),
+    click.option("--colour", metavar="#RRGGBB", help="Of solid.  [default: policy's cover_colour]"),
     click.option(
         "--inverse/--no-inverse", default=None, help="Hide the whole picture but what somebody decided to keep."
     ),
@@ -52,7 +50,7 @@ def change_of(**chosen: Any) -> "Callable[[RedactionPlan], RedactionPlan] | None
 
     from bwc.media.delivery import Delivery
     from bwc.redact.plan_edit import delivered
-    from bwc.redact.plan_effect import Effect, EffectKind
+    from bwc.redact.plan_effect import Effect, EffectKind, colour_named
 
     def changed(effect: Effect) -> Effect:
         new: dict[str, Any] = {name: asked[name] for name in ("cells", "inverse") if name in asked}
@@ -61,7 +59,7 @@ def change_of(**chosen: Any) -> "Callable[[RedactionPlan], RedactionPlan] | None
         if "blur" in asked:
             new["blur_permille"] = asked["blur"]
         if "colour" in asked:
-            new["colour"] = _colour(asked["colour"])
+            new["colour"] = colour_named(asked["colour"])
         return replace(effect, **new)
 
     def change(plan: "RedactionPlan") -> "RedactionPlan":
@@ -70,10 +68,3 @@ def change_of(**chosen: Any) -> "Callable[[RedactionPlan], RedactionPlan] | None
 
     changed(Effect())  # what is too weak is refused before hours of detection, not after
     return change
-
-
-def _colour(text: str) -> tuple[int, int, int]:
-    digits = text.removeprefix("#")
-    if len(digits) != 6 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
-        raise UsageError(f"{text!r} is no colour", "--colour '#RRGGBB', for example '#000000'")
-    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)

@@ -47,6 +47,7 @@ from bwc.redact.plan import (
     RedactionPlan,
     plan_id_of,
 )
+from bwc.redact.plan_effect import colour_named
 from bwc.redact.profiles import DEFAULT, Profile, habits_for, profile_named
 from bwc.redact.track import Sighting, Tracker
 from bwc.redact.verdict import tracks_of
@@ -151,7 +152,11 @@ def analyse(
             frames_lost=reader.frames_lost,
             duration=_duration(run.pts),
         ),
-        effect=Effect(kind=EffectKind(policy.effect), margin_permille=policy.margin_permille),
+        effect=Effect(
+            kind=EffectKind(policy.effect),
+            colour=colour_named(policy.cover_colour),
+            margin_permille=policy.margin_permille,
+        ),
         detectors=look.describe(),
         tracks=tracks_of(run.tracker.finish(), run.tracker.habits, run.small, run.size, policy=policy, now=now),
         doubts=tuple(

@@ -72,3 +72,11 @@ def grow(box: Box, margin_permille: int, width: int, height: int) -> Box:
         min(width, (x1 + dx + 1) & ~1),
         min(height, (y1 + dy + 1) & ~1),
     )
+
+
+def colour_named(text: str) -> tuple[int, int, int]:
+    """R, G, B of `#RRGGBB`. Raises `UsageError`."""
+    digits = text.removeprefix("#")
+    if len(digits) != 6 or any(digit not in "0123456789abcdefABCDEF" for digit in digits):
+        raise UsageError(f"{text!r} is no colour", "'#RRGGBB', for example '#000000'")
+    return int(digits[:2], 16), int(digits[2:4], 16), int(digits[4:], 16)

@@ -1,5 +1,6 @@
 """How a copy looks, chosen on the command line; and a copy made once more: the same bytes, or a refusal, never a guess."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -16,6 +17,7 @@ CLIP = FIXTURES / "clips" / "plain.mp4"
 def item(world: World, card: Callable[..., Path]) -> str:
     world.run("ingest", card(CLIP), "--officer", "B1234", "--camera", "X81234")
     (row,) = world.items()
+    world.run("policy", "set", "cover_colour=#204080")
     world.run("detect", row["item"], "--profile", "fast")
     world.run("decide", row["item"], "--undecided", "redact")
     return str(row["item"])
@@ -24,6 +26,8 @@ def item(world: World, card: Callable[..., Path]) -> str:
 def test_effect_and_delivery_become_a_revision_of_the_plan_and_weak_ones_are_refused_with_the_reason(
     world: World, item: str
 ) -> None:
+    world.run("plan", item, "--export", world.folder / "plan.json")
+    assert json.loads((world.folder / "plan.json").read_text())["effect"]["colour"] == "#204080"  # the policy's
     before = world.json("plan", item)["plans"][0]["summary"]["revision"]
     weak = world.run("redact", item, "--effect", "pixelate", "--cells", "8", code=2)
     assert "at 8 cells 56 to 100 % of faces were matched" in weak.err
@@ -85,6 +89,8 @@ def test_a_loose_file_takes_the_same_words(world: World, tmp_path: Path) -> None
     out = tmp_path / "out.mp4"
     weak = world.run("redact", CLIP, "-o", out, "--effect", "pixelate", "--cells", "16", code=2)
     assert "can be undone" in weak.err
+    world.run("policy", "set", "cover_colour=blue", code=2)
+    assert world.json("policy", "set", "cover_colour=#204080")["cover_colour"] == "#204080"
     made = world.json("redact", CLIP, "-o", out, "--no-check", "--profile", "fast", "--colour", "#204080", "--inverse")
     assert made["frames_copied"] == 0
     assert made["delivery"] == "compatible"
