@@ -26,7 +26,7 @@ class Answers:
 
     def __init__(self, pieces: Pieces, inputs: Json) -> None:
         self._pieces = pieces
-        self._key = sha256_hex(b"bwc.answers/1\n" + canonical(inputs))
+        self._key = sha256_hex(b"bwc.answers/2\n" + canonical(inputs))
         self._known: list[list[Detection]] = []
         self._fresh: list[list[Detection]] = []
         while (data := pieces.get(self._name(len(self._known) // BLOCK))) is not None:

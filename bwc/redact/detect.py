@@ -26,7 +26,7 @@ from bwc.media.decode import Picture, VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.redact.answers import Answers, Pieces
 from bwc.redact.cuts import CutFinder
-from bwc.redact.detectors.base import Detection, Detector, FloatBox, merge
+from bwc.redact.detectors.base import Detection, Detector, merge
 from bwc.redact.detectors.faces import CenterFace
 from bwc.redact.detectors.faces import open_network as open_faces
 from bwc.redact.detectors.plates import PlateFinder
@@ -34,6 +34,7 @@ from bwc.redact.detectors.plates import open_network as open_plates
 from bwc.redact.detectors.plates_net import PlateNetFinder
 from bwc.redact.detectors.plates_net import open_network as open_own_plates
 from bwc.redact.detectors.plugins import find as find_plugins
+from bwc.redact.detectors.view import Looker, View, unturned
 from bwc.redact.flow import Still
 from bwc.redact.motion import field_of
 from bwc.redact.plan import (
@@ -257,16 +258,14 @@ class _Run:
         return waited >= self.profile.every * Fraction(98, 100)
 
     def _look(self, picture: Picture, *, deep: bool, ends_scene: bool = False) -> None:
-        height, width = picture.height, picture.width
-        shrink = min(1.0, self.profile.widest / max(width, height))
-        bgr = picture.bgr(round(width * shrink)) if shrink < 1 else picture.bgr()
         turns = round(self.video.rotation / 90) % 4
-        upright = np.ascontiguousarray(np.rot90(bgr, turns)) if turns else bgr
+        full_range = picture.colour.range == 2
+        view = View.of_planes((picture.y, picture.u, picture.v), full_range=full_range, quarters=turns)
         detectors = self.lookout.deep if deep else self.lookout.ordinary
         known = self.answers.get(self.looks) if self.answers is not None else None
-        asked = [] if known is not None else [self.pool.submit(one.detect, upright) for one in detectors]
-        shape = (bgr.shape[0], bgr.shape[1])
-        look = _Look(asked, self.looks, known, self.small[0] / bgr.shape[1], turns, shape)
+        asked = [] if known is not None else [self.pool.submit(_ask, one, view) for one in detectors]
+        shape = (picture.height, picture.width)
+        look = _Look(asked, self.looks, known, self.small[0] / picture.width, turns, shape)
         self.pending.append(_Stretch(self.stretch, look, ends_scene))
         self.stretch = []
         self.looked_pts = picture.pts
@@ -291,6 +290,10 @@ class _Run:
             self.tracker.cut()
 
 
+def _ask(detector: Detector, view: View) -> list[Detection]:
+    return detector.look(view) if isinstance(detector, Looker) else detector.detect(view.bgr())
+
+
 def _inputs(content_sha256: str, profile: Profile, lookout: Lookout) -> dict[str, Json]:
     """What decides every answer of the detectors."""
     models: list[Json] = [[one.name, one.file_sha256, one.precision, dict(one.settings)] for one in lookout.describe()]
@@ -300,19 +303,6 @@ def _inputs(content_sha256: str, profile: Profile, lookout: Lookout) -> dict[str
 def has_plain_motion(video: VideoFacts) -> bool:
     """Whether each picture is predicted from the one shown before it, by a codec whose vectors FFmpeg exports."""
     return video.codec == "h264" and not video.reorders and not video.interlaced
-
-
-def unturned(box: FloatBox, turns: int, shape: tuple[int, int]) -> FloatBox:
-    """A box found in a picture after `np.rot90(picture, turns)`, in that picture before; `shape` is its height, width."""
-    height, width = shape
-    x0, y0, x1, y1 = box
-    if turns == 1:
-        return width - y1, x0, width - y0, x1
-    if turns == 2:
-        return width - x1, height - y1, width - x0, height - y0
-    if turns == 3:
-        return y0, height - x1, y1, height - x0
-    return box
 
 
 def _duration(pts: Sequence[int]) -> int:

@@ -30,10 +30,6 @@ class Profile:
     plate_threshold: float = 0.15  # of clp_det
     own_plate_threshold: float = 0.65  # of our own network: the lowest without a false alarm in 74 kept pictures at 640
 
-    @property
-    def widest(self) -> int:
-        return max(*self.faces, *self.faces_deep, *self.plates_deep, *self.own_plates, *self.own_plates_deep)
-
 
 # Cost of one pass, one thread, VNNI (Xeon, OpenVINO 2026.4, 2026-11), at 640, 960, 1280: faces (int8) 18, 40, 70 ms;
 # our own plate network 9, 19, 35; clp_det 12, 27, 46. With onnxruntime about half as much again.

@@ -55,14 +55,25 @@ def fit(bgr: Picture8, long_side: int) -> tuple[Picture8, float]:
     scale = long_side / max(height, width)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
-    canvas = np.zeros((-(-new_height // STRIDE) * STRIDE, -(-new_width // STRIDE) * STRIDE, 3), np.uint8)
-    canvas[:new_height, :new_width] = cv2.resize(bgr, (new_width, new_height), interpolation=how)
-    return canvas, scale
+    return on_strides(np.asarray(cv2.resize(bgr, (new_width, new_height), interpolation=how), np.uint8)), scale
+
+
+def on_strides(bgr: Picture8) -> Picture8:
+    """`bgr` padded with black, right and below, to whole strides."""
+    height, width = bgr.shape[:2]
+    canvas = np.zeros((-(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE, 3), np.uint8)
+    canvas[:height, :width] = bgr
+    return canvas
 
 
 def sides_for(bgr: Picture8, long_sides: Sequence[int]) -> list[int]:
     """The sizes worth a pass over this picture: enlarging it past `ENLARGE` shows nothing new and costs as much."""
-    most = max(min(long_sides), round(max(bgr.shape[:2]) * ENLARGE / STRIDE) * STRIDE)
+    return sides_within(max(bgr.shape[:2]), long_sides)
+
+
+def sides_within(longer: int, long_sides: Sequence[int]) -> list[int]:
+    """The same for a picture whose longer side is `longer` pixels."""
+    most = max(min(long_sides), round(longer * ENLARGE / STRIDE) * STRIDE)
     return sorted({min(side, most) for side in long_sides})
 
 

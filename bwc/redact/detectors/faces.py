@@ -15,21 +15,20 @@ from bwc.redact.detectors.base import (
     Floats,
     Picture8,
     collect,
-    fit,
     info,
     merge,
-    planes,
-    sides_for,
 )
 from bwc.redact.detectors.graph import free_sizes
-from bwc.redact.detectors.network import Network, has_fast_integers, runtime_label
+from bwc.redact.detectors.network import Feed, Network, has_fast_integers, runtime_label
 from bwc.redact.detectors.packaged import PackagedFile
+from bwc.redact.detectors.view import View
 from bwc.redact.detectors.weights import CENTERFACE, load
 from bwc.redact.plan import DetectorInfo
 from bwc.version import TOOL
 
 _CELL = 4
 _HEAT, _SIZE, _SHIFT, _POINTS = "537", "538", "539", "540"  # the names its exporter gave
+_FEED = Feed("input.1", is_rgb=True)
 INPUTS: dict[str, list[int | str]] = {"input.1": [1, 3, "H", "W"]}
 OUTPUTS: dict[str, list[int | str]] = {
     _HEAT: [1, 1, "h", "w"],
@@ -103,13 +102,16 @@ class CenterFace:
         )
 
     def detect(self, bgr: Picture8) -> list[Detection]:
-        return merge(one for long_side in sides_for(bgr, self.long_sides) for one in self._pass(bgr, long_side))
+        return self.look(View.of(bgr))
 
-    def _pass(self, bgr: Picture8, long_side: int) -> list[Detection]:
-        canvas, scale = fit(bgr, long_side)
-        heat, size, shift = self.source.network.run([_HEAT, _SIZE, _SHIFT], {"input.1": planes(canvas, rgb=True)})
+    def look(self, view: View) -> list[Detection]:
+        return merge(one for long_side in view.sides(self.long_sides) for one in self._pass(view, long_side))
+
+    def _pass(self, view: View, long_side: int) -> list[Detection]:
+        canvas, scale = view.at(long_side)
+        heat, size, shift = self.source.network.see([_HEAT, _SIZE, _SHIFT], canvas, _FEED)
         boxes, scores = _decode(heat[0, 0], size[0], shift[0], self.threshold)
-        return collect(boxes / np.float32(scale), scores, shape=bgr.shape, class_="face", iou=0.3)
+        return collect(boxes / np.float32(scale), scores, shape=view.shape, class_="face", iou=0.3)
 
 
 def _decode(heat: Floats, size: Floats, shift: Floats, threshold: float) -> tuple[Floats, Floats]:

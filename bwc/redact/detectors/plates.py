@@ -13,18 +13,9 @@ from functools import lru_cache
 
 import numpy as np
 
-from bwc.redact.detectors.base import (
-    Detection,
-    Floats,
-    Picture8,
-    collect,
-    fit,
-    info,
-    merge,
-    planes,
-    sides_for,
-)
-from bwc.redact.detectors.network import Network, runtime_label
+from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, info, merge
+from bwc.redact.detectors.network import Feed, Network, runtime_label
+from bwc.redact.detectors.view import View
 from bwc.redact.detectors.weights import CLP_DET, load
 from bwc.redact.plan import DetectorInfo
 
@@ -32,7 +23,7 @@ _GRIDS = ((8, (24, 48)), (16, (96, 192)), (32, (384, 768)))  # step, anchor side
 # A plate that fills a third of a picture is an arm's length away and no network doubts it; a doubtful box of that
 # size is a bonnet, a wall, the horizon (the one false track on plate-free drone footage, 39 % wide, score .56)
 _WIDEST, _SURE = 0.3, 0.7
-_MEAN = (104.0, 117.0, 123.0)  # blue, green, red
+_FEED = Feed("image", mean=(104.0, 117.0, 123.0))
 
 
 def open_network() -> Network:
@@ -74,16 +65,19 @@ class PlateFinder:
         )
 
     def detect(self, bgr: Picture8) -> list[Detection]:
-        found = (one for long_side in sides_for(bgr, self.long_sides) for one in self._pass(bgr, long_side))
-        return merge(one for one in found if one.score >= _SURE or one.box[2] - one.box[0] <= _WIDEST * bgr.shape[1])
+        return self.look(View.of(bgr))
 
-    def _pass(self, bgr: Picture8, long_side: int) -> list[Detection]:
-        canvas, scale = fit(bgr, long_side)
-        moves, scores = self.network.run(["loc", "conf"], {"image": planes(canvas, mean=_MEAN)})
+    def look(self, view: View) -> list[Detection]:
+        found = (one for long_side in view.sides(self.long_sides) for one in self._pass(view, long_side))
+        return merge(one for one in found if one.score >= _SURE or one.box[2] - one.box[0] <= _WIDEST * view.width)
+
+    def _pass(self, view: View, long_side: int) -> list[Detection]:
+        canvas, scale = view.at(long_side)
+        moves, scores = self.network.see(["loc", "conf"], canvas, _FEED)
         likely = scores[0, :, 1]
         chosen = np.nonzero(likely > self.threshold)[0]
         boxes = _decode(moves[0][chosen], anchors(canvas.shape[0], canvas.shape[1])[chosen])
-        return collect(boxes / np.float32(scale), likely[chosen], shape=bgr.shape, class_="plate", iou=0.4)
+        return collect(boxes / np.float32(scale), likely[chosen], shape=view.shape, class_="plate", iou=0.4)
 
 
 @lru_cache(maxsize=8)

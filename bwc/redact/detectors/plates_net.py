@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, fit, info, merge, planes, sides_for
-from bwc.redact.detectors.network import Network, runtime_label
+from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, info, merge
+from bwc.redact.detectors.network import Feed, Network, runtime_label
 from bwc.redact.detectors.packaged import PackagedFile
+from bwc.redact.detectors.view import View
 from bwc.redact.plan import DetectorInfo
 from bwc.version import TOOL
 
@@ -20,6 +21,7 @@ FILE = PackagedFile(
     file_sha256="138dc89264fc762e5d2058d658c2e4c1df6cd6f2189abd1df8049b5bb8e21cb8",
     licence="Apache-2.0",
 )
+_FEED = Feed("picture")
 _STEP = 4  # input pixels from cell to cell
 _MOST = 300  # candidates looked at in one pass, best first: a wall of noise must not cost seconds
 
@@ -63,13 +65,16 @@ class PlateNetFinder:
         )
 
     def detect(self, bgr: Picture8) -> list[Detection]:
-        return merge(one for long_side in sides_for(bgr, self.long_sides) for one in self._pass(bgr, long_side))
+        return self.look(View.of(bgr))
 
-    def _pass(self, bgr: Picture8, long_side: int) -> list[Detection]:
-        canvas, scale = fit(bgr, long_side)
-        scores, sides = self.network.run(["score", "sides"], {"picture": planes(canvas)})
+    def look(self, view: View) -> list[Detection]:
+        return merge(one for long_side in view.sides(self.long_sides) for one in self._pass(view, long_side))
+
+    def _pass(self, view: View, long_side: int) -> list[Detection]:
+        canvas, scale = view.at(long_side)
+        scores, sides = self.network.see(["score", "sides"], canvas, _FEED)
         boxes, likely = decode(scores[0, 0], sides[0], self.threshold)
-        return collect(boxes / np.float32(scale), likely, shape=bgr.shape, class_="plate", iou=0.4)
+        return collect(boxes / np.float32(scale), likely, shape=view.shape, class_="plate", iou=0.4)
 
 
 def decode(scores: Floats, sides: Floats, threshold: float) -> tuple[Floats, Floats]:
