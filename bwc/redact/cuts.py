@@ -23,7 +23,7 @@ class CutFinder:
 
     def is_cut(self, grey: Grey) -> bool:
         """Whether `grey` starts another scene than the picture given before. The first picture does not."""
-        now = cv2.resize(grey, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
+        now = reduced(grey)
         before, self._before = self._before, now
         if before is None:
             return False
@@ -31,7 +31,17 @@ class CutFinder:
         if min(spread, spread_before) < _FLAT:
             # black, white or covered lens: only a change of what is seen at all counts
             return max(spread, spread_before) > 4 * _FLAT
-        return _correlation(before, now) < _ALIKE and _correlation(_fine(before), _fine(now)) < _FINE_ALIKE
+        return _correlation(before, now) < _ALIKE and fine_likeness(before, now) < _FINE_ALIKE
+
+
+def reduced(grey: Grey) -> NDArray[np.float32]:
+    """`grey` as small as scenes are compared at."""
+    return cv2.resize(grey, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def fine_likeness(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """How alike the things in two reduced pictures are and where they stand: 1 is equal, 0 is chance; blind to light."""
+    return _correlation(_fine(one), _fine(other))
 
 
 def _fine(picture: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -25,6 +25,7 @@ from bwc.errors import UnreadableMedia
 from bwc.media.decode import Picture, VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.redact.answers import Answers, Pieces
+from bwc.redact.cadence import Cadence
 from bwc.redact.cuts import CutFinder
 from bwc.redact.detectors.base import Detection, Detector, merge
 from bwc.redact.detectors.faces import CenterFace
@@ -86,7 +87,8 @@ def lookout_for(profile: Profile, also: Sequence[str] = ()) -> Lookout:
     ordinary: list[Detector] = [CenterFace(faces, profile.faces, profile.face_threshold)]
     if profile.plates:
         ordinary.append(PlateFinder(plates, profile.plates, profile.plate_threshold))
-    ordinary.append(PlateNetFinder(own, profile.own_plates, profile.own_plate_threshold))
+    if profile.own_plates:
+        ordinary.append(PlateNetFinder(own, profile.own_plates, profile.own_plate_threshold))
     return Lookout(
         (*ordinary, *more),
         (
@@ -219,8 +221,8 @@ class _Run:
     small: tuple[int, int] = (0, 0)
     tracker: Tracker = field(init=False)
     previous: Picture | None = None
-    looked_pts: int | None = None
     looks: int = 0
+    cadence: Cadence = field(init=False)
 
     def take(self, picture: Picture) -> None:
         if not self.pts:
@@ -228,7 +230,10 @@ class _Run:
             scale = min(1.0, GREY_LONG_SIDE / max(self.size))
             self.small = (max(16, round(picture.width * scale)), max(16, round(picture.height * scale)))
             rate = self.video.rate if self.video.rate > 0 else Fraction(30)
-            self.tracker = Tracker(habits_for(rate), width=self.small[0], height=self.small[1])
+            self.cadence = Cadence(self.profile)
+            self.tracker = Tracker(
+                habits_for(rate, self.profile, self.small[0] / self.size[0]), width=self.small[0], height=self.small[1]
+            )
         if picture.damaged:
             joins = bool(self.damaged) and self.damaged[-1][1] == picture.ordinal
             first = self.damaged.pop()[0] if joins else picture.ordinal
@@ -242,20 +247,15 @@ class _Run:
         motion = field_of(vectors, picture.width, picture.height, self.size[0] / self.small[0])
         self.stretch.append((picture.ordinal, Still(grey, motion)))
         self.previous = picture
-        if new_scene or self._is_due(picture):
-            self._look(picture, deep=new_scene or self.looks % self.profile.deep_every == 0)
+        if self.cadence.is_due(grey, picture.seconds):
+            deep = self.cadence.is_deep()
+            self.cadence.looked(grey, picture.seconds)
+            self._look(picture, deep=deep)
 
     def close(self) -> None:
         self._close_scene()
         while self.pending:
             self._follow(self.pending.popleft())
-
-    def _is_due(self, picture: Picture) -> bool:
-        if self.looked_pts is None:
-            return True
-        # half a tick of slack: at 29.97 frames per second five frames are a hair more than a sixth of a second
-        waited = (picture.pts - self.looked_pts) * picture.time_base
-        return waited >= self.profile.every * Fraction(98, 100)
 
     def _look(self, picture: Picture, *, deep: bool, ends_scene: bool = False) -> None:
         turns = round(self.video.rotation / 90) % 4
@@ -268,7 +268,6 @@ class _Run:
         look = _Look(asked, self.looks, known, self.small[0] / picture.width, turns, shape)
         self.pending.append(_Stretch(self.stretch, look, ends_scene))
         self.stretch = []
-        self.looked_pts = picture.pts
         self.looks += 1
         while len(self.pending) > _AHEAD:
             self._follow(self.pending.popleft())
@@ -279,7 +278,8 @@ class _Run:
             self._look(self.previous, deep=True, ends_scene=True)
         elif self.pending:  # it has been looked at; the answer is still out
             self.pending[-1].ends_scene = True
-        self.looked_pts = None
+        if self.pts:
+            self.cadence.cut()
 
     def _follow(self, stretch: _Stretch) -> None:
         found = stretch.look.found()
@@ -288,6 +288,7 @@ class _Run:
         self.tracker.advance(stretch.pictures, stretch.look.sightings(found))
         if stretch.ends_scene:
             self.tracker.cut()
+        self.cadence.is_unsure = self.tracker.is_unsure()
 
 
 def _ask(detector: Detector, view: View) -> list[Detection]:

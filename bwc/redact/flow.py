@@ -16,11 +16,20 @@ from bwc.redact.motion import MotionField, carry_along
 Grey = NDArray[np.uint8]  # height x width, small
 Floats = NDArray[np.float32]
 
-_SIDE = 5  # points along each side of a box
 _INNER = 0.8  # of the box: the rim is mostly background
+_SMALL = 16  # pixels of a box's side below which the windows of its points cover it many times over
+
+
+def _places(side: int) -> Floats:
+    """side * side points of a square from 0 to 1, evenly over its inner part."""
+    at = np.linspace(0.5 - _INNER / 2, 0.5 + _INNER / 2, side, dtype=np.float32)
+    return np.stack(np.meshgrid(at, at), axis=-1).reshape(-1, 2).astype(np.float32)
+
+
+_PLACES = {False: _places(4), True: _places(5)}  # by whether the box is large
 _CAMERA = (12, 8)  # points of the grid over the whole picture
 _HOME_PX = 1.0  # a point that misses its start by more has been lost
-_OWN_SHARE = 0.34  # of a box's points must come home for the box to move by itself
+_OWN_SHARE = 0.33  # of a box's points must come home for the box to move by itself
 _CAMERA_SHARE = 0.3
 _SIZE_STEP = 0.08  # a face walking at the camera grows by less in a thirtieth of a second
 _BLIND_GROWTH = 0.04  # of the size, on every side, for each step nobody can vouch for
@@ -61,42 +70,46 @@ def carry(start: Still, end: Still, boxes: Floats, *, backward: bool = False) ->
     return Carried(carried, trusted)
 
 
-def _by_flow(before: Grey, after: Grey, boxes: Floats) -> Carried:
-    count = len(boxes)
-    height, width = before.shape
-    grid = _grid(boxes, width, height)
-    start = np.concatenate([grid.reshape(-1, 2), _camera_grid(width, height)])
-    there, home = _there_and_back(before, after, start)
-    own_start, own_there = grid, there[: count * _SIDE**2].reshape(count, -1, 2)
-    own_home = home[: count * _SIDE**2].reshape(count, -1)
-    camera_home = home[count * _SIDE**2 :]
-    camera_move: Floats | None = None
-    if camera_home.mean() >= _CAMERA_SHARE:
-        moves = (there - start)[count * _SIDE**2 :][camera_home]
-        camera_move = np.median(moves, axis=0).astype(np.float32)
+def middle(values: Floats) -> Floats:
+    """The median of each column (the upper one of two): ten times as fast as numpy's on a handful of values."""
+    ordered: Floats = np.sort(values, axis=0)[len(values) // 2]
+    return ordered
 
+
+def _by_flow(before: Grey, after: Grey, boxes: Floats) -> Carried:
+    height, width = before.shape
+    grids = [_grid(box, width, height) for box in boxes]
+    ends = np.cumsum([len(grid) for grid in grids])[:-1]
+    there, home = _there_and_back(before, after, np.concatenate(grids))
     carried = np.empty_like(boxes)
-    trusted = np.zeros(count, np.bool_)
-    for i in range(count):
-        good = own_home[i]
-        if good.mean() >= _OWN_SHARE:
-            carried[i] = _moved(boxes[i], own_start[i][good], own_there[i][good])
+    trusted = np.zeros(len(boxes), np.bool_)
+    for i, (grid, arrived, came_home) in enumerate(
+        zip(grids, np.split(there, ends), np.split(home, ends), strict=True)
+    ):
+        if np.count_nonzero(came_home) >= _OWN_SHARE * len(grid):
+            carried[i] = _moved(boxes[i], grid[came_home], arrived[came_home])
             trusted[i] = True
-        else:
-            carried[i] = _blind(boxes[i], camera_move)
+    if not trusted.all():
+        camera = _camera_move(before, after)
+        for i in np.nonzero(~trusted)[0].tolist():
+            carried[i] = _blind(boxes[i], camera)
     return Carried(carried, trusted)
 
 
-def _grid(boxes: Floats, width: int, height: int) -> Floats:
-    """n x points x 2: a grid in the inner part of each box, as far as it is in the picture."""
-    x0, y0 = np.clip(boxes[:, 0], 0, width - 1), np.clip(boxes[:, 1], 0, height - 1)
-    x1, y1 = np.clip(boxes[:, 2], 0, width - 1), np.clip(boxes[:, 3], 0, height - 1)
-    at = np.linspace(0.5 - _INNER / 2, 0.5 + _INNER / 2, _SIDE, dtype=np.float32)
-    x = x0[:, None] + (x1 - x0)[:, None] * at
-    y = y0[:, None] + (y1 - y0)[:, None] * at
-    grid = np.empty((len(boxes), _SIDE, _SIDE, 2), np.float32)
-    grid[..., 0], grid[..., 1] = x[:, None, :], y[:, :, None]
-    return grid.reshape(len(boxes), -1, 2)
+def _camera_move(before: Grey, after: Grey) -> Floats | None:
+    """How the whole picture moved, by a grid over it; None when too little of it can be followed."""
+    start = _camera_grid(before.shape[1], before.shape[0])
+    there, home = _there_and_back(before, after, start)
+    return middle((there - start)[home]) if home.mean() >= _CAMERA_SHARE else None
+
+
+def _grid(box: Floats, width: int, height: int) -> Floats:
+    """points x 2: a grid in the inner part of a box, as far as it is in the picture."""
+    x0, y0, x1, y1 = box.tolist()
+    x0, x1 = (min(max(x, 0.0), width - 1.0) for x in (x0, x1))
+    y0, y1 = (min(max(y, 0.0), height - 1.0) for y in (y0, y1))
+    at = _PLACES[min(x1 - x0, y1 - y0) >= _SMALL]
+    return np.asarray([x0, y0], np.float32) + at * np.asarray([x1 - x0, y1 - y0], np.float32)
 
 
 def _camera_grid(width: int, height: int) -> Floats:
@@ -135,12 +148,12 @@ def _there_and_back(before: Grey, after: Grey, start: Floats) -> tuple[Floats, N
 
 def _moved(box: Floats, start: Floats, there: Floats) -> Floats:
     """`box` moved by the median move of its points and scaled by the median change of their distances from the middle."""
-    middle, now_middle = np.median(start, axis=0), np.median(there, axis=0)
-    apart = np.abs(start - middle).sum(axis=1)
-    now_apart = np.abs(there - now_middle).sum(axis=1)
+    old_centre, now_centre = middle(start), middle(there)
+    apart = np.abs(start - old_centre).sum(axis=1)
+    now_apart = np.abs(there - now_centre).sum(axis=1)
     far = apart > 1.0
-    change = float(np.median(now_apart[far] / apart[far])) if far.any() else 1.0
-    move = np.median(there - start, axis=0)
+    change = float(middle(now_apart[far] / apart[far])) if far.any() else 1.0
+    move = middle(there - start)
     change = min(1 + _SIZE_STEP, max(1 - _SIZE_STEP, change))
     centre = (box[:2] + box[2:]) / 2 + move
     half = (box[2:] - box[:2]) / 2 * change

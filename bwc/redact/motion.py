@@ -88,7 +88,7 @@ def _move(field: MotionField, box: Floats, sign: float) -> Floats | None:
     if known.mean() < _KNOWN_SHARE:
         return None
     moves, at = moves[known], at[known]
-    middle = np.median(moves, axis=0)
+    middle = np.sort(moves, axis=0)[len(moves) // 2]  # numpy's median is ten times as slow on a handful
     near = np.abs(moves - middle).max(axis=1) <= max(_AGREE_PX, _AGREE_SIZE * float(size.min()))
     if near.mean() < _AGREE_SHARE:
         return None

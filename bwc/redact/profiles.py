@@ -8,13 +8,15 @@ from bwc.errors import UsageError
 from bwc.redact.track import Habits
 
 DEFAULT = "balanced"
+_SMALL = 24  # pixels of height below which a face is found in some looks and missed in others
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """What is run when. Sizes are pixels along the longer side; `every` is time between looks at the picture.
+    """What is run when. Sizes are pixels along the longer side; `every` is time between looks (bwc.redact.cadence).
 
-    Every `deep_every`-th look, and the first and last of each scene, uses the deep sizes as well.
+    Every `deep_every`-th look, and the first and last of each scene, uses the deep sizes instead. What is less sure than
+    `face_new` only tells that somebody known is still there.
     """
 
     name: str
@@ -25,8 +27,11 @@ class Profile:
     own_plates: tuple[int, ...]
     own_plates_deep: tuple[int, ...]
     every: Fraction
+    every_busy: Fraction
+    every_still: Fraction
     deep_every: int
-    face_threshold: float = 0.2
+    face_threshold: float = 0.12
+    face_new: float = 0.2
     plate_threshold: float = 0.15  # of clp_det
     own_plate_threshold: float = 0.65  # of our own network: the lowest without a false alarm in 74 kept pictures at 640
 
@@ -43,19 +48,24 @@ PROFILES: Mapping[str, Profile] = {
         own_plates=(640,),
         own_plates_deep=(960,),
         every=Fraction(1, 2),
+        every_busy=Fraction(1, 2),
+        every_still=Fraction(1, 2),
         deep_every=3,
     ),
     "balanced": Profile(
         name="balanced",
-        faces=(960,),
-        faces_deep=(640, 1280),
+        # the small size finds large and turned faces, the large one small faces: by turns, at half the cost of 960 alone
+        # three times as often; with faces known from .12 on more of them are hidden (docs/accuracy.md)
+        faces=(640,),
+        faces_deep=(1280,),
         plates=(),
-        plates_deep=(640, 1280),
-        own_plates=(960,),
-        own_plates_deep=(640, 1280),
-        # at 1/3 s and every 4th deep, faces of 12 to 20 px fell from 1450 of 1588 hidden to 1085 (docs/accuracy.md)
-        every=Fraction(1, 6),
-        deep_every=3,
+        plates_deep=(640,),
+        own_plates=(),
+        own_plates_deep=(960,),
+        every=Fraction(1, 3),
+        every_busy=Fraction(1, 6),
+        every_still=Fraction(1, 2),
+        deep_every=2,
     ),
     "max": Profile(
         name="max",
@@ -66,8 +76,11 @@ PROFILES: Mapping[str, Profile] = {
         own_plates=(640, 1280, 1920),
         own_plates_deep=(640, 1280, 1920),
         every=Fraction(1, 10),
+        every_busy=Fraction(1, 10),
+        every_still=Fraction(1, 10),
         deep_every=3,
-        face_threshold=0.15,
+        face_threshold=0.1,
+        face_new=0.15,
         plate_threshold=0.1,
     ),
 }
@@ -91,17 +104,24 @@ class _ByClass(dict[str, float]):
         return self._other
 
 
-def habits_for(rate: Fraction) -> Habits:
-    """Track lifetimes for a recording of `rate` frames per second: waited for 3 s, lingers 1 s, leads 2 s."""
+def habits_for(rate: Fraction, profile: Profile, scale: float) -> Habits:
+    """Track lifetimes for a recording of `rate` frames per second: waited for 5 s, lingers 3 s, leads 2 s.
+
+    Only as long as somebody vouches for the box (bwc.redact.likeness), and half a second more. `scale` is small-picture
+    pixels in a pixel of the recording.
+    """
 
     def frames(seconds: Fraction) -> int:
         return max(2, min(240, round(seconds * rate)))
 
     return Habits(
+        new={"face": profile.face_new},
         start=_ByClass({"face": 0.3, "plate": 0.5}, other=0.5),
         sure=_ByClass({"face": 0.5, "plate": 0.7}, other=2.0),
-        hold=frames(Fraction(3)),
-        linger=frames(Fraction(1)),
+        hold=frames(Fraction(5)),
+        linger=frames(Fraction(3)),
         lead=frames(Fraction(2)),
         brief=frames(Fraction(1, 2)),
+        glance=frames(Fraction(1, 5)),
+        small=_SMALL * scale,
     )

@@ -12,78 +12,16 @@ A cut ends every track. Boxes are floats in pixels of the small picture and may 
 """
 
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from bwc.redact.detectors.base import overlap
 from bwc.redact.flow import Floats, Still, carry
+from bwc.redact.heads import FACE, Sighting, as_faces, head_around, held_by
+from bwc.redact.likeness import Follower
+from bwc.redact.path import Habits, Path, worth
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Habits:
-    """How long tracks live, in frames of this recording, and what evidence they need (scores 0 to 1).
-
-    `start` a lone detection this good starts a track; below it a second one must follow.
-    `sure` and `sure_hits`: evidence strong enough for policy to decide.
-    `hold` frames a well-tracked subject is waited for; `linger` frames it stays hidden if it does not come back.
-    `lead` frames it is hidden before first sight. `brief` is the least of all these for poor evidence.
-    """
-
-    start: dict[str, float]
-    sure: dict[str, float]
-    sure_hits: int = 3
-    hold: int = 90
-    linger: int = 30
-    lead: int = 30
-    brief: int = 15
-
-
-@dataclass(slots=True)
-class Path:
-    """A track in the making: `boxes[i]` belongs to ordinal `first + i`; `trust[i]` whether that step was vouched for."""
-
-    class_: str
-    first: int
-    boxes: deque[Floats]  # what is hidden
-    trust: deque[bool]
-    here: Floats  # where the subject is now: a detector's box, carried on; not widened, so that it cannot swell
-    last_seen: int
-    first_seen: int
-    hits: int = 1
-    best: float = 0.0
-    led: bool = False  # carried back past its first sight
-    longest_gap: int = 0
-    ended_by: str = ""  # "", "cut", "edge", "lost", "merged", "end"
-
-    @property
-    def last(self) -> int:
-        return self.first + len(self.boxes) - 1
-
-    def at(self, ordinal: int) -> Floats:
-        return self.boxes[ordinal - self.first]
-
-    def widen(self, ordinal: int, box: Floats) -> None:
-        """Make the box of `ordinal` cover `box` too."""
-        own = self.at(ordinal)
-        self.boxes[ordinal - self.first] = np.concatenate(
-            [np.minimum(own[:2], box[:2]), np.maximum(own[2:], box[2:])]
-        ).astype(np.float32)
-
-    def trust_since_seen(self) -> float:
-        """Share of trusted steps since the last detection; 1 when it is the current picture."""
-        steps = list(self.trust)[self.last_seen - self.first + 1 :]
-        return sum(steps) / len(steps) if steps else 1.0
-
-
-@dataclass(frozen=True, slots=True)
-class Sighting:
-    """A detection in small-picture pixels."""
-
-    box: Floats
-    score: float
-    class_: str
+__all__ = ["Habits", "Path", "Sighting", "Tracker", "alike"]
 
 
 class Tracker:
@@ -94,7 +32,7 @@ class Tracker:
         self.done: list[Path] = []
         self._live: list[Path] = []
         self._past: deque[tuple[int, Still]] = deque(maxlen=max(habits.hold, habits.lead) + 1)
-        self._frame = np.asarray([0, 0, width, height], np.float32)
+        self._width, self._height = float(width), float(height)
 
     def advance(self, stretch: Sequence[tuple[int, Still]], sightings: Sequence[Sighting]) -> None:
         """Take in consecutive pictures by ordinal; `sightings` is what detectors saw in the last of them."""
@@ -102,14 +40,15 @@ class Tracker:
             self._carry_forward(still)
             self._past.append((ordinal, still))
         now = stretch[-1][0]
-        pairs, unmatched = self._match(now, sightings)
+        pairs, unmatched = self._match(now, as_faces(sightings))
         back: list[tuple[Path, Floats, int]] = []
         for path, seen in pairs:
             back.append((path, seen.box, path.last_seen))
             self._saw(path, seen, now)
         self._carry_back(now, back)
-        self._take_in(now, unmatched)
+        self._take_in(now, [seen for seen in unmatched if seen.score >= self.habits.new.get(seen.class_, 0.0)])
         self._lead()
+        self._miss(now)
         self._retire(now)
 
     def cut(self) -> None:
@@ -118,6 +57,17 @@ class Tracker:
             self._end(path, "cut")
         self._live = []
         self._past.clear()
+
+    def is_unsure(self) -> bool:
+        """Whether somebody in sight needs looking at soon: small, doubtful, or being lost."""
+        return any(self._is_in_doubt(path) for path in self._live)
+
+    def _is_in_doubt(self, path: Path) -> bool:
+        unseen = path.last - path.last_seen
+        if unseen > 2 * self.habits.brief:
+            return False
+        is_small = float(path.here[3] - path.here[1]) < self.habits.small
+        return is_small or not self._is_strong(path) or path.now.lost > 0
 
     def finish(self) -> list[Path]:
         """End every track that is left; all tracks in order of first frame."""
@@ -130,15 +80,21 @@ class Tracker:
     def _carry_forward(self, still: Still) -> None:
         if not self._live:
             return
-        moved = carry(self._past[-1][1], still, np.stack([path.here for path in self._live]))
+        before = self._past[-1][1]
+        fixed = [path.body for path in self._live if path.body is not None]
+        moved = carry(before, still, np.stack([one.box for one in [*(path.now for path in self._live), *fixed]]))
         stay: list[Path] = []
-        for path, box, trusted in zip(self._live, moved.boxes, moved.trusted, strict=True):
+        bodies = zip(moved.boxes[len(self._live) :], moved.trusted[len(self._live) :], strict=True)
+        for path, box, trusted in zip(self._live, moved.boxes, moved.trusted, strict=False):
+            body = next(bodies) if path.body is not None else None
             if self._is_outside(box):
                 self._end(path, "edge")
                 continue
-            path.here = box
-            path.boxes.append(box)
-            path.trust.append(bool(trusted))
+            sure = path.now.step(before.grey, still.grey, box, by_motion=bool(trusted))
+            path.boxes.append(path.here)
+            path.trust.append(sure)
+            if body is not None:
+                self._step_body(path, before, still, path.last, box=body[0], trusted=bool(body[1]))
             stay.append(path)
         self._live = stay
 
@@ -167,20 +123,26 @@ class Tracker:
         path.longest_gap = max(path.longest_gap, now - path.last_seen)
         path.last_seen = now
         path.hits += 1
+        path.firm += seen.score >= self.habits.new.get(seen.class_, 0.0)
         path.best = max(path.best, seen.score)
         if _iou(path.here, seen.box) > 0.5:
             path.widen(now, seen.box)
         else:  # the carried box had drifted: it says nothing
             path.boxes[-1] = seen.box
-        path.here = seen.box
+        path.now = Follower.at(self._past[-1][1].grey, seen.box)
+        path.body = path.beside = None
+        if seen.covers is None:
+            path.sights.append(now)
+        else:
+            path.widen(now, seen.covers)
         path.trust[-1] = True
 
     # 3
     def _carry_back(self, now: int, jobs: Sequence[tuple[Path, Floats, int]]) -> None:
         """Carry each box from `now` back to the ordinal after `stop`, widening what its track holds there."""
-        for ordinal, active, boxes, _ in self._backward(now, [(box, stop + 1) for _, box, stop in jobs]):
-            for i, box in zip(active, boxes, strict=True):
-                jobs[i][0].widen(ordinal, box)
+        for ordinal, going in self._backward(now, [(box, stop + 1) for _, box, stop in jobs]):
+            for i, follower in going:
+                jobs[i][0].widen(ordinal, follower.box)
 
     # 4
     def _take_in(self, now: int, unmatched: Sequence[Sighting]) -> None:
@@ -188,10 +150,12 @@ class Tracker:
         trails: list[dict[int, Floats]] = [{} for _ in unmatched]
         oldest = [min((p.last_seen for p in waiting.values() if _may_be(p, seen)), default=now) for seen in unmatched]
         jobs = [(seen.box, stop) for seen, stop in zip(unmatched, oldest, strict=True)]
-        for ordinal, active, boxes, trusted in self._backward(now, jobs):
-            for i, box, sure in zip(active, boxes, trusted, strict=True):
-                if sure and (ordinal == now - 1 or ordinal + 1 in trails[i]):
-                    trails[i][ordinal] = box
+        for ordinal, going in self._backward(now, jobs):
+            for i, follower in going:
+                if follower.lost:
+                    follower.ended = True
+                else:
+                    trails[i][ordinal] = follower.box
         for seen, trail in zip(unmatched, trails, strict=True):
             lost = [
                 path
@@ -212,9 +176,10 @@ class Tracker:
                     Path(
                         class_=seen.class_,
                         first=now,
-                        boxes=deque([seen.box]),
+                        boxes=deque([seen.box if seen.covers is None else seen.covers]),
                         trust=deque([True]),
-                        here=seen.box,
+                        now=Follower.at(self._past[-1][1].grey, seen.box),
+                        sights=[now] if seen.covers is None else [],
                         last_seen=now,
                         first_seen=now,
                         best=seen.score,
@@ -232,18 +197,50 @@ class Tracker:
             groups.setdefault(path.first, []).append(path)
         for first, paths in groups.items():
             jobs = [(path.boxes[0], first - self.habits.lead) for path in paths]
-            gone: set[int] = set()
-            for ordinal, active, boxes, trusted in self._backward(first, jobs):
-                for i, box, sure in zip(active, boxes, trusted, strict=True):
-                    if i in gone or self._is_outside(box):
-                        gone.add(i)
+            for ordinal, going in self._backward(first, jobs):
+                for i, follower in going:
+                    if follower.lost > self.habits.brief or self._is_outside(follower.box):
+                        follower.ended = True
                         continue
-                    if not sure and first - ordinal > self.habits.brief:
-                        gone.add(i)
-                        continue
-                    paths[i].boxes.appendleft(box)
-                    paths[i].trust.appendleft(bool(sure))
+                    paths[i].boxes.appendleft(follower.box)
+                    paths[i].trust.appendleft(not follower.lost)
                     paths[i].first = ordinal
+                    paths[i].appeared = follower.vanished
+
+    def _miss(self, now: int) -> None:
+        """Follow the bodies of those whom this look has missed, from where they were last seen."""
+        missed = [path for path in self._live if path.last_seen < now and path.body is None]
+        if not missed:
+            return
+        stills = dict(self._past)
+        since = min(path.last_seen for path in missed)
+        for ordinal in range(since, now):
+            if ordinal not in stills:
+                continue
+            for path in missed:
+                if path.last_seen == ordinal:
+                    seen = path.at(ordinal)
+                    path.body = Follower.at(stills[ordinal].grey, held_by(seen, path.class_))
+                    path.beside = head_around(seen) if path.class_ == FACE else seen
+            before, after = stills[ordinal], stills[ordinal + 1]
+            begun = [path for path in missed if path.body is not None]
+            moved = carry(before, after, np.stack([path.body.box for path in begun if path.body is not None]))
+            for path, box, trusted in zip(begun, moved.boxes, moved.trusted, strict=True):
+                self._step_body(path, before, after, ordinal + 1, box=box, trusted=bool(trusted))
+
+    def _step_body(self, path: Path, before: Still, after: Still, ordinal: int, *, box: Floats, trusted: bool) -> None:
+        """The body of `path` one picture on; what is hidden in it grows by where the body puts the head or plate."""
+        body = path.body
+        if body is None or path.beside is None:
+            return
+        was = body.box
+        sure = body.step(before.grey, after.grey, box, by_motion=trusted)
+        if self._is_outside(body.box):
+            return
+        path.beside = path.beside + np.tile((body.box[:2] + body.box[2:] - was[:2] - was[2:]) / 2, 2)
+        if sure and alike(path.beside, path.at(ordinal)) > 0:
+            path.widen(ordinal, path.beside)
+            path.trust[ordinal - path.first] = True
 
     # 6
     def _retire(self, now: int) -> None:
@@ -251,9 +248,7 @@ class Tracker:
         seen_now = [path for path in self._live if path.last_seen == now]
         for path in self._live:
             unseen = now - path.last_seen
-            patience = (
-                self.habits.hold if self._is_strong(path) and path.trust_since_seen() > 0.5 else self.habits.brief
-            )
+            patience = self.habits.hold if self._is_followed(path) else self.habits.brief
             if unseen and any(other.class_ == path.class_ and _iou(other.here, path.here) > 0.5 for other in seen_now):
                 self._end(path, "merged")
             elif unseen > patience:
@@ -267,62 +262,90 @@ class Tracker:
         if not self._is_believed(path):
             return
         path.ended_by = "edge" if how == "lost" and self._is_at_edge(path.here) else how
-        habits = self.habits
-        worth = 1.0 if self._is_strong(path) else 0.5 if path.hits >= habits.sure_hits else 0.0
-        while path.last > path.last_seen + max(habits.brief, worth * habits.linger):
+        lone = path.hits < 2 and not self._is_sure(path)
+        steps = list(path.trust)
+        after, before = steps[path.last_seen - path.first + 1 :], steps[: path.first_seen - path.first][::-1]
+        brief = self.habits.brief
+        for _ in range(
+            len(after) - worth(after, brief if lone else self.habits.linger, brief, sudden=path.has_vanished())
+        ):
             path.boxes.pop()
             path.trust.pop()
-        while path.first < path.first_seen - max(habits.brief, worth * habits.lead):
+        for _ in range(len(before) - worth(before, brief if lone else self.habits.lead, brief, sudden=path.appeared)):
             path.boxes.popleft()
             path.trust.popleft()
             path.first += 1
+        if path.class_ == FACE:
+            self._hide_heads(path)
         self.done.append(path)
+
+    def _hide_heads(self, path: Path) -> None:
+        """Where a face was not seen for a while its person may have turned away: the whole head is hidden."""
+        sights, at = path.sights, 0
+        for ordinal in range(path.first, path.last + 1):
+            while at < len(sights) and sights[at] < ordinal:
+                at += 1
+            around = [abs(sight - ordinal) for sight in sights[max(0, at - 1) : at + 1]]
+            if min(around, default=self.habits.brief) > self.habits.glance:
+                path.widen(ordinal, head_around(path.at(ordinal)))
 
     def _backward(
         self, now: int, jobs: Sequence[tuple[Floats, int]]
-    ) -> "Sequence[tuple[int, list[int], Floats, list[bool]]]":
-        """(ordinal, indices, boxes, trusted) for each earlier picture at hand, from `now` (left out) back.
+    ) -> Iterator[tuple[int, list[tuple[int, Follower]]]]:
+        """(ordinal, [(index of job, where it is)]) for each earlier picture at hand, from `now` (left out) back.
 
-        `jobs` are (box at `now`, earliest ordinal wanted).
+        `jobs` are (box at `now`, earliest ordinal wanted); one whose follower is marked as ended is left where it is.
         """
-        steps: list[tuple[int, list[int], Floats, list[bool]]] = []
         stills = [(ordinal, still) for ordinal, still in self._past if ordinal <= now]
-        boxes = {i: box for i, (box, _) in enumerate(jobs)}
+        followers = [Follower.at(stills[-1][1].grey, box) for box, _ in jobs] if stills else []
         for (_, after), (ordinal, before) in zip(reversed(stills), list(reversed(stills))[1:], strict=False):
-            active = [i for i in boxes if jobs[i][1] <= ordinal]
+            active = [i for i, one in enumerate(followers) if jobs[i][1] <= ordinal and not one.ended]
             if not active:
-                break
-            moved = carry(after, before, np.stack([boxes[i] for i in active]), backward=True)
-            boxes = dict(zip(active, moved.boxes, strict=True))
-            steps.append((ordinal, active, moved.boxes, [bool(sure) for sure in moved.trusted]))
-        return steps
+                return
+            moved = carry(after, before, np.stack([followers[i].box for i in active]), backward=True)
+            for i, box, trusted in zip(active, moved.boxes, moved.trusted, strict=True):
+                followers[i].step(after.grey, before.grey, box, by_motion=bool(trusted))
+            yield ordinal, [(i, followers[i]) for i in active]
 
     def _is_believed(self, path: Path) -> bool:
-        return path.hits >= 2 or path.best >= self.habits.start[path.class_]
+        return path.firm >= 2 or path.best >= self.habits.start[path.class_]
+
+    def _is_sure(self, path: Path) -> bool:
+        return path.best >= self.habits.sure[path.class_]
+
+    def _is_followed(self, path: Path) -> bool:
+        """Whether an unseen track is worth waiting for: known well, or vouched for in most pictures since."""
+        return (path.hits >= 2 or self._is_sure(path)) and path.trust_since_seen() > 0.5
 
     def _is_strong(self, path: Path) -> bool:
         return path.hits >= self.habits.sure_hits and path.best >= self.habits.sure[path.class_]
 
     def _is_at_edge(self, box: Floats) -> bool:
         """Whether a box touches the rim of the picture, where flow has nothing to hold on to."""
-        rim = 0.01 * self._frame[2]
-        return bool((box[:2] <= rim).any() or (box[2:] >= self._frame[2:] - rim).any())
+        x0, y0, x1, y1 = box.tolist()
+        rim = 0.01 * self._width
+        return bool(min(x0, y0) <= rim or x1 >= self._width - rim or y1 >= self._height - rim)
 
     def _is_outside(self, box: Floats) -> bool:
         """Whether hardly anything of a box is left in the picture."""
-        _, inside = overlap(box, self._frame[None])
-        return bool(inside[0] < 0.1)
+        x0, y0, x1, y1 = box.tolist()
+        inside = max(0.0, min(x1, self._width) - max(x0, 0.0)) * max(0.0, min(y1, self._height) - max(y0, 0.0))
+        least = min((x1 - x0) * (y1 - y0), self._width * self._height)
+        return bool(inside < 0.1 * max(least, 1e-6))
 
 
 def alike(one: Floats, other: Floats) -> float:
     """How well two boxes may be the same subject in the same picture: 0 for no, up to 2."""
-    shared = _iou(one, other)
-    size, other_size = one[2:] - one[:2], other[2:] - other[:2]
-    ratio = float(np.sqrt(size.prod() / max(float(other_size.prod()), 1e-6)))
-    if not 0.4 < ratio < 2.5:
+    # plain numbers: numpy takes ten times as long for four of them
+    x0, y0, x1, y1 = one.tolist()
+    u0, v0, u1, v1 = other.tolist()
+    wide, high, other_wide, other_high = x1 - x0, y1 - y0, u1 - u0, v1 - v0
+    if not 0.16 < wide * high / max(other_wide * other_high, 1e-6) < 6.25:
         return 0.0
-    apart = np.abs((one[:2] + one[2:]) - (other[:2] + other[2:])) / 2 / np.maximum(np.maximum(size, other_size), 1e-6)
-    closeness = 1 - float(apart.max())
+    apart_x = abs(x0 + x1 - u0 - u1) / 2 / max(wide, other_wide, 1e-6)
+    apart_y = abs(y0 + y1 - v0 - v1) / 2 / max(high, other_high, 1e-6)
+    closeness = 1 - max(apart_x, apart_y)
+    shared = _iou(one, other)
     return shared + closeness if shared > 0.15 or closeness > 0.5 else 0.0
 
 
@@ -336,5 +359,7 @@ def _may_be(path: Path, seen: Sighting) -> bool:
 
 
 def _iou(one: Floats, other: Floats) -> float:
-    shared, _ = overlap(one, other[None])
-    return float(shared[0])
+    x0, y0, x1, y1 = one.tolist()
+    u0, v0, u1, v1 = other.tolist()
+    shared = max(0.0, min(x1, u1) - max(x0, u0)) * max(0.0, min(y1, v1) - max(y0, v0))
+    return float(shared / max((x1 - x0) * (y1 - y0) + (u1 - u0) * (v1 - v0) - shared, 1e-6))

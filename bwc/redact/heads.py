@@ -1,0 +1,64 @@
+"""Faces, the heads around them and the bodies below: a head seen is evidence of its face, a face not seen may be turned away.
+
+Shares are of upright heads: the face fills the lower three quarters of a head's height and most of its width. Where a
+head turns, its skin moves across it and takes boxes along; shoulders stay, so they tell where the head is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bwc.redact.detectors.base import overlap
+
+Floats = NDArray[np.float32]
+
+FACE, HEAD = "face", "head"
+_FACE_IN_HEAD = (0.13, 0.24, 0.87, 0.98)  # of a head's box: left, top, right, bottom of its face
+_ABOVE, _BELOW = 0.32, 0.03  # of a face's height, added to make a head
+_HALF = 0.53  # half a head's width, in heights of its face
+_FRONTAL, _TURNED = 0.78, 0.6  # a face narrower than this share of its height is turned: the head reaches further
+_SAME = 0.3  # overlap of a face with the face in a head from which both are of one person
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A detection in small-picture pixels. `covers` is what has to be hidden where that is more than `box`."""
+
+    box: Floats
+    score: float
+    class_: str
+    covers: Floats | None = None
+
+
+def as_faces(sightings: Sequence[Sighting]) -> list[Sighting]:
+    """Heads as the faces in them, whole heads to be hidden; a head whose face was seen as well says nothing new."""
+    seen = [one for one in sightings if one.class_ != HEAD]
+    faces = np.asarray([one.box for one in seen if one.class_ == FACE], np.float32).reshape(-1, 4)
+    for one in sightings:
+        if one.class_ == HEAD:
+            box = _part(one.box, _FACE_IN_HEAD)
+            if not len(faces) or float(overlap(box, faces)[0].max()) < _SAME:
+                seen.append(replace(one, box=box, class_=FACE, covers=one.box))
+    return seen
+
+
+def head_around(face: Floats) -> Floats:
+    """The box of the head whose face is `face`; wider on both sides where the face is narrow, as nobody says which."""
+    wide, high = float(face[2] - face[0]), float(face[3] - face[1])
+    half = max(wide / 2, _HALF * high + _TURNED * max(0.0, _FRONTAL * high - wide))
+    middle = float(face[0] + face[2]) / 2
+    return np.asarray([middle - half, face[1] - _ABOVE * high, middle + half, face[3] + _BELOW * high], np.float32)
+
+
+def held_by(box: Floats, class_: str) -> Floats:
+    """What a subject is fixed to: the shoulders below a face, with their outline, the part of a vehicle round a plate."""
+    if class_ == FACE:
+        return _part(box, (-1.3, 0.85, 2.3, 2.0))
+    return _part(box, (-0.5, -1.0, 1.5, 2.0))
+
+
+def _part(box: Floats, shares: tuple[float, float, float, float]) -> Floats:
+    size = np.tile(box[2:] - box[:2], 2)
+    return (np.tile(box[:2], 2) + np.asarray(shares, np.float32) * size).astype(np.float32)

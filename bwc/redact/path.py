@@ -1,0 +1,98 @@
+"""A track in the making, the habits that say how long it lives, and what of it is worth keeping."""
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from bwc.redact.flow import Floats
+from bwc.redact.likeness import Follower
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Habits:
+    """How long tracks live, in frames of this recording, and what evidence they need (scores 0 to 1).
+
+    `new` only what is at least this good may be somebody new; less only says that somebody known is still there.
+    `start` a lone detection this good starts a track; below it a second one must follow.
+    `sure` and `sure_hits`: evidence strong enough for policy to decide.
+    `hold` frames a well-tracked subject is waited for; `linger` frames it stays hidden if it does not come back.
+    `lead` frames it is hidden before first sight. `brief` is the least of all these for poor evidence.
+    `glance` frames from the nearest sight of a face its whole head is hidden. Lower than `small` pixels of the small
+    picture is easily missed.
+    """
+
+    start: dict[str, float]
+    sure: dict[str, float]
+    new: dict[str, float] = field(default_factory=dict)
+    sure_hits: int = 3
+    hold: int = 90
+    linger: int = 30
+    lead: int = 30
+    brief: int = 15
+    glance: int = 6
+    small: float = 0.0
+
+
+@dataclass(slots=True)
+class Path:
+    """A track in the making: `boxes[i]` belongs to ordinal `first + i`; `trust[i]` whether that step was vouched for."""
+
+    class_: str
+    first: int
+    boxes: deque[Floats]  # what is hidden
+    trust: deque[bool]
+    now: Follower  # where the subject is now: a detector's box, carried on; not widened, so that it cannot swell
+    last_seen: int
+    first_seen: int
+    hits: int = 1
+    firm: int = 1  # hits good enough to start a track
+    best: float = 0.0
+    led: bool = False  # carried back past its first sight
+    appeared: bool = False  # before the first boxes it was not there: it came into sight from one picture to the next
+    longest_gap: int = 0
+    ended_by: str = ""  # "", "cut", "edge", "lost", "merged", "end"
+    sights: list[int] = field(default_factory=list)  # ordinals at which detectors saw it
+    body: Follower | None = None  # what the subject is fixed to, once a look has missed the subject itself
+    beside: Floats | None = None  # where the body says that the head or plate is
+
+    @property
+    def here(self) -> Floats:
+        return self.now.box
+
+    @property
+    def last(self) -> int:
+        return self.first + len(self.boxes) - 1
+
+    def at(self, ordinal: int) -> Floats:
+        return self.boxes[ordinal - self.first]
+
+    def widen(self, ordinal: int, box: Floats) -> None:
+        """Make the box of `ordinal` cover `box` too."""
+        own = self.at(ordinal)
+        self.boxes[ordinal - self.first] = np.concatenate(
+            [np.minimum(own[:2], box[:2]), np.maximum(own[2:], box[2:])]
+        ).astype(np.float32)
+
+    def has_vanished(self) -> bool:
+        """Whether it went from one picture to the next, and what it was fixed to as well."""
+        return self.now.vanished and self.body is not None and self.body.vanished
+
+    def trust_since_seen(self) -> float:
+        """Share of trusted steps since the last detection; 1 when it is the current picture."""
+        steps = list(self.trust)[self.last_seen - self.first + 1 :]
+        return sum(steps) / len(steps) if steps else 1.0
+
+
+def worth(steps: Sequence[bool], most: int, patience: int, *, sudden: bool) -> int:
+    """How many pictures past the last sight stay hidden: as long as it was vouched for, and `patience` pictures more.
+
+    Nothing more after what came or went from one picture to the next (`sudden`).
+    """
+    lost = 0
+    for count, sure in enumerate(steps):
+        lost = 0 if sure else lost + 1
+        if count >= most or lost > patience:
+            return count - (lost - 1 if sudden else 0) if lost else count
+    return len(steps) - (lost if sudden else 0)

@@ -1,0 +1,34 @@
+"""bwc.redact.heads: heads are evidence of faces, and faces that are not seen hide their heads."""
+
+import numpy as np
+
+from bwc.redact.heads import FACE, HEAD, Sighting, as_faces, head_around
+
+FACE_BOX = np.asarray([100, 60, 130, 100], np.float32)
+
+
+def head(score: float = 0.6) -> Sighting:
+    return Sighting(head_around(FACE_BOX), score, HEAD)
+
+
+def test_a_head_around_a_face_holds_it() -> None:
+    box = head_around(FACE_BOX)
+    assert (box[:2] < FACE_BOX[:2]).all()
+    assert (box[2:] > FACE_BOX[2:]).all()
+
+
+def test_a_narrow_face_reaches_further() -> None:
+    narrow = np.asarray([110, 60, 125, 100], np.float32)
+    assert head_around(narrow)[2] - head_around(narrow)[0] > head_around(FACE_BOX)[2] - head_around(FACE_BOX)[0]
+
+
+def test_a_lone_head_becomes_its_face_and_is_hidden_whole() -> None:
+    (seen,) = as_faces([head()])
+    assert (seen.class_, seen.score) == (FACE, 0.6)
+    assert seen.covers is not None
+    np.testing.assert_allclose(seen.box, FACE_BOX, atol=6)
+
+
+def test_a_head_whose_face_was_seen_says_nothing_new() -> None:
+    face = Sighting(FACE_BOX, 0.9, FACE)
+    assert as_faces([face, head()]) == [face]
