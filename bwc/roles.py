@@ -95,6 +95,7 @@ _RANGES = (
     ("anchor_minutes", 0, 525_600),
 )
 _COLOUR = re.compile("#[0-9a-f]{6}")
+TEXT_OFF, TEXT_REVIEW, TEXT_HIDE = "off", "review", "hide"
 EFFECTS = ("solid", "mean", "pixelate", "blur")  # how covered regions may be drawn
 
 
@@ -109,6 +110,7 @@ class Policy:
     cover_colour: str = "#000000"  # of solid covers
     margin_permille: int = 300
     default_exemption: str = "privacy"
+    text: str = "off"  # writing in the picture: not looked for, hidden until a person decides, or hidden
     worker: bool = False  # footage is sealed to enrolled workers too
     fips: bool = False  # keys are sealed to recipients of the P-384 suite only
     witnesses: tuple[Witness, ...] = ()  # whose cosignatures count
@@ -127,6 +129,7 @@ class Policy:
             "fips": self.fips,
             "margin_permille": self.margin_permille,
             "separate_approver": self.separate_approver,
+            "text": self.text,
             "time_authorities": [one.to_json() for one in self.time_authorities],
             "witness_quorum": self.witness_quorum,
             "worker": self.worker,
@@ -152,6 +155,8 @@ class Policy:
             raise UsageError(f"effect is {self.effect!r}", "one of " + ", ".join(EFFECTS))
         if not isinstance(self.cover_colour, str) or not _COLOUR.fullmatch(self.cover_colour):
             raise UsageError(f"cover_colour is {self.cover_colour!r}", "#RRGGBB in small letters, for example #204080")
+        if self.text not in (TEXT_OFF, TEXT_REVIEW, TEXT_HIDE):
+            raise UsageError(f"text is {self.text!r}", "off, review or hide")
         if not isinstance(self.default_exemption, str) or not 0 < len(self.default_exemption) <= 100:
             raise UsageError(f"default_exemption is {self.default_exemption!r}", "a code of at most 100 characters")
 

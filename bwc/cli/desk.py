@@ -6,20 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bwc.cli.entry import Entry, command
+from bwc.cli.looking import looking
 from bwc.cli.terminal import seconds_text, table
 from bwc.errors import BwcError, MediaError, NotFound, PartlyDone, PolicyRefuses, UsageError
 
 if TYPE_CHECKING:
     from bwc.redact.checked import Checked
     from bwc.redact.session import PlanState
-
-ALSO = click.option(
-    "--also",
-    multiple=True,
-    metavar="NAME",
-    help="A detector plug-in that looks too (docs/detectors.md); may be repeated.",
-)
-PROFILES = click.Choice(["fast", "balanced", "max"])
 
 
 @command(
@@ -30,14 +23,13 @@ PROFILES = click.Choice(["fast", "balanced", "max"])
 )
 @click.argument("items", metavar="ITEM…", nargs=-1)
 @click.option("--case", help="Every item of this case.")
-@click.option("--profile", type=PROFILES, default="balanced", show_default=True, help="Speed against thoroughness.")
 @click.option(
     "--sheet", type=click.Path(path_type=Path), help="Write the contact sheet (JPEG) here: faces in the clear!"
 )
 @click.option(
     "--again", is_flag=True, help="Even if a person worked on the plan: masks and mutes stay, decisions do not."
 )
-@ALSO
+@looking
 def detect(
     entry: Entry,
     items: tuple[str, ...],
@@ -47,6 +39,7 @@ def detect(
     sheet: Path | None,
     again: bool,
     also: tuple[str, ...],
+    text: str | None,
 ) -> None:
     """Find faces and plates in ITEM and make its redaction plan. Everything found is covered until a person says keep.
 
@@ -64,7 +57,9 @@ def detect(
         for item in chosen:
             try:
                 with terminal.progress(f"detect {item}") as progress:
-                    states += session.detect(house, item, profile=profile, again=again, progress=progress, also=also)
+                    states += session.detect(
+                        house, item, profile=profile, again=again, progress=progress, also=also, text=text
+                    )
             except (MediaError, PolicyRefuses) as error:
                 if len(chosen) == 1:
                     raise

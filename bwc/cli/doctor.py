@@ -122,11 +122,12 @@ def _own() -> Iterator[Finding]:
 def _models() -> Iterator[Finding]:
     from bwc.redact.detectors import weights
 
-    for name in weights.WEIGHTS:
+    for name, weight in weights.WEIGHTS.items():
         state = weights.state(name)
         good = state == "ready"
         hint = "" if good else "bwc models fetch"
-        yield Finding(what=f"model {name}", state="ok" if good else "missing", text=state, hint=hint)
+        away = "note" if weight.is_optional and state == "missing" else "missing"
+        yield Finding(what=f"model {name}", state="ok" if good else away, text=state, hint=hint)
 
 
 def _keys() -> Iterator[Finding]:

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bwc.cli.desk import ALSO, PROFILES, raise_lost, write_new
+from bwc.cli.desk import raise_lost, write_new
 from bwc.cli.entry import Entry, command
+from bwc.cli.looking import looking
 from bwc.cli.looks import change_of, look_options
 from bwc.cli.terminal import size_text
 from bwc.errors import LeakFound, NotFound, UsageError
@@ -33,8 +34,7 @@ if TYPE_CHECKING:
 )
 @click.option("--save-plan", type=click.Path(path_type=Path), help="For a loose file: also write the plan here.")
 @click.option("--file", "is_file", is_flag=True, help="WHAT is a file even if it looks like an item.")
-@click.option("--profile", type=PROFILES, default="balanced", show_default=True, help="For a loose file: as in detect.")
-@ALSO
+@looking
 @click.option("--no-check", is_flag=True, help="For a loose file: skip the second opinion.")
 @click.option(
     "--reproduce", is_flag=True, help="Of an item: render again, keep nothing, compare with the recorded copy."
@@ -54,6 +54,7 @@ def redact(
     is_file: bool,
     profile: str,
     also: tuple[str, ...],
+    text: str | None,
     no_check: bool,
     reproduce: bool,
     start: str | None,
@@ -86,6 +87,7 @@ def redact(
                 save_plan,
                 profile=profile,
                 also=also,
+                text=text,
                 check_it=not no_check,
                 jobs=workers,
                 change=change,
@@ -101,8 +103,10 @@ def redact(
     if reproduce:
         _reproduce(entry, what, workers)
         return
-    if out or plan_file or save_plan or no_check or also:
-        raise UsageError(f"{what} is not a file", "-o, --plan, --save-plan, --also and --no-check are for loose files")
+    if out or plan_file or save_plan or no_check or also or text:
+        raise UsageError(
+            f"{what} is not a file", "-o, --plan, --save-plan, --also, --text and --no-check are for loose files"
+        )
     from bwc.redact import making
     from bwc.redact.amending import amend
 
@@ -133,6 +137,7 @@ def _redact_file(
     *,
     profile: str,
     also: tuple[str, ...],
+    text: str | None,
     check_it: bool,
     jobs: "Jobs",
     change: "Callable[[RedactionPlan], RedactionPlan] | None",
@@ -152,6 +157,7 @@ def _redact_file(
             plan_file=plan_file,
             profile=profile,
             also=also,
+            text=text,
             check_copy=check_it,
             progress=progress,
             jobs=jobs,

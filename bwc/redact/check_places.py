@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from itertools import pairwise
 
 from bwc.redact.check_sight import visible_permille
 from bwc.redact.plan import Box, Coverage, Origin, RedactionPlan
@@ -123,18 +124,24 @@ def _pieces(plan: RedactionPlan) -> list[_Piece]:
             continue
         for span in track.spans:
             start = 0
+            usual = _usual_step(span.boxes)
             for place in range(1, len(span.boxes)):
-                if _jumps(span.boxes, place):
+                if _jumps(span.boxes, place, usual):
                     found.append(_Piece(track.id, track.class_, span.first + start, span.boxes[start:place]))
                     start = place
             found.append(_Piece(track.id, track.class_, span.first + start, span.boxes[start:]))
     return sorted(found, key=lambda piece: piece.first)
 
 
-def _jumps(boxes: Sequence[Box], place: int) -> bool:
-    """Whether box `place` is neither near the one before nor where that one was going."""
+def _usual_step(boxes: Sequence[Box]) -> float:
+    steps = sorted(_distance(one, other) for one, other in pairwise(boxes))
+    return steps[len(steps) // 2] if steps else 0.0
+
+
+def _jumps(boxes: Sequence[Box], place: int, usual: float) -> bool:
+    """Whether box `place` is neither near the one before nor where that one was going, and this track is not always so quick."""
     box, other = boxes[place - 1], boxes[place]
-    most = 1.5 * max(side_of(box), side_of(other))
+    most = max(1.5 * max(side_of(box), side_of(other)), 4 * usual)
     if _distance(box, other) <= most:
         return False
     before = boxes[place - 2] if place > 1 else box
@@ -158,6 +165,8 @@ def _next_of(piece: _Piece, by_first: Mapping[int, Sequence[_Piece]], gap: int) 
 def _may_be(piece: _Piece, other: _Piece) -> bool:
     away = other.first - piece.last
     sizes = side_of(piece.boxes[-1]), side_of(other.boxes[0])
+    if piece.track == other.track and away > 1:
+        return True  # a piece is missing; what follows a jump is another matter
     if piece.class_ != other.class_ or max(sizes) > _UNLIKE * min(sizes):
         return False
     distances = [_distance(piece.boxes[-1], other.boxes[0])]

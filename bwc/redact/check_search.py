@@ -121,7 +121,11 @@ class Search:
                 if one.class_ == trail.place.class_ and shared_permille(whole(one), box) >= _SAME_PERMILLE
             ]
         self.chains.end()
-        found = [hits for trail in self._trails if (hits := trail.hits())]
+        found = [
+            hits
+            for trail in self._trails
+            if (hits := trail.hits()) and (trail.place.is_one_track or self.chains.saw(hits))
+        ]
         for trail_hits in without(found, self.chains.proven()):
             self.chains.add_trail(trail_hits)
 

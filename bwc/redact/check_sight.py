@@ -18,11 +18,12 @@ _INSIDE_PERMILLE = 250  # a hit of which less than this is visible lies inside a
 # Evidence. libfacedetection at 640 raises 0.06 false alarms a photograph, at 1280 0.61 (facts, models): a chain has
 # to be longer the weaker its best hit is. Beside a cover (where a track began or ended) less is asked.
 _STRONG = 850
-_RULES = ((1, _STRONG, 0), (2, 750, 600), (3, 650, 600), (6, 0, 560))  # hits, best, mean score in per mille
+_RULES = ((1, _STRONG, 0), (2, 760, 600), (4, 720, 600), (6, 0, 600))  # hits, best, mean score in per mille
 # A face of this height shows enough to be found at 0.88 to 0.93 (real clips, profile and dim light included); what
 # is as large and stays below is mostly foliage (0.78 at best on a walk along hedges, 2026-11).
 _LARGE = 64
 _LARGE_RULES = ((1, _STRONG, 0), (2, 820, 600))
+_ON_PERMILLE = 300  # of the smaller box: a hit on what a trail follows
 _PATIENCE = 12  # hits after which a chain that still proves nothing is left to the whole pictures
 _RULES_BESIDE = ((1, 800, 0), (2, 750, 0), (3, 720, 600), (6, 0, 560))
 
@@ -115,6 +116,16 @@ class Chains:
     def proven(self) -> list[Sequence[Hit]]:
         """The hits of every chain that is evidence."""
         return [chain.hits for chain in (*self._done, *self._open) if chain.is_evidence]
+
+    def saw(self, trail: Sequence[Hit]) -> bool:
+        """Whether a detector had any hit, however weak, on what a trail follows."""
+        near = {ordinal: hit.box for hit in trail for ordinal in (hit.ordinal - 1, hit.ordinal, hit.ordinal + 1)}
+        return any(
+            (box := near.get(hit.ordinal)) is not None and shared_permille(box, hit.box) >= _ON_PERMILLE
+            for chain in (*self._done, *self._open)
+            if not chain.is_trail
+            for hit in chain.hits
+        )
 
     def add_trail(self, hits: Sequence[Hit]) -> None:
         """A chain of its own that needs no further evidence."""

@@ -21,6 +21,7 @@ _AROUND = 0.75  # of the subject, searched on every side
 _PLAIN = 6.0  # levels of deviation: less is a wall, of which there is more everywhere
 _SURE_PERMILLE = 700  # our own detectors' best score on the original under the cover
 _OPEN_PERMILLE = 700  # of what looks alike is in the open
+_UNSEEN = 0.3  # the score of a frame that only the plan vouches for
 _LEAST_FRAMES = 4  # of an end or beginning without a gap
 
 _Grey = NDArray[np.uint8]
@@ -78,14 +79,17 @@ class Trail:
     def hits(self) -> list[Hit]:
         """Frames in which the subject shows, with its likeness as the score; nothing where that proves nothing.
 
-        In the gap of a track it is enough that the same thing is there before, between and after. What goes on after an
-        end or before a beginning, or between two tracks, counts when our own detectors know it under the cover: else each
-        lamp that was once taken for a face would be a suspect.
+        A gap within one track is a suspect by itself: the plan says who is there. What goes on after an end or before a
+        beginning, or between two tracks, counts when it looks the same and our own detectors know it under the cover:
+        else each lamp that was once taken for a face would be a suspect.
         """
         seen = self._seen()
+        if self.place.is_one_track:
+            found = {hit.ordinal: hit for hit in seen}
+            class_ = self.place.class_
+            return [found.get(one.ordinal) or _hit(one.ordinal, one.box, _UNSEEN, class_) for one in self.samples]
         enough = 2 * len(seen) >= len(self.samples) if self.place.kind is Kind.GAP else len(seen) >= _LEAST_FRAMES
-        known = self.place.is_one_track or max(self.faces, default=0) >= _SURE_PERMILLE
-        return seen if seen and enough and known else []
+        return seen if seen and enough and max(self.faces, default=0) >= _SURE_PERMILLE else []
 
     def _seen(self) -> list[Hit]:
         found = []

@@ -35,11 +35,14 @@ from bwc.redact.detectors.plates import open_network as open_plates
 from bwc.redact.detectors.plates_net import PlateNetFinder
 from bwc.redact.detectors.plates_net import open_network as open_own_plates
 from bwc.redact.detectors.plugins import find as find_plugins
+from bwc.redact.detectors.text import TextFinder
 from bwc.redact.detectors.view import Looker, View, unturned
 from bwc.redact.flow import Still
 from bwc.redact.motion import field_of
+from bwc.redact.overlay import Motion, parted, places
 from bwc.redact.plan import (
     DECODING,
+    OVERLAY,
     DetectorInfo,
     Doubt,
     Effect,
@@ -51,12 +54,13 @@ from bwc.redact.plan import (
 )
 from bwc.redact.plan_effect import colour_named
 from bwc.redact.profiles import DEFAULT, Profile, habits_for, profile_named
-from bwc.redact.track import Sighting, Tracker
+from bwc.redact.track import Path, Sighting, Tracker
 from bwc.redact.verdict import tracks_of
-from bwc.roles import Policy
+from bwc.roles import TEXT_OFF, Policy
 from bwc.version import TOOL
 
 GREY_LONG_SIDE = 480
+_RARE_SECONDS, _RARE_FIRST = Fraction(98, 100), 3  # a second, with half a tick of slack; looks at a scene's beginning
 _AHEAD = 2  # looks being worked on while decoding goes on
 
 Progress = Callable[[int, int | None], None]
@@ -77,8 +81,8 @@ class Lookout:
         return tuple(said.values())
 
 
-def lookout_for(profile: Profile, also: Sequence[str] = ()) -> Lookout:
-    """The shipped detectors as `profile` uses them, and plug-ins called `also` at every look.
+def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = False) -> Lookout:
+    """The shipped detectors as `profile` uses them, plug-ins called `also` at every look, and text when it is asked for.
 
     Raises `NotFound` when weight files or a plug-in are absent.
     """
@@ -97,6 +101,7 @@ def lookout_for(profile: Profile, also: Sequence[str] = ()) -> Lookout:
             PlateNetFinder(own, profile.own_plates_deep, profile.own_plate_threshold),
             *more,
         ),
+        (TextFinder.open(),) if text else (),
     )
 
 
@@ -121,7 +126,7 @@ def analyse(
     With `pieces` what detectors answered is kept there as it comes, and after an interruption not asked again.
     """
     chosen = profile_named(profile)
-    look = lookout or lookout_for(chosen, also)
+    look = lookout or lookout_for(chosen, also, text=policy.text != TEXT_OFF)
     video = VideoReader(file).facts.video
     if video is None:
         raise UnreadableMedia("the recording holds no picture")
@@ -139,6 +144,7 @@ def analyse(
     if progress:
         progress(len(run.pts), len(run.pts))
     width, height = run.size
+    paths, overlay = parted(run.tracker.finish(), len(run.pts), run.small, run.motion)
     return RedactionPlan(
         plan_id=plan_id_of(content_sha256, now),
         item=item,
@@ -161,13 +167,13 @@ def analyse(
             margin_permille=policy.margin_permille,
         ),
         detectors=look.describe(),
-        tracks=tracks_of(run.tracker.finish(), run.tracker.habits, run.small, run.size, policy=policy, now=now),
+        tracks=tracks_of(paths, run.tracker.habits, run.small, run.size, policy=policy, now=now),
         doubts=tuple(
             Doubt(code="frames_lost", first=max(0, loss.after_ordinal), stop=max(0, loss.after_ordinal) + 1)
             for loss in reader.lost
             if run.pts
         ),
-        extensions={DECODING: {"damaged": [[first, stop] for first, stop in run.damaged]}},
+        extensions=run.extensions(overlay),
     )
 
 
@@ -223,6 +229,17 @@ class _Run:
     previous: Picture | None = None
     looks: int = 0
     cadence: Cadence = field(init=False)
+    rare_pts: int | None = None
+    rare_left: int = 0
+    motion: Motion = field(default_factory=Motion)
+
+    def extensions(self, overlay: Sequence[Path]) -> dict[str, Json]:
+        """What the plan remembers of the analysis beside what it found."""
+        said: dict[str, Json] = {DECODING: {"damaged": [[first, stop] for first, stop in self.damaged]}}
+        if overlay:
+            scale = self.size[0] / self.small[0], self.size[1] / self.small[1]
+            said[OVERLAY] = [list(box) for box in places(overlay, scale)]
+        return said
 
     def take(self, picture: Picture) -> None:
         if not self.pts:
@@ -261,7 +278,10 @@ class _Run:
         turns = round(self.video.rotation / 90) % 4
         full_range = picture.colour.range == 2
         view = View.of_planes((picture.y, picture.u, picture.v), full_range=full_range, quarters=turns)
-        detectors = self.lookout.deep if deep else self.lookout.ordinary
+        detectors = (
+            *(self.lookout.deep if deep else self.lookout.ordinary),
+            *self._rare(picture, ends_scene=ends_scene),
+        )
         known = self.answers.get(self.looks) if self.answers is not None else None
         asked = [] if known is not None else [self.pool.submit(_ask, one, view) for one in detectors]
         shape = (picture.height, picture.width)
@@ -272,6 +292,21 @@ class _Run:
         while len(self.pending) > _AHEAD:
             self._follow(self.pending.popleft())
 
+    def _rare(self, picture: Picture, *, ends_scene: bool) -> tuple[Detector, ...]:
+        """Those of a rare look, when one is due: each second, the last of a scene, and the first three of it, so that
+        what is there from the beginning becomes a track at once."""
+        if not self.lookout.rare:
+            return ()
+        waited = None if self.rare_pts is None else (picture.pts - self.rare_pts) * picture.time_base
+        if waited is None:
+            self.rare_left = _RARE_FIRST
+        if waited is not None and waited < _RARE_SECONDS and not self.rare_left and not ends_scene:
+            return ()
+        self.rare_pts, self.rare_left = picture.pts, max(0, self.rare_left - 1)
+        if self.stretch:
+            self.motion.look(self.stretch[-1][1].grey)
+        return self.lookout.rare
+
     def _close_scene(self) -> None:
         """The last picture of a scene is looked at too, then all tracks end."""
         if self.stretch and self.previous is not None:
@@ -280,6 +315,7 @@ class _Run:
             self.pending[-1].ends_scene = True
         if self.pts:
             self.cadence.cut()
+        self.rare_pts = None
 
     def _follow(self, stretch: _Stretch) -> None:
         found = stretch.look.found()

@@ -9,7 +9,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -147,6 +147,7 @@ def redact_file(
     jobs: Jobs | None = None,
     also: Sequence[str] = (),
     delivery: Delivery | None = None,
+    text: str | None = None,
 ) -> LooseResult:
     """Write the redacted copy of `source` to `out`, which must not exist.
 
@@ -160,6 +161,8 @@ def redact_file(
         raise UsageError(f"{out} exists", "choose a new file name")
     if not out.parent.is_dir():
         raise UsageError(f"the folder {out.parent} is not there", f"mkdir {out.parent}")
+    policy = policy or Policy()
+    policy = replace(policy, text=text) if text else policy
     phases = _Phases(progress, 3 if check_copy else 2)
     try:
         with source.open("rb") as original, working_folder(out) as work:
@@ -173,7 +176,7 @@ def redact_file(
                 content=content,
                 pieces=pieces,
                 profile=profile,
-                policy=policy or Policy(),
+                policy=policy,
                 also=also,
                 progress=phases.next(),
             )

@@ -21,6 +21,7 @@ from bwc.redact.plan_effect import Box, Effect, EffectKind, grow
 
 DECODING = "decoding"  # an extension: where the analysis saw damaged frames, {"damaged": [[first, stop]…]}
 DELIVERY = "delivery"  # an extension: how the copy is delivered, {"profile": "compatible" or "faithful"}
+OVERLAY = "overlay"  # an extension: where the camera's own writing stands and was left, [[x0, y0, x1, y1]…]
 
 __all__ = ["Box", "Boxes", "Effect", "EffectKind"]
 

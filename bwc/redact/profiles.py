@@ -116,8 +116,8 @@ def habits_for(rate: Fraction, profile: Profile, scale: float) -> Habits:
 
     return Habits(
         new={"face": profile.face_new},
-        start=_ByClass({"face": 0.3, "plate": 0.5}, other=0.5),
-        sure=_ByClass({"face": 0.5, "plate": 0.7}, other=2.0),
+        start=_ByClass({"face": 0.3, "plate": 0.5, "text": 0.6}, other=0.5),
+        sure=_ByClass({"face": 0.5, "plate": 0.7, "text": 0.6}, other=2.0),
         hold=frames(Fraction(5)),
         linger=frames(Fraction(3)),
         lead=frames(Fraction(2)),

@@ -115,6 +115,7 @@ def detect(
     again: bool = False,
     progress: Progress | None = None,
     also: Sequence[str] = (),
+    text: str | None = None,
 ) -> list[PlanState]:
     """Analyse every recording of `item`; each gets a plan, sealed and recorded.
 
@@ -142,7 +143,7 @@ def detect(
                 segment=segment,
                 profile=profile,
                 progress=progress,
-                policy=house.policy,
+                policy=replace(house.policy, text=text) if text else house.policy,
                 now=datetime.now(UTC),
                 pieces=pieces,
                 also=also,

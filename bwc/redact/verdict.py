@@ -8,13 +8,14 @@ from bwc.evidence import Choice
 from bwc.redact.flow import Floats
 from bwc.redact.plan import UNDECIDED, Box, Decision, Origin, Span, Track
 from bwc.redact.track import Habits, Path
-from bwc.roles import Policy
+from bwc.roles import TEXT_HIDE, Policy
 
 DOUBTS: dict[str, str] = {
     "single_sighting": "seen in one picture only",
     "few_sightings": "seen in fewer pictures than policy wants before it decides",
     "low_score": "the detector was never sure",
     "unmeasured": "found by a detector of which no figures are known here",
+    "writing": "writing: whether it names or places anybody is for a person to say",
     "lost_in_view": "was not found again although it should still have been in the picture",
     "gap_filled": "was not found for more than half a second in between; hidden there all the same",
     "blind_steps": "could not be followed by its own texture in a third of its pictures",
@@ -40,6 +41,8 @@ def tracks_of(
             continue
         doubts = doubts_of(path, habits)
         strong = path.hits >= habits.sure_hits and path.best >= habits.sure[path.class_]
+        if path.class_ == "text":  # evidence says that it is writing, not that it must be hidden
+            strong = policy.text == TEXT_HIDE
         tracks.append(
             Track(
                 id=f"t{len(tracks) + 1}",
@@ -64,6 +67,7 @@ def doubts_of(path: Path, habits: Habits) -> tuple[str, ...]:
         "single_sighting": path.hits == 1,
         "few_sightings": 1 < path.hits < habits.sure_hits,
         "low_score": weak,
+        "writing": path.class_ == "text",
         "unmeasured": not is_measured,
         "lost_in_view": path.ended_by == "lost" and path.hits >= habits.sure_hits and not weak,
         "gap_filled": path.longest_gap > habits.brief,

