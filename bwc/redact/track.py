@@ -224,6 +224,8 @@ class Tracker:
                     path.beside = head_around(seen) if path.class_ == FACE else seen
             before, after = stills[ordinal], stills[ordinal + 1]
             begun = [path for path in missed if path.body is not None]
+            if not begun:
+                continue
             moved = carry(before, after, np.stack([path.body.box for path in begun if path.body is not None]))
             for path, box, trusted in zip(begun, moved.boxes, moved.trusted, strict=True):
                 self._step_body(path, before, after, ordinal + 1, box=box, trusted=bool(trusted))
