@@ -1,9 +1,10 @@
 """Figures of the audit log on this machine: acts, commands, and a log of many entries that is verified and proven.
 
     python tests/bench/log.py [--entries 100000] [--folder DIR]      # ten million: about 20 minutes and 17 GB
+    python tests/bench/log.py --entries 0 --rounds 5                 # acts and commands alone, on a machine with other work
 
 Acts and commands run through the door of a vault made for it, in turn with the machine's own append + fsync, since
-a shared disk is fast in one second and slow in the next; the ratio of medians is what to look at. The long log is
+a shared disk is fast in one second and slow in the next; the ratio of medians is what to look at; on a busy machine, the CPU time of each. The long log is
 made of entries of four operators about many items, each with its own signature. Nothing is asserted.
 """
 
@@ -33,10 +34,13 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--entries", type=int, default=100_000)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--folder", type=Path, help="where the long log is made, and kept; else a temporary folder")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bwc-bench-") as folder:
-        acts(Path(folder))
+        acts(Path(folder), chosen.rounds)
+    if not chosen.entries:
+        return
     place = chosen.folder or Path(tempfile.mkdtemp(prefix="bwc-bench-"))
     try:
         from tests.bench.long_log import measure
@@ -47,7 +51,7 @@ def main() -> None:
             shutil.rmtree(place)
 
 
-def acts(folder: Path) -> None:
+def acts(folder: Path, rounds: int) -> None:
     """The act: one durable signed row; with a private body; many in one transaction; a command with its checkpoint."""
     operator = LocalOperator.generate("bench")
     recovery = RecoveryKey.parse(RecoveryKey.generate()).recipient
@@ -63,7 +67,8 @@ def acts(folder: Path) -> None:
         draft = EventDraft(kind=EventKind.ITEM_OPENED, item=item, facts={"purpose": "review", "segment": 0})
         act(house, {})
         results: dict[str, list[float]] = {}
-        for _ in range(ROUNDS):
+        used: dict[str, list[float]] = {}
+        for _ in range(rounds):
             for name, one, count, each in (
                 ("raw append + fsync", append, 60, 1),
                 ("act, no private body", lambda: act(house, {}), 60, 1),
@@ -74,12 +79,15 @@ def acts(folder: Path) -> None:
                 ("command: act + tiles + checkpoint", lambda: command(house, {}), 20, 1),
                 ("command with a private body", lambda: command(house, PRIVATE), 10, 1),
             ):
+                began = time.process_time()
                 results.setdefault(name, []).append(rate(one, count) * each)
+                used.setdefault(name, []).append((time.process_time() - began) / count / each)
     os.close(raw)
     base = statistics.median(results["raw append + fsync"])
     for name, rates in results.items():
         middle = statistics.median(rates)
-        show(name, middle, f"{middle / base:6.1%} of raw append + fsync")
+        cpu = 1000 * statistics.median(used[name])
+        show(name, middle, f"{middle / base:6.1%} of raw append + fsync; {cpu:.3f} ms of CPU time each")
     share = statistics.median(results["acts, 1,000 in one transaction"]) / statistics.median(
         results["raw Ed25519 signature"]
     )
