@@ -14,7 +14,8 @@ from bwc.redact.detectors.base import overlap
 
 Floats = NDArray[np.float32]
 
-FACE, HEAD = "face", "head"
+FACE, HEAD, PLATE = "face", "head", "plate"
+LOOKED_FOR = frozenset({FACE, PLATE})  # what every look may find: that it did not says something
 _FACE_IN_HEAD = (0.13, 0.24, 0.87, 0.98)  # of a head's box: left, top, right, bottom of its face
 _ABOVE, _BELOW = 0.32, 0.03  # of a face's height, added to make a head
 _HALF = 0.53  # half a head's width, in heights of its face

@@ -26,12 +26,26 @@ _SCALE_CELLS = 24  # from so many cells on, growth is read from the vectors as w
 _SCALE_STEP = 0.04
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class MotionField:
-    """`moves[row, column]` is (x, y) in coded pixels from the picture before to this one, NaN where nobody knows."""
+    """`moves[row, column]` is (x, y) in coded pixels from the picture before to this one, NaN where nobody knows.
 
-    moves: Floats
+    Most fields of quiet footage are never asked: the grid is made of the blocks when it is first wanted.
+    """
+
+    made: Floats | None
     scale: float  # coded pixels in a pixel of the boxes that will be carried
+    shape: tuple[int, int] = (0, 0)  # rows, columns
+    blocks: NDArray[np.int16] | None = (
+        None  # one row each: left and top cell, cells across and down, x, y, parts of a pixel
+    )
+
+    @property
+    def moves(self) -> Floats:
+        if self.made is None:
+            assert self.blocks is not None
+            self.made, self.blocks = _on_grid(self.blocks, *self.shape), None
+        return self.made
 
 
 def field_of(vectors: NDArray[Any] | None, width: int, height: int, scale: float) -> MotionField | None:
@@ -41,24 +55,27 @@ def field_of(vectors: NDArray[Any] | None, width: int, height: int, scale: float
     """
     if vectors is None or not len(vectors):
         return None
-    rows, columns = -(-height // CELL), -(-width // CELL)
-    moves = np.full((rows, columns, 2), np.nan, np.float32)
     past = vectors[vectors["source"] < 0]
-    step = (
-        -past["motion_x"] / np.maximum(past["motion_scale"], 1),
-        -past["motion_y"] / np.maximum(past["motion_scale"], 1),
-    )
-    left = (past["dst_x"] - past["w"] // 2) // CELL
-    top = (past["dst_y"] - past["h"] // 2) // CELL
-    wide, high = past["w"] // CELL, past["h"] // CELL
+    blocks = np.empty((len(past), 7), np.int16)
+    blocks[:, 0] = (past["dst_x"] - past["w"] // 2) // CELL
+    blocks[:, 1] = (past["dst_y"] - past["h"] // 2) // CELL
+    blocks[:, 2], blocks[:, 3] = past["w"] // CELL, past["h"] // CELL
+    blocks[:, 4], blocks[:, 5] = np.clip(past["motion_x"], -32768, 32767), np.clip(past["motion_y"], -32768, 32767)
+    blocks[:, 6] = np.maximum(past["motion_scale"], 1)
+    return MotionField(None, scale, (-(-height // CELL), -(-width // CELL)), blocks)
+
+
+def _on_grid(blocks: NDArray[np.int16], rows: int, columns: int) -> Floats:
+    moves = np.full((rows, columns, 2), np.nan, np.float32)
+    left, top, wide, high = blocks[:, :4].T
+    step = -blocks[:, 4:6].astype(np.float32) / blocks[:, 6:7]
     for down in range(int(high.max(initial=0))):
         for across in range(int(wide.max(initial=0))):
             chosen = (high > down) & (wide > across)
             row, column = top[chosen] + down, left[chosen] + across
             inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-            moves[row[inside], column[inside], 0] = step[0][chosen][inside]
-            moves[row[inside], column[inside], 1] = step[1][chosen][inside]
-    return MotionField(moves, scale)
+            moves[row[inside], column[inside]] = step[chosen][inside]
+    return moves
 
 
 def carry_along(field: MotionField, boxes: Floats, *, backward: bool) -> tuple[Floats, NDArray[np.bool_]]:

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from bwc.redact.flow import Floats, Still, carry
-from bwc.redact.heads import FACE, Sighting, as_faces, head_around, held_by
+from bwc.redact.heads import FACE, LOOKED_FOR, Sighting, as_faces, head_around, held_by
 from bwc.redact.likeness import Follower
 from bwc.redact.path import Habits, Path, worth
 
@@ -64,7 +64,7 @@ class Tracker:
 
     def _is_in_doubt(self, path: Path) -> bool:
         unseen = path.last - path.last_seen
-        if unseen > 2 * self.habits.brief:
+        if unseen > 2 * self.habits.brief or path.class_ not in LOOKED_FOR:
             return False
         is_small = float(path.here[3] - path.here[1]) < self.habits.small
         return is_small or not self._is_strong(path) or path.now.lost > 0
@@ -209,7 +209,9 @@ class Tracker:
 
     def _miss(self, now: int) -> None:
         """Follow the bodies of those whom this look has missed, from where they were last seen."""
-        missed = [path for path in self._live if path.last_seen < now and path.body is None]
+        missed = [
+            path for path in self._live if path.last_seen < now and path.body is None and path.class_ in LOOKED_FOR
+        ]
         if not missed:
             return
         stills = dict(self._past)
