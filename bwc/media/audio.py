@@ -1,8 +1,8 @@
-"""Sound tracks for a copy: AAC packets bit for bit, anything else as AAC-LC; silence over spans.
+"""Sound tracks for a copy: AAC packets bit for bit, anything else as AAC-LC; silence or a bleep over spans.
 
 Muting replaces whole packets: every packet that overlaps a span, and one on either side (the windows of two
-neighbours overlap), becomes a packet that decodes to zeros. What was written is decoded again and every sample inside
-a span is compared with zero before the track is given out.
+neighbours overlap), becomes a packet that decodes to zeros, or to the bleep. What was written is decoded again and
+every sample inside a span is compared with zero or the bleep before the track is given out.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,6 +27,7 @@ from bwc.media.aac import (
     parse_config,
     silent_packet,
 )
+from bwc.media.bleep import Bleep
 from bwc.media.mp4 import SampleTable, Track, audio_track
 from bwc.media.pcm import MAX_GAP_SECONDS, Pcm, Span, decoded_packets, samples_of, sound_stream
 from bwc.media.source import Source
@@ -87,18 +88,42 @@ class _Nature:
 
 
 def write_sound(
-    file: BinaryIO, stream: int, put: Callable[[bytes], None], *, mutes: Sequence[Span] = (), name: str = ""
+    file: BinaryIO,
+    stream: int,
+    put: Callable[[bytes], None],
+    *,
+    mutes: Sequence[Span] = (),
+    bleeps: Sequence[Span] = (),
+    name: str = "",
 ) -> Sound | None:
     """Write the packets of sound track `stream` of `file` to `put`, in order; None when nothing of it decodes.
 
-    Raises `MediaError` when a muted sample would not be silent: then nothing of the track may be given out.
+    `mutes` become silence, `bleeps` the bleep; the two are apart by `BLEEP_APART_NS` at least.
+    Raises `MediaError` when a hidden sample would be anything else: then nothing of the track may be given out.
     """
     nature = _inspect(file, stream, name)
     if nature is None:
         return None
-    if nature.config is not None and (nature.rate == nature.config.rate or not mutes):
-        return _copy(file, stream, nature, nature.config, put=put, mutes=mutes)
-    return _encode(file, stream, nature, put=put, mutes=mutes)
+    hidden = _Hidden(mutes, bleeps)
+    if nature.config is not None and (nature.rate == nature.config.rate or not hidden):
+        return _copy(file, stream, nature, nature.config, put=put, hidden=hidden)
+    return _encode(file, stream, nature, put=put, hidden=hidden)
+
+
+BLEEP_APART_NS = 1_000_000_000  # packets of a bleep must not reach into silence: three packets at 8 kHz are 0.4 s
+
+
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    mutes: Sequence[Span]
+    bleeps: Sequence[Span]
+
+    def __bool__(self) -> bool:
+        return bool(self.mutes or self.bleeps)
+
+    @property
+    def spans(self) -> list[Span]:
+        return [*self.mutes, *self.bleeps]
 
 
 def _inspect(file: BinaryIO, stream: int, name: str) -> _Nature | None:
@@ -141,17 +166,20 @@ class _Packets:
         start: Fraction,
         rate: int,
         samples: int,
-        mutes: Sequence[Span],
+        hidden: _Hidden,
     ) -> None:
         self.table = SampleTable()
         self.muted = 0
         self.lost = 0
         self._put = put
         self._samples = samples
-        self._spans = [samples_of(span, start, rate) for span in mutes]
+        self._mutes = [samples_of(span, start, rate) for span in hidden.mutes]
+        bleeps = [samples_of(span, start, rate) for span in hidden.bleeps]
+        self._spans = [*self._mutes, *bleeps]
+        self._bleep = Bleep(config, bleeps, rate) if bleeps else None
         self._silence: bytes | None = None
         self._config = config
-        self._witness = AacDecoder(config) if mutes else None
+        self._witness = AacDecoder(config) if hidden else None
 
     def silence(self) -> bytes:
         if self._silence is None:
@@ -164,7 +192,11 @@ class _Packets:
         hidden = any(begin < last and end > first for begin, end in self._spans)
         if hidden:
             self.muted += 1
-        data = self.silence() if hidden or packet is None else packet
+        data = packet
+        if hidden and self._bleep is not None and self._bleep.is_near(position):
+            data = self._bleep.packet(position)
+        elif hidden or data is None:
+            data = self.silence()
         if self._witness is not None:
             data = self._checked(self._witness, data, position)
         self.table.add(size=len(data), pts=position)
@@ -181,10 +213,12 @@ class _Packets:
         return data
 
     def _look(self, heard: NDArray[np.float32], position: int) -> None:
-        for begin, end in self._spans:
+        for begin, end in self._mutes:
             inside = heard[:, max(0, begin - position) : max(0, end - position)]
             if np.any(inside):
                 raise MediaError("a muted span is not silent in the copy")
+        if self._bleep is not None and self._bleep.strays(heard, position):
+            raise MediaError("a span to be bleeped holds something else in the copy")
 
 
 def _copy(
@@ -194,10 +228,10 @@ def _copy(
     config: AacConfig,
     *,
     put: Callable[[bytes], None],
-    mutes: Sequence[Span],
+    hidden: _Hidden,
 ) -> Sound | None:
     size, rate = nature.packet_samples, nature.rate
-    out = _Packets(config, put, start=nature.start, rate=rate, samples=size, mutes=mutes)
+    out = _Packets(config, put, start=nature.start, rate=rate, samples=size, hidden=hidden)
     place = _Placing(nature.start, rate, size, first=-nature.lead)
     reasons, tail = set[str](), size
     before: bytes | None = None  # the hidden packet whose window reaches into the first one heard
@@ -227,15 +261,13 @@ def _copy(
     return _sound(stream, config, nature, out, reasons=reasons, copied=True, tail=tail)
 
 
-def _encode(
-    file: BinaryIO, stream: int, nature: _Nature, *, put: Callable[[bytes], None], mutes: Sequence[Span]
-) -> Sound:
+def _encode(file: BinaryIO, stream: int, nature: _Nature, *, put: Callable[[bytes], None], hidden: _Hidden) -> Sound:
     rate = nature.rate if nature.rate in RATES else 48_000
     channel_config = nature.channels if nature.channels in LAYOUTS and nature.channels != 7 else 2
     channel_config = 7 if nature.channels == 8 else channel_config
     encoder = AacEncoder(rate=rate, channel_config=channel_config)
-    out = _Packets(encoder.config, put, start=nature.start, rate=rate, samples=FRAME, mutes=mutes)
-    pcm = Pcm(nature.start, rate, channel_config, mutes)
+    out = _Packets(encoder.config, put, start=nature.start, rate=rate, samples=FRAME, hidden=hidden)
+    pcm = Pcm(nature.start, rate, channel_config, hidden.spans)
     position = -encoder.padding
     reasons = set[str]()
 

@@ -1,4 +1,4 @@
-"""Compares the sound of a copy with the original's: when it begins, how long it lasts, that muted spans are silent.
+"""Compares the sound of a copy with the original's: when it begins, how long it lasts, that hidden spans hold nothing.
 
 Sound is compared in windows of 20 ms by its loudness and by that of its differences from sample to sample (how high
 it is): the same for copied packets, near for sound that was encoded again.
@@ -21,6 +21,9 @@ WINDOWS_PER_SECOND = 50
 LENGTH_SAMPLES = 1024  # one AAC packet: what a copy may be longer or shorter by
 LOUDNESS_PERMILLE = 200  # difference of loudness against the original's; another recording differs by 500 and more
 _SILENT = 1e-4  # of full scale: a sample below this is silence in 16 bits, give or take 3 steps
+_BLEEP_HERTZ, _BLEEP_LOUDEST = 1_000, 0.25  # two bleeps may meet where the recording has a gap
+_BLEEP_NOISE = 0.015  # of full scale: what may be left when the bleep is taken off
+_BLEEP_WINDOW = 0.01  # seconds over which its loudness may change evenly
 _NEAR_MUTE = 4  # windows around a muted span where the fade of neighbouring packets is heard
 _FLOOR = 1e-3  # loudness below which two sounds are both called quiet
 _NS = 1_000_000_000
@@ -35,6 +38,7 @@ class Loudness:
     rate: int = 0
     channels: int = 0
     loudest_muted: float = 0.0
+    beside_bleep: float = 0.0  # the loudest sample of a bleeped span that is not the bleep
     energy: dict[int, tuple[float, float]] = field(default_factory=dict)  # by window of 1/WINDOWS_PER_SECOND
     counts: dict[int, int] = field(default_factory=dict)
 
@@ -49,7 +53,9 @@ def hear(
     stream: int,
     muted: Sequence[tuple[int, int]],
     shift: Fraction = Fraction(0),
+    *,
     window: tuple[Fraction, Fraction] | None = None,
+    bleeped: Sequence[tuple[int, int]] = (),
 ) -> Loudness:
     """Decode sound track `stream` of `file`; `muted` spans in ns of the recording's clock, which is `shift` later.
 
@@ -73,7 +79,29 @@ def hear(
             inside = samples[:, max(0, -(-from_ns * rate // _NS) - first) : max(0, to_ns * rate // _NS - first)]
             if inside.size:
                 heard.loudest_muted = max(heard.loudest_muted, float(np.abs(inside).max()))
+        for from_ns, to_ns in bleeped:
+            inside = samples[:, max(0, -(-from_ns * rate // _NS) - first) : max(0, to_ns * rate // _NS - first)]
+            if inside.size:
+                heard.beside_bleep = max(heard.beside_bleep, _beside_bleep(inside, rate))
     return heard
+
+
+def _beside_bleep(samples: NDArray[np.float32], rate: int) -> float:
+    """The loudest of `samples` when a tone of 1 kHz that grows or falls evenly is taken off; all of it if too loud."""
+    count = samples.shape[1]
+    loudest = float(np.abs(samples).max())
+    if loudest > _BLEEP_LOUDEST:
+        return loudest
+    step = max(1, min(count, round(_BLEEP_WINDOW * rate)))
+    worst = 0.0
+    for place in [*range(0, max(1, count - step), step), max(0, count - step)]:
+        part = samples[:, place : place + step].astype(np.float64)
+        angle = 2 * np.pi * _BLEEP_HERTZ * np.arange(part.shape[1]) / rate
+        waves = np.stack([np.sin(angle), np.cos(angle)])
+        basis = np.concatenate([waves, waves * np.linspace(-1, 1, part.shape[1])]).T
+        fitted, *_ = np.linalg.lstsq(basis, part.T, rcond=None)
+        worst = max(worst, float(np.abs(part.T - basis @ fitted).max()))
+    return worst
 
 
 def compare_sound(
@@ -82,10 +110,13 @@ def compare_sound(
     facts: tuple[MediaFacts, MediaFacts],
     *,
     muted: Sequence[tuple[int, int]],
+    bleeped: Sequence[tuple[int, int]] = (),
     shift: Fraction,
     window: tuple[Fraction, Fraction] | None = None,
 ) -> tuple[list[Finding], dict[str, int]]:
     """What is wrong with the sound of `copy`, and what was measured. `facts` are of the original and of the copy.
+
+    Every sample of `muted` spans is silent, of `bleeped` ones silent or the bleep.
 
     With `window` the copy is to hold only those seconds; the packets at its ends are silent.
     """
@@ -99,8 +130,8 @@ def compare_sound(
         findings.append(Finding(fault=fault, detail=words))
     for number, (source, result) in enumerate(zip(sources, results, strict=False), 1):
         before = hear(original, source.stream, (), window=window)
-        after = hear(copy, result.stream, muted, shift)
-        found, apart = _differences(number, before, after, muted, edges)
+        after = hear(copy, result.stream, muted, shift, bleeped=bleeped)
+        found, apart = _differences(number, before, after, [*muted, *bleeped], edges)
         findings += found
         measures[f"audio_{number}_difference_permille"] = apart
         measures[f"audio_{number}_start_us"] = int((after.start or Fraction(0)) * 1_000_000)
@@ -136,6 +167,9 @@ def _differences(
     if apart > LOUDNESS_PERMILLE:
         words = f"{name} is not the original's: loudness differs by {apart} per mille outside muted spans"
         found.append(Finding(fault=Fault.AUDIO_DIFFERS, detail=words))
+    if after.beside_bleep > _BLEEP_NOISE:
+        words = f"{name} has something beside the bleep in a bleeped span: {round(after.beside_bleep * 32768)} of 32768"
+        found.append(Finding(fault=Fault.MUTE_HEARD, detail=words))
     if after.loudest_muted > _SILENT:
         words = f"{name} is heard in a muted span: {round(after.loudest_muted * 32768)} of 32768"
         found.append(Finding(fault=Fault.MUTE_HEARD, detail=words))

@@ -82,9 +82,9 @@ class Excerpt:
         """Its seconds of the recording's clock."""
         return self.start, self.end
 
-    def silent_with(self, muted: list[tuple[int, int]]) -> list[tuple[int, int]]:
-        """`muted` spans and all outside the excerpt, in ns of the recording's clock."""
-        return [(-_FOREVER_NS, int(self.start * _NS)), *muted, (ceil(self.end * _NS), _FOREVER_NS)]
+    def outside(self) -> list[tuple[int, int]]:
+        """All time before and after it, in ns of the recording's clock."""
+        return [(-_FOREVER_NS, int(self.start * _NS)), (ceil(self.end * _NS), _FOREVER_NS)]
 
 
 def excerpt_of(plan: RedactionPlan, facts: Mapping[str, Json]) -> Excerpt | None:
