@@ -33,6 +33,7 @@ class Origin(StrEnum):
 
 class SoundKind(StrEnum):
     MUTE = "mute"
+    BLEEP = "bleep"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +96,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SoundSpan:
-    """Sound to silence, in nanoseconds of presentation time (0 is pts 0), half-open."""
+    """Sound to hide, in nanoseconds of presentation time (0 is pts 0), half-open."""
 
     id: str
     start_ns: int

@@ -109,7 +109,7 @@ def add_mask(
     boxes += [marks[-1][1]] * (end - marks[-1][0] + 1)
     clipped = [_clip(box, plan.media.width, plan.media.height) for box in boxes]
     track = Track(
-        id=_fresh_id(plan, "m"),
+        id=fresh_id(plan, "m"),
         class_=MANUAL,
         origin=Origin.PERSON,
         score_permille=1000,
@@ -131,11 +131,29 @@ def add_mute(
     note: str = "",
 ) -> RedactionPlan:
     """`plan` with the sound of all tracks hidden from `start_ns` to `end_ns` of presentation time."""
-    if start_ns >= end_ns:
-        raise UsageError("a muted span ends after it begins")
+    return add_mutes(plan, [(start_ns, end_ns)], by=by, at=at, kind=kind, exemption=exemption, note=note)
+
+
+def add_mutes(
+    plan: RedactionPlan,
+    spans: Iterable[tuple[int, int]],
+    *,
+    by: str,
+    at: datetime,
+    kind: SoundKind = SoundKind.MUTE,
+    exemption: str | None = None,
+    note: str = "",
+) -> RedactionPlan:
+    """The same for several spans, as one revision."""
     decision = Decision(choice=Choice.REDACT, by=by, at=at, exemption=exemption, note=note)
-    span = SoundSpan(id=_fresh_id(plan, "a"), start_ns=start_ns, end_ns=end_ns, kind=kind, decision=decision)
-    return _next(plan, at, audio_spans=(*plan.audio_spans, span))
+    edited = plan
+    for start_ns, end_ns in spans:
+        if start_ns >= end_ns:
+            raise UsageError("a muted span ends after it begins")
+        name = fresh_id(edited, "a")
+        span = SoundSpan(id=name, start_ns=start_ns, end_ns=end_ns, kind=kind, decision=decision)
+        edited = replace(edited, audio_spans=(*edited.audio_spans, span))
+    return _next(plan, at, audio_spans=edited.audio_spans)
 
 
 def add_whole_frame(
@@ -152,7 +170,7 @@ def add_whole_frame(
     if not 0 <= first < stop <= plan.media.frames:
         raise UsageError(f"frames {first} to {stop} leave the recording of {plan.media.frames} frames")
     decision = Decision(choice=Choice.REDACT, by=by, at=at, exemption=exemption, note=note)
-    span = WholeFrame(id=_fresh_id(plan, "w"), first=first, stop=stop, decision=decision)
+    span = WholeFrame(id=fresh_id(plan, "w"), first=first, stop=stop, decision=decision)
     return _next(plan, at, whole_frame=(*plan.whole_frame, span))
 
 
@@ -227,7 +245,8 @@ def _ids(plan: RedactionPlan) -> set[str]:
     return ids | {part.id for part in plan.whole_frame}
 
 
-def _fresh_id(plan: RedactionPlan, letter: str) -> str:
+def fresh_id(plan: RedactionPlan, letter: str) -> str:
+    """The next free name of a part that begins with `letter`."""
     taken = [int(name[1:]) for name in _ids(plan) if name[0] == letter and name[1:].isdecimal()]
     return f"{letter}{max(taken, default=0) + 1}"
 

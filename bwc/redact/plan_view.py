@@ -7,7 +7,21 @@ from bwc.canonical import Json
 from bwc.errors import UsageError
 from bwc.evidence import Choice
 from bwc.media.delivery import Delivery
-from bwc.redact.plan import DELIVERY, Coverage, Decision, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
+from bwc.redact.plan import (
+    DELIVERY,
+    Coverage,
+    Decision,
+    RedactionPlan,
+    SoundKind,
+    SoundSpan,
+    Track,
+    WholeFrame,
+    undecided,
+)
+from bwc.redact.speech.record import record_of
+
+APART_NS = 1_000_000_000  # what is between a bleep and silence at least
+ALWAYS_NS = (1 << 53) - 1  # a span from minus to plus this is all sound there can be: the largest integer of a plan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +34,33 @@ class ClassSummary:
     undecided: int
     frames: int
     milliseconds: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpeechSummary:
+    """What was heard in short. `missing`: why nothing was written down. `proposals`: stretches by kind of data."""
+
+    voice_ms: int
+    words: int
+    missing: str
+    proposals: dict[str, int]
+
+    def to_json(self) -> dict[str, Json]:
+        return {
+            "missing": self.missing,
+            "proposals": dict(self.proposals),
+            "voice_ms": self.voice_ms,
+            "words": self.words,
+        }
+
+    def text(self) -> str:
+        said = f"sound: {self.voice_ms / 1000:.1f} s of voices"
+        if self.missing:
+            if not self.voice_ms:
+                return f"{said} (no words were looked for: {self.missing})"
+            return f"{said}; NOTHING WAS WRITTEN DOWN: {self.missing}. Listen yourself, or mute every voice"
+        kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.proposals.items())) or "nothing"
+        return f"{said}, {self.words} words; spoken personal data proposed: {kinds} (bwc plan ITEM --words)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +78,7 @@ class PlanSummary:
     muted_ms: int
     whole_frames: int
     doubts: dict[str, int]  # code -> how many tracks and spans of frames carry it
+    speech: SpeechSummary | None  # None: nobody listened
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -59,6 +101,7 @@ class PlanSummary:
             "muted_ms": self.muted_ms,
             "plan_id": self.plan_id,
             "revision": self.revision,
+            "speech": self.speech.to_json() if self.speech else None,
             "undecided": list(self.undecided),
             "whole_frames": self.whole_frames,
         }
@@ -100,17 +143,65 @@ def summary(plan: RedactionPlan) -> PlanSummary:
         covered_frames=sum(not covers.at(place).is_clear for place in range(plan.media.frames)),
         classes=tuple(rows),
         undecided=undecided(plan),
-        muted_ms=sum(end - start for start, end in muted_spans(plan)) // 1_000_000,
+        muted_ms=sum(end - start for start, end in _told(plan)) // 1_000_000,
         whole_frames=len(whole),
         doubts=doubts,
+        speech=_speech(plan),
     )
 
 
+def _speech(plan: RedactionPlan) -> SpeechSummary | None:
+    record = record_of(plan)
+    if record is None:
+        return None
+    proposals: dict[str, int] = {}
+    for label in record.labels.values():
+        for kind in label.kinds:
+            proposals[kind] = proposals.get(kind, 0) + 1
+    return SpeechSummary(voice_ms=record.voice_ms, words=record.words, missing=record.missing, proposals=proposals)
+
+
 def muted_spans(plan: RedactionPlan) -> list[tuple[int, int]]:
-    """What is silenced, in nanoseconds of presentation time: in order, merged, half-open."""
+    """What cannot be heard, in nanoseconds of presentation time: in order, merged, half-open; bleeps too."""
+    return _merged((span.start_ns, span.end_ns) for span in plan.audio_spans if span.decision.is_covered)
+
+
+def within(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
+    """A span of sound as far as it lies between the first picture and the end of the last: how it is told to people."""
+    media = plan.media
+    begin = int(media.pts.start * media.time_base * 1_000_000_000)
+    end = begin + int(media.duration * media.time_base * 1_000_000_000)
+    if end_ns - start_ns < ALWAYS_NS:
+        return start_ns, end_ns
+    return max(begin, start_ns), max(begin, min(end, end_ns))
+
+
+def silent_and_bleeped(
+    plan: RedactionPlan, *, silent: Iterable[tuple[int, int]] = ()
+) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """The same as (what is silent, what is bleeped). `silent`: further spans that are.
+
+    A bleep within a second of silence is silence too: their packets would reach into each other.
+    """
+    kinds = {kind: [span for span in plan.audio_spans if span.kind is kind] for kind in SoundKind}
+    quiet = [(span.start_ns, span.end_ns) for span in kinds[SoundKind.MUTE] if span.decision.is_covered]
+    quiet += silent
+    bleeps = _merged((span.start_ns, span.end_ns) for span in kinds[SoundKind.BLEEP] if span.decision.is_covered)
+    while near := [
+        one for one in bleeps if any(one[0] - APART_NS < end and start < one[1] + APART_NS for start, end in quiet)
+    ]:
+        quiet += near
+        bleeps = [one for one in bleeps if one not in near]
+    return _merged(quiet), bleeps
+
+
+def _told(plan: RedactionPlan) -> list[tuple[int, int]]:
+    return [within(plan, start, end) for start, end in muted_spans(plan)]
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
-    covered = [(span.start_ns, span.end_ns) for span in plan.audio_spans if span.decision.is_covered]
-    for start, end in sorted(covered):
+    for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:
             merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
         else:

@@ -3,7 +3,7 @@
  1. compare the recording with the plan: another size, time base or other frame times refuse (`PlanStale`)
  2. pictures: groups with nothing to hide are copied and the others encoded again (`render_groups`); where a recording
     does not allow that, every frame is decoded, covered and encoded (`render_frames`). Samples go to a scratch
- 3. sound: packets as they are, spans the plan mutes silenced
+ 3. sound: packets as they are, spans the plan mutes silenced, those it bleeps replaced by the bleep
  4. when the last frame is known good, write the MP4 front to back; until then nothing has reached the sink
 
 A frame that the plan does not know, or cannot know, is covered whole: doubt hides.
@@ -28,7 +28,7 @@ from bwc.media.mp4 import Mp4, SampleTable, Track, video_track
 from bwc.media.source import LostFrames
 from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of, trim_sound
 from bwc.redact.plan import RedactionPlan
-from bwc.redact.plan_view import delivery_of, muted_spans
+from bwc.redact.plan_view import delivery_of, silent_and_bleeped
 from bwc.redact.render_frames import encoder_for, render_frames
 from bwc.redact.render_groups import Groups
 from bwc.redact.rendering import Account, ByteSink, Pieces, Progress, RenderResult, Scratch, Way
@@ -141,12 +141,12 @@ def _sound(
     excerpt: Excerpt | None,
 ) -> Sound | None:
     """Step 3 for one track; its packets go to `put`."""
-    muted = muted_spans(plan)
+    silent, bleeped = silent_and_bleeped(plan, silent=excerpt.outside() if excerpt else ())
     if excerpt is None:
-        return write_sound(original, stream, put, mutes=muted)
+        return write_sound(original, stream, put, mutes=silent, bleeps=bleeped)
     whole = scratch()
     try:
-        sound = write_sound(original, stream, _taker(whole), mutes=excerpt.silent_with(muted))
+        sound = write_sound(original, stream, _taker(whole), mutes=silent, bleeps=bleeped)
         return None if sound is None else trim_sound(sound, whole.reader(), put, excerpt)
     finally:
         whole.close()

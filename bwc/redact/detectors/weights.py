@@ -16,7 +16,7 @@ from pathlib import Path
 from bwc.canonical import sha256_hex
 from bwc.errors import BwcError, DigestMismatch, NotFound, Unreachable
 
-_MAX_BYTES = 64 * 2**20  # a member larger than this is not one of ours
+_MAX_BYTES = 128 * 2**20  # a member larger than this is not one of ours
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,7 +153,7 @@ def fetch(
                 if progress:
                     progress(f"{weight.name} is left out: {error.message}")
                 continue
-            _put(place, data)
+            put(place, data)
         places.append(place)
     return places
 
@@ -205,8 +205,9 @@ def _check(what: str, data: bytes, expected: str) -> None:
         raise DigestMismatch(f"{what} is not the file we know (sha256 {actual}, expected {expected})")
 
 
-def _put(place: Path, data: bytes) -> None:
+def put(place: Path, data: bytes) -> None:
     """Write next to the final name, then rename: a reader sees the whole file or none."""
+    place.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
     try:
         with os.fdopen(handle, "wb") as sink:

@@ -1,0 +1,196 @@
+"""Captions (WebVTT) and transcript of a copy: the words that can be heard in it, and "[redacted: name]" where they cannot.
+
+Cut from the same spans as the sound. Times of words are a recogniser's, so near a span that a person drew by ear a
+word is left out up to `SLIP_MS` away; what is hidden in one place is left out wherever it was written down again
+unless a person keeps that place.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+from bwc.evidence import Choice
+from bwc.redact.excerpt import Excerpt
+from bwc.redact.plan import Origin, RedactionPlan
+from bwc.redact.plan_view import within
+from bwc.redact.speech.heard import MS, HeardTrack, Word
+from bwc.redact.speech.record import SpeechRecord, record_of
+from bwc.redact.speech.rules import plain_text
+
+SLIP_MS = 600  # how far a recogniser may place a word from where it was said: 95 % lie within 480
+LINE, LINES = 42, 2  # characters and lines of one caption
+LONGEST_MS, SHORTEST_MS = 6_000, 1_000
+TITLES = {"birth": "date of birth", "phone": "phone number", "plate": "licence plate", "letters": "spelled letters"}
+_PAUSE_MS = 800  # a longer pause begins another caption
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cue:
+    """One caption, in milliseconds of the copy's clock."""
+
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    start_ms: int
+    end_ms: int
+    text: str
+
+
+def captions_of(plan: RedactionPlan, excerpt: Excerpt | None = None) -> list[Cue] | None:
+    """The captions of a copy of `plan`, of `excerpt` only where one is given; None when nothing was written down."""
+    record = record_of(plan)
+    if record is None or record.missing or not any(track.words for track in record.tracks):
+        return None
+    track = max(record.tracks, key=lambda one: len(one.words))
+    begin = excerpt.start if excerpt else min(Fraction(0), plan.media.pts.start * plan.media.time_base)
+    end = excerpt.end if excerpt else None
+    pieces = [one for one in _pieces(plan, record, track) if _is_within(one, begin, end)]
+    return list(_cues(pieces, int(begin * 1000), None if end is None else int((end - begin) * 1000)))
+
+
+def hidden_words(plan: RedactionPlan, record: SpeechRecord) -> set[str]:
+    """In comparable form: words that are the personal data of a covered span, short everyday ones left out."""
+    covered = {span.id for span in plan.audio_spans if span.decision.is_covered}
+    return {
+        plain
+        for name, label in record.labels.items()
+        if name in covered
+        for stream, place in label.core
+        for plain in [plain_text(record.word(stream, place).text)]
+        if is_telling(plain)
+    }
+
+
+def is_telling(plain: str) -> bool:
+    """Whether a word alone says something of a person: not "the", not "seven", but "Hanson" and "976"."""
+    from bwc.redact.speech import lexicon
+
+    if any(char.isdigit() for char in plain):
+        return len(plain) >= 3
+    everyday = (
+        plain in lexicon.FILLERS or plain in lexicon.STARTERS or plain in lexicon.DIGITS or plain in lexicon.NUMBERS
+    )
+    return len(plain) >= 3 and not everyday and plain not in lexicon.CAPITALS and plain not in lexicon.STREETS
+
+
+def to_vtt(cues: Sequence[Cue], *, note: str) -> bytes:
+    """WebVTT with `note` at its top."""
+    parts = ["WEBVTT", f"NOTE\n{note}"]
+    for number, cue in enumerate(cues, 1):
+        parts.append(f"{number}\n{_clock(cue.start_ms)} --> {_clock(cue.end_ms)}\n{_escaped(cue.text)}")
+    return ("\n\n".join(parts) + "\n").encode()
+
+
+def to_text(cues: Sequence[Cue], *, note: str) -> bytes:
+    """The same as plain text to read, a line a caption."""
+    lines = [note, ""]
+    lines += [f"{_clock(cue.start_ms)[:-4]}  {' '.join(cue.text.splitlines())}" for cue in cues]
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _pieces(plan: RedactionPlan, record: SpeechRecord, track: HeardTrack) -> list[_Piece]:
+    """Words to be read and labels of what is hidden, in order of time."""
+    hidden = hidden_words(plan, record)
+    kept = [span for span in plan.audio_spans if span.decision.choice is Choice.KEEP]
+    core = _core_places(plan, record, track)
+    found: list[_Piece] = []
+    for span in plan.audio_spans:
+        if span.decision.is_covered:
+            label = record.labels.get(span.id)
+            start, end = within(plan, span.start_ns, span.end_ns)
+            words = ", ".join(TITLES.get(kind, kind) for kind in label.kinds) if label else "sound"
+            found.append(_Piece(start_ms=start // MS, end_ms=end // MS, text=f"[redacted: {words}]"))
+    for place, word in enumerate(track.words):
+        is_kept = any(_overlaps(word, span.start_ns // MS, span.end_ns // MS) for span in kept)
+        is_hidden = plain_text(word.text) in hidden and not is_kept
+        if not (is_hidden or place in core or _is_silenced(plan, word)):
+            found.append(_Piece(start_ms=word.start_ms, end_ms=word.end_ms, text=word.text))
+        elif is_hidden and not _is_silenced(plan, word):
+            found.append(_Piece(start_ms=word.start_ms, end_ms=word.end_ms, text="[redacted]"))
+    return sorted(found, key=lambda one: one.start_ms)
+
+
+def _core_places(plan: RedactionPlan, record: SpeechRecord, track: HeardTrack) -> set[int]:
+    covered = {span.id for span in plan.audio_spans if span.decision.is_covered}
+    return {
+        place
+        for name, label in record.labels.items()
+        if name in covered
+        for stream, place in label.core
+        if stream == track.stream
+    }
+
+
+def _is_silenced(plan: RedactionPlan, word: Word) -> bool:
+    for span in plan.audio_spans:
+        if span.decision.is_covered:
+            slip = SLIP_MS if span.origin is Origin.PERSON else 0
+            if _overlaps(word, span.start_ns // MS - slip, span.end_ns // MS + slip):
+                return True
+    return False
+
+
+def _overlaps(word: Word, start_ms: int, end_ms: int) -> bool:
+    return word.start_ms < end_ms and start_ms < word.end_ms
+
+
+def _is_within(piece: _Piece, begin: Fraction, end: Fraction | None) -> bool:
+    """Whether it can be heard in the copy: words at its very ends, which may lie beyond, are left out."""
+    late = end is not None and piece.end_ms > int(end * 1000)
+    is_label = piece.text.startswith("[")
+    if is_label:
+        return piece.end_ms > int(begin * 1000) and (end is None or piece.start_ms < int(end * 1000))
+    return piece.start_ms >= int(begin * 1000) and not late
+
+
+def _cues(pieces: Sequence[_Piece], begin_ms: int, length_ms: int | None) -> Iterator[Cue]:
+    waiting: list[_Piece] = []
+    for piece in pieces:
+        if waiting and not _fits(waiting, piece):
+            yield _cue(waiting, begin_ms, length_ms, piece.start_ms)
+            waiting = []
+        if not (waiting and waiting[-1].text == piece.text and piece.text.startswith("[redacted")):
+            waiting.append(piece)
+    if waiting:
+        yield _cue(waiting, begin_ms, length_ms, None)
+
+
+def _fits(waiting: Sequence[_Piece], piece: _Piece) -> bool:
+    text = " ".join(one.text for one in (*waiting, piece))
+    brief = piece.end_ms - waiting[0].start_ms <= LONGEST_MS
+    together = piece.start_ms - max(one.end_ms for one in waiting) <= _PAUSE_MS
+    ended = waiting[-1].text.endswith((".", "?", "!")) and len(text) > LINE
+    return brief and together and not ended and len(_lines(text)) <= LINES
+
+
+def _cue(waiting: Sequence[_Piece], begin_ms: int, length_ms: int | None, next_ms: int | None) -> Cue:
+    start = max(0, waiting[0].start_ms - begin_ms)
+    end = max(max(one.end_ms for one in waiting) - begin_ms, start + SHORTEST_MS)
+    if next_ms is not None:
+        end = max(start + 1, min(end, next_ms - begin_ms))
+    if length_ms is not None:
+        end = max(start + 1, min(end, length_ms))
+    return Cue(start_ms=start, end_ms=end, text="\n".join(_lines(" ".join(one.text for one in waiting))))
+
+
+def _lines(text: str) -> list[str]:
+    lines: list[str] = []
+    for word in text.split():
+        if lines and len(lines[-1]) + 1 + len(word) <= LINE:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(word)
+    return lines
+
+
+def _clock(ms: int) -> str:
+    seconds, rest = divmod(ms, 1000)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{rest:03d}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
