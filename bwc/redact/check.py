@@ -6,7 +6,8 @@
  4. inside covers nothing is left; outside the picture is the original's
  5. faces and plates that still show, or show again inside a cover, become suspects (whole pictures every `stride`
     frames, cut-outs where the plan stops hiding something in every frame)
- 6. sound begins and lasts as the original's; muted spans are silent
+ 6. sound begins and lasts as the original's; muted spans are silent, bleeped ones a bleep
+ 7. what is still said: the copy is listened to again
 
 It never raises for what it finds: everything goes into the report, and the caller refuses the release.
 """
@@ -36,10 +37,12 @@ from bwc.redact.check_report import CheckReport, Fault, Finding, KeptTrack
 from bwc.redact.check_search import Search, stride_for
 from bwc.redact.check_sight import named
 from bwc.redact.check_sound import compare_sound
+from bwc.redact.check_speech import HeardAgain, listen_again, ranked
 from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of
 from bwc.redact.plan import Box, Coverage, FrameCover, RedactionPlan
 from bwc.redact.plan_format import to_bytes
-from bwc.redact.plan_view import muted_spans
+from bwc.redact.plan_view import silent_and_bleeped
+from bwc.redact.speech.listen import Hearing
 from bwc.version import TOOL
 
 _READ = 1 << 20
@@ -57,6 +60,7 @@ def check(
     progress: Progress | None = None,
     finders: Finders | None = None,
     excerpt: Excerpt | None = None,
+    hearing: Hearing | None = None,
 ) -> CheckReport:
     """What is wrong with `copy`, which should be `original` redacted by `plan`. Both files are seekable.
 
@@ -84,10 +88,19 @@ def check(
         run.shift = excerpt.start if excerpt else _shift(facts[0])
         run.compare_pictures(before, after, progress)
         _look_at_streams(run, facts[1])
+        silent, bleeped = silent_and_bleeped(part)
         findings, measures = compare_sound(
-            original, copy, facts, muted=muted_spans(part), shift=run.shift, window=excerpt.window if excerpt else None
+            original,
+            copy,
+            facts,
+            muted=silent,
+            bleeped=bleeped,
+            shift=run.shift,
+            window=excerpt.window if excerpt else None,
         )
         run.findings += findings
+        run.heard = listen_again(copy, part, shift=run.shift, hearing=hearing)
+        measures |= run.heard.measures()
         measures |= _delivered(facts[1])
     except MediaError as error:
         if before.frames_lost == 0 and before.facts.video is None:
@@ -121,6 +134,7 @@ class _Run:
     excerpt: Excerpt | None = None
     findings: list[Finding] = field(default_factory=list)
     covers: Coverage = field(init=False)
+    heard: HeardAgain = field(default_factory=HeardAgain)
     shift: Fraction = Fraction(0)  # what is added to times of the copy: MP4 cannot begin before zero
     frames: int = 0
     covers_checked: int = 0
@@ -269,9 +283,14 @@ class _Run:
             frames_checked=self.search.searched,
             frames_lost=before.frames_lost,
             covers_checked=self.covers_checked,
-            detectors=look.describe(),
-            not_checked=look.not_checked,
-            suspects=named([one.moved(away) for one in self.search.chains.suspects(times.end_ms, times.start_ms)]),
+            detectors=(*look.describe(), *self.heard.detectors),
+            not_checked=(*look.not_checked, *self.heard.not_checked),
+            suspects=named(
+                ranked(
+                    one.moved(away)
+                    for one in (*self.search.chains.suspects(times.end_ms, times.start_ms), *self.heard.suspects)
+                )
+            ),
             findings=tuple(one.moved(away) for one in self.findings),
             kept=tuple(KeptTrack(id=name, sightings=count) for name, count in sorted(self.search.kept.items())),
             measures={

@@ -23,6 +23,7 @@ class Sight(StrEnum):
     PARTLY = "partly"  # a cover hides some of it
     GAP = "gap"  # the plan hides it before or after, and its own pixels go on; no detector found it
     INSIDE = "inside"  # found again inside a cover: the cover is too weak
+    HEARD = "heard"  # said, not seen
 
 
 class Fault(StrEnum):
@@ -49,7 +50,7 @@ NOTES = frozenset({Fault.FRAMES_LOST})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suspect:
-    """Something that looks visible. `boxes` are (ordinal, x0, y0, x1, y1) of coded pixels, at most 200 of them."""
+    """Something that looks visible, or is said. `boxes` (none of what is said) are (ordinal, x0, y0, x1, y1) of coded pixels, at most 200 of them."""
 
     id: str
     class_: str

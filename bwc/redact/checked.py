@@ -86,6 +86,10 @@ def _suspect_json(one: Suspect) -> dict[str, Json]:
 
 
 def _suspect_text(one: Suspect) -> str:
+    if not one.boxes:  # said, not seen
+        return (
+            f"{one.class_}, {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s, score {one.best_permille / 1000:.2f}"
+        )
     _, x0, y0, x1, y1 = one.boxes[len(one.boxes) // 2]
     return (
         f"{one.class_} {one.sight.value} at {x0},{y0},{x1 - x0},{y1 - y0}, {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s, "

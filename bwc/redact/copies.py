@@ -8,9 +8,9 @@ from bwc.canonical import Json
 from bwc.custody.house import House
 from bwc.errors import NotApproved, NotFound, PlanStale, SecondPersonNeeded, Undecided, UsageError
 from bwc.evidence import Choice, EventKind, ItemId, ObjectId, ObjectRole
-from bwc.redact import plan_edit, session
+from bwc.redact import plan_edit, session, sounds
 from bwc.redact.carrying import carry, decisions
-from bwc.redact.check_report import CheckReport, Suspect
+from bwc.redact.check_report import CheckReport, Sight, Suspect
 from bwc.redact.checked import Checked
 from bwc.redact.excerpt import Excerpt, excerpt_of
 from bwc.redact.plan import RedactionPlan, undecided
@@ -140,6 +140,11 @@ def decide_suspects(
 
         def cover(plan: RedactionPlan) -> RedactionPlan:
             for name in names:
+                if known[name].sight is Sight.HEARD:
+                    plan = sounds.suspect_muted(
+                        plan, known[name], checked.report, by=by, at=at, exemption=exemption, note=note
+                    )
+                    continue
                 boxes = {box[0]: box[1:] for box in known[name].boxes}
                 plan = plan_edit.add_mask(
                     plan, _widened(boxes, plan), last=known[name].last, by=by, at=at, exemption=exemption, note=note

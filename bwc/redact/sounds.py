@@ -1,0 +1,174 @@
+"""The sound of one item on the redaction desk: listened to, muted by hand, by voice or altogether."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from bwc.custody.house import House
+from bwc.errors import NotFound, UsageError
+from bwc.evidence import ItemId
+from bwc.redact import plan_edit, session
+from bwc.redact.check_report import CheckReport, Suspect
+from bwc.redact.plan import RedactionPlan, SoundKind
+from bwc.redact.plan_view import ALWAYS_NS
+from bwc.redact.session import Edited, Listen, PlanState, Progress, offset_of, span_text
+from bwc.redact.speech.record import record_of
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundWish:
+    """What shall become of the sound of a loose file besides spoken personal data."""
+
+    voices: bool = False  # no voice is left
+    everything: bool = False  # no sound is left
+    kind: SoundKind = SoundKind.MUTE
+
+    def apply(self, plan: RedactionPlan) -> RedactionPlan:
+        """`plan` with that hidden; without a voice it stays as it is. Raises `NotFound` when nobody listened for voices."""
+        record = record_of(plan)
+        now = datetime.now(UTC)
+        if self.everything:
+            return all_muted(plan, by="command line", at=now, kind=self.kind)
+        if self.voices and (record is None or record.voice_ms):
+            return voices_muted(plan, by="command line", at=now, kind=self.kind)
+        return plan
+
+
+def listener(
+    own_model: Path | None = None, *, watch: Sequence[str] = (), kind: SoundKind = SoundKind.MUTE, words: bool = True
+) -> Listen:
+    """What listens to a recording for `session.detect` and `listen`; `words` False finds voices only.
+
+    Raises `NotFound` when `own_model` is no speech model; without any model only voices are found, and the plan says so.
+    """
+    from bwc.redact.speech.listen import Hearing, find_hearing
+    from bwc.redact.speech.listen import listen as hear
+
+    hearing = find_hearing(own_model) if words else Hearing(None, "nobody asked for words (--no-words)")
+
+    def act(file: BinaryIO, plan: RedactionPlan, progress: Progress | None) -> RedactionPlan:
+        return hear(file, plan, hearing, watch=watch, kind=kind, progress=progress)
+
+    return act
+
+
+def listen(
+    house: House, item: ItemId, segment: int | None, act: Listen, *, at: datetime, progress: Progress | None = None
+) -> list[PlanState]:
+    """Listen to the recordings of `item` again: proposals nobody decided on are made anew, all else stays.
+
+    Raises `NotFound` before `bwc detect`.
+    """
+    done = []
+    for before in session.plans(house, item, segment):
+        with house.open_original(item, before.segment, purpose="detect") as original:
+            heard = act(original, before.plan, progress)
+        plan = plan_edit.next_revision(before.plan, heard, made_at=at)
+        done.append(session.save(house, item, before.segment, plan, detected=True))
+    return done
+
+
+def mute(
+    house: House,
+    item: ItemId,
+    segment: int | None,
+    *,
+    start_ns: int,
+    end_ns: int,
+    kind: SoundKind = SoundKind.MUTE,
+    exemption: str = "",
+    note: str = "",
+    at: datetime,
+) -> Edited:
+    """Hide all sound from `start_ns` to `end_ns` after the first frame."""
+    by, code = house.person.key_id, exemption or house.policy.default_exemption
+
+    def change(plan: RedactionPlan) -> RedactionPlan:
+        offset, end = offset_of(plan, start_ns, end_ns)
+        return plan_edit.add_mute(
+            plan, start_ns + offset, end + offset, by=by, at=at, kind=kind, exemption=code, note=note
+        )
+
+    return session.edit(house, item, segment, change, what=f"{_verb(kind)} {span_text(start_ns, end_ns)}")
+
+
+def mute_all(
+    house: House,
+    item: ItemId,
+    segment: int | None,
+    *,
+    kind: SoundKind = SoundKind.MUTE,
+    exemption: str = "",
+    note: str = "",
+    at: datetime,
+) -> Edited:
+    """Hide all sound there is."""
+    by, code = house.person.key_id, exemption or house.policy.default_exemption
+    return session.edit(
+        house,
+        item,
+        segment,
+        lambda plan: all_muted(plan, by=by, at=at, kind=kind, exemption=code, note=note),
+        what=f"{_verb(kind)} the whole recording",
+    )
+
+
+def mute_voices(
+    house: House,
+    item: ItemId,
+    segment: int | None,
+    *,
+    kind: SoundKind = SoundKind.MUTE,
+    exemption: str = "",
+    note: str = "",
+    at: datetime,
+) -> Edited:
+    """Hide every voice that was found; the sound between them stays."""
+    by, code = house.person.key_id, exemption or house.policy.default_exemption
+    return session.edit(
+        house,
+        item,
+        segment,
+        lambda plan: voices_muted(plan, by=by, at=at, kind=kind, exemption=code, note=note),
+        what=f"{_verb(kind)} every voice",
+    )
+
+
+def all_muted(
+    plan: RedactionPlan, *, by: str, at: datetime, kind: SoundKind, exemption: str | None = None, note: str = ""
+) -> RedactionPlan:
+    """`plan` with all sound there can be hidden."""
+    return plan_edit.add_mute(plan, -ALWAYS_NS, ALWAYS_NS, by=by, at=at, kind=kind, exemption=exemption, note=note)
+
+
+def voices_muted(
+    plan: RedactionPlan, *, by: str, at: datetime, kind: SoundKind, exemption: str | None = None, note: str = ""
+) -> RedactionPlan:
+    """`plan` with every voice hidden. Raises `NotFound` when nobody listened, `UsageError` when there is no voice."""
+    from bwc.redact.speech.heard import MS
+    from bwc.redact.speech.proposals import joined, voices_in
+
+    record = record_of(plan)
+    if record is None:
+        raise NotFound("nobody listened to the recording yet", "bwc listen ITEM; for a loose file leave out --plan")
+    voices = joined(one for track in record.tracks for one in voices_in(track))
+    if not voices:
+        raise UsageError("no voice was found", "bwc mute ITEM --no-audio hides all sound")
+    spans = [(one.start_ms * MS, one.end_ms * MS) for one in voices]
+    return plan_edit.add_mutes(plan, spans, by=by, at=at, kind=kind, exemption=exemption, note=note or "voice")
+
+
+def suspect_muted(
+    plan: RedactionPlan, one: Suspect, report: CheckReport, *, by: str, at: datetime, exemption: str, note: str
+) -> RedactionPlan:
+    """`plan` with what was heard in a copy muted; recognisers place words late, so a good deal more before it."""
+    first = report.measures.get("excerpt_first", 0)  # a report counts milliseconds from where its copy begins
+    begin_ns = int(plan.media.pts.pts_of(first) * plan.media.time_base * 1_000_000_000)
+    start, end = (begin_ns + ms * 1_000_000 for ms in (one.first_ms - 600, one.last_ms + 400))
+    return plan_edit.add_mute(plan, start, end, by=by, at=at, exemption=exemption, note=note)
+
+
+def _verb(kind: SoundKind) -> str:
+    return "bleeped" if kind is SoundKind.BLEEP else "muted"

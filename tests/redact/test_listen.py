@@ -1,0 +1,167 @@
+"""Listening: proposals for a person, what a person said stays, a record that changes nothing, captions, the check."""
+
+import io
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from bwc.evidence import Choice
+from bwc.redact import plan_edit, sounds
+from bwc.redact.check_report import Sight
+from bwc.redact.check_sound import compare_sound
+from bwc.redact.check_speech import listen_again, ranked
+from bwc.redact.plan import Origin, RedactionPlan, SoundKind
+from bwc.redact.plan_format import from_bytes, to_bytes
+from bwc.redact.plan_view import muted_spans, silent_and_bleeped, summary
+from bwc.redact.render import render
+from bwc.redact.speech.captions import captions_of, to_text, to_vtt
+from bwc.redact.speech.listen import Hearing, listen
+from bwc.redact.speech.record import record_of, transcript_of
+from tests.redact.clips import Memory, Pipe
+from tests.redact.spoken import CLIP, NOON, TRUTH, bare_plan, hearing
+
+DATA = CLIP.read_bytes()
+TARGETS = [word for word in TRUTH["words"] if word.get("kind")]
+
+
+@pytest.fixture(scope="module")
+def bare() -> RedactionPlan:
+    return bare_plan()
+
+
+@pytest.fixture(scope="module")
+def plan(bare: RedactionPlan) -> RedactionPlan:
+    return listen(io.BytesIO(DATA), bare, hearing())
+
+
+def copy_of(plan: RedactionPlan) -> bytes:
+    out = Pipe()
+    render(io.BytesIO(DATA), plan, out, Memory)
+    return out.data
+
+
+def is_hidden(plan: RedactionPlan, word: dict[str, int]) -> bool:
+    spans = muted_spans(plan)
+    return any(start <= word["start_ms"] * 1_000_000 and word["end_ms"] * 1_000_000 <= end for start, end in spans)
+
+
+def test_every_word_of_personal_data_is_proposed_and_none_is_decided(plan: RedactionPlan) -> None:
+    assert all(is_hidden(plan, word) for word in TARGETS)
+    assert all(span.origin is Origin.DETECTOR for span in plan.audio_spans)
+    assert {span.decision.choice for span in plan.audio_spans} == {Choice.UNDECIDED}
+    assert [one.name for one in plan.detectors] == ["silero_vad", "reader"]
+    speech = summary(plan).speech
+    assert speech is not None
+    assert speech.missing == ""
+    assert {"name", "address"} <= set(speech.proposals)
+    assert speech.voice_ms > 10_000
+
+
+def test_the_plan_reads_back_with_its_record(plan: RedactionPlan) -> None:
+    assert from_bytes(to_bytes(plan)) == plan
+    record = record_of(plan)
+    assert record is not None
+    assert record.words == len(TRUTH["words"])
+    assert "# Garcia" in transcript_of(record, plan)
+
+
+def test_without_a_recogniser_voices_are_found_and_it_is_said(bare: RedactionPlan) -> None:
+    plan = listen(io.BytesIO(DATA), bare, Hearing(None, "no speech model is here"))
+    speech = summary(plan).speech
+    assert speech is not None
+    assert "NOTHING WAS WRITTEN DOWN: no speech model is here" in speech.text()
+    assert plan.audio_spans == ()
+    assert captions_of(plan) is None
+    voices = sounds.voices_muted(plan, by="k", at=NOON, kind=SoundKind.MUTE)
+    assert all(is_hidden(voices, word) for word in TRUTH["words"])
+    assert voices.revision == plan.revision + 1
+
+
+def test_what_a_person_said_stays_when_it_is_listened_to_again(plan: RedactionPlan) -> None:
+    kept = plan_edit.decide(plan, ["a1"], Choice.KEEP, by="k", at=NOON, note="a public name")
+    muted = plan_edit.add_mute(kept, 0, 1_000_000_000, by="k", at=NOON)
+    again = listen(io.BytesIO(DATA), muted, hearing())
+    assert {span.id: span.decision for span in again.audio_spans}["a1"].choice is Choice.KEEP
+    assert [span for span in again.audio_spans if span.origin is Origin.PERSON] == list(muted.audio_spans[-1:])
+    assert len(again.audio_spans) == len(muted.audio_spans), "the same find is not asked again"
+    more = listen(io.BytesIO(DATA), muted, hearing(), watch=("Michael",))
+    assert len(more.audio_spans) == len(muted.audio_spans) + 1, "something else in a kept span is"
+
+
+@pytest.mark.parametrize("kind", list(SoundKind))
+def test_the_copy_is_silent_or_bleeped_and_the_check_agrees(bare: RedactionPlan, kind: SoundKind) -> None:
+    from bwc.media.decode import VideoReader
+
+    plan = listen(io.BytesIO(DATA), bare, hearing(), kind=kind)
+    copy = copy_of(plan)
+    silent, bleeped = silent_and_bleeped(plan)
+    assert bool(silent) == (kind is SoundKind.MUTE)
+    facts = VideoReader(io.BytesIO(DATA)).facts, VideoReader(io.BytesIO(copy)).facts
+    spans = {"muted": silent, "bleeped": bleeped}
+    found, _ = compare_sound(io.BytesIO(DATA), io.BytesIO(copy), facts, shift=0 * plan.media.time_base, **spans)
+    assert found == []
+    found, _ = compare_sound(io.BytesIO(DATA), io.BytesIO(DATA), facts, shift=0 * plan.media.time_base, **spans)
+    assert {one.fault.value for one in found} == {"mute-heard"}
+
+
+def test_no_audio_leaves_nothing_to_hear(bare: RedactionPlan) -> None:
+    from bwc.media.pcm import decode_sound
+    from bwc.media.probe import scan
+
+    plan = sounds.all_muted(bare, by="k", at=NOON, kind=SoundKind.MUTE)
+    copy = copy_of(plan)
+    stream = scan(io.BytesIO(copy), decode_frames=0).audio[0].stream
+    assert not any(samples.any() for _, samples, _ in decode_sound(io.BytesIO(copy), stream))
+    assert summary(plan).muted_ms == summary(plan).milliseconds
+
+
+def test_a_hidden_word_that_is_heard_in_the_copy_is_a_suspect(plan: RedactionPlan) -> None:
+    leak = hearing(only=["Garcia"])
+    good = listen_again(io.BytesIO(copy_of(plan)), plan, hearing=hearing(only=["broke", "window"]))
+    assert good.suspects == ()
+    assert good.measures()["speech_hidden_words"] == 0
+    # the plan hides it, the copy (the original itself) says it: and where the plan is silent nobody can
+    shifted = replace(plan, audio_spans=(replace(plan.audio_spans[0], start_ns=0, end_ns=1),))
+    found = listen_again(io.BytesIO(DATA), shifted, hearing=leak)
+    assert found.hidden_words == 1
+    assert [one.class_ for one in found.suspects] == ["spoken again"]
+    assert ranked(found.suspects)[0].sight is Sight.HEARD
+    assert listen_again(io.BytesIO(DATA), plan, hearing=Hearing(None, "why")).not_checked == ("spoken words: why",)
+
+
+def test_data_nobody_was_asked_about_is_a_suspect_and_what_was_kept_is_none(
+    bare: RedactionPlan, plan: RedactionPlan
+) -> None:
+    found = listen_again(io.BytesIO(DATA), bare, hearing=hearing())
+    assert {"spoken name", "spoken address"} & {one.class_ for one in found.suspects}
+    every = [span.id for span in plan.audio_spans]
+    kept = plan_edit.decide(plan, every, Choice.KEEP, by="k", at=NOON, note="consent")
+    assert listen_again(io.BytesIO(DATA), kept, hearing=hearing()).suspects == ()
+
+
+def test_captions_say_what_can_be_heard_and_nothing_else(plan: RedactionPlan) -> None:
+    cues = captions_of(plan)
+    assert cues is not None
+    text = to_vtt(cues, note="by a machine").decode()
+    assert text.startswith("WEBVTT\n\nNOTE\nby a machine\n\n1\n00:00:00")
+    for word in ("Michael", "Garcia", "Madison"):
+        assert word not in text
+        assert word not in to_text(cues, note="").decode()
+    assert "[redacted: name" in text
+    assert "jacket" in text
+    for cue in cues:
+        assert all(len(line) <= 42 for line in cue.text.splitlines())
+        assert len(cue.text.splitlines()) <= 2
+        assert cue.start_ms < cue.end_ms
+    assert all(one.end_ms <= two.start_ms for one, two in pairwise(cues))
+
+
+def test_captions_keep_away_from_what_a_person_muted_by_ear(plan: RedactionPlan) -> None:
+    muted = plan_edit.add_mute(plan, 13_800_000_000, 14_700_000_000, by="k", at=NOON)  # "dark jacket"
+    kept = plan_edit.decide(muted, ["a1"], Choice.KEEP, by="k", at=NOON, note="consent")
+    text = to_text(captions_of(kept) or [], note="").decode()
+    assert "jacket" not in text
+    assert "wearing" not in text, "600 ms before: a recogniser may have placed it wrongly"
+    assert "Garcia" in text
+    assert "[redacted: sound]" in text
