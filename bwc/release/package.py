@@ -48,6 +48,14 @@ README, PAGE, LOG_CSV, LOG_HTML = "README.txt", "verify.html", "redaction-log.cs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Captions:
+    """What can be heard in a copy, as WebVTT and as text."""
+
+    vtt: bytes
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Copy:
     """One approved redacted copy: its bytes as a stream, and what plan, render and check say of it."""
 
@@ -64,6 +72,7 @@ class Copy:
     groups: "CopiedPaper | None" = None
     lost: Sequence[tuple[int, int]] = ()  # (ordinal of the frame before, packets that could not be decoded)
     part: str = ""  # which part of the recording it is, in words; empty: all of it
+    captions: Captions | None = None
     name: str | None = None  # in the package; by default made from the item
 
 
@@ -174,21 +183,25 @@ def _write_all(folder: Path, target: Path, facts: ReleaseFacts, copies: Sequence
         if file.sha256 != copy.copy_sha256:
             raise DigestMismatch(f"{file.name} is not the copy that was approved: {file.sha256}")
         files.append(file)
+        if copy.captions:
+            stem = file.name.rpartition(".")[0]
+            files.append(_add(folder, f"{stem}.vtt", "captions", BytesIO(copy.captions.vtt)))
+            files.append(_add(folder, f"{stem}.transcript.txt", "transcript", BytesIO(copy.captions.text)))
         groups, more = _add_groups(folder, copy, papers)
         papers += more
         listed.append(replace(_copy_facts(folder, file, copy), groups=groups))
     rows = rows_of(
         [
-            Covered(file=file.name, plan=copy.plan, frames_lost=copy.frames_lost, lost=copy.lost)
-            for file, copy in zip(files, copies, strict=True)
+            Covered(file=one.file, plan=copy.plan, frames_lost=copy.frames_lost, lost=copy.lost)
+            for one, copy in zip(listed, copies, strict=True)
         ],
         default_code=facts.default_exemption,
         explanations=facts.explanations,
     )
     title = f"Redaction log of release {facts.release}"
     parts = [
-        f"{file.name} is a part of the recording: {copy.part}"
-        for file, copy in zip(files, copies, strict=False)
+        f"{one.file} is a part of the recording: {copy.part}"
+        for one, copy in zip(listed, copies, strict=True)
         if copy.part
     ]
     lead = [
@@ -214,9 +227,8 @@ def _write_all(folder: Path, target: Path, facts: ReleaseFacts, copies: Sequence
         entries=entries,
         exemptions=count_exemptions(rows),
     )
-    files.append(
-        _add(folder, README, "readme", BytesIO(readme_text(release, facts.first_key or facts.log_key).encode()))
-    )
+    text = readme_text(replace(release, files=tuple(files)), facts.first_key or facts.log_key)
+    files.append(_add(folder, README, "readme", BytesIO(text.encode())))
     return _seal(folder, target, release, (*files, *papers, *proofs), facts.log_key)
 
 

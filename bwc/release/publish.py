@@ -18,7 +18,9 @@ from bwc.evidence import EventKind, ItemId, KeyId, ObjectRole
 from bwc.oversight.anchor import anchor
 from bwc.redact.copies import Releasable, releasable
 from bwc.redact.excerpt import from_zero
+from bwc.redact.speech.captions import captions_of, to_text, to_vtt
 from bwc.release.package import (
+    Captions,
     CopiedPaper,
     Copy,
     ReleaseFacts,
@@ -29,6 +31,10 @@ from bwc.release.package import (
 )
 from bwc.release.provenance import gather
 from bwc.version import TOOL
+
+CAPTIONS_NOTE = (
+    "Written down by a machine and not corrected: words may be wrong or missing. The recording is what counts."
+)
 
 Progress = Callable[[int, int | None], None]
 
@@ -72,9 +78,12 @@ def publish(
     folder: Path,
     requester: str = "",
     span: tuple[int | None, int | None] | None = None,
+    captions: bool = True,
     progress: Progress | None = None,
 ) -> Published:
     """Release every redacted copy of `item` into `folder`; with `span`, if the copy is of exactly that part.
+
+    With `captions`, where the recording was listened to, captions and transcript of what the copy lets be heard.
 
     Raises what `releasable` raises when a person still has something to do, and records the refusal. The event
     is published and proven before the folder gets its name; on any failure no folder is left.
@@ -112,7 +121,9 @@ def publish(
     )
     with ExitStack() as open_streams:
         prepared = prepare(
-            folder, facts=facts, copies=[_copy(house, one, open_streams, papers[one.segment]) for one in copies]
+            folder,
+            facts=facts,
+            copies=[_copy(house, one, open_streams, papers[one.segment], captions=captions) for one in copies],
         )
     try:
         entry = house.record_release(
@@ -167,7 +178,15 @@ def _copied(house: House, item: ItemId, one: Releasable) -> CopiedPaper | None:
     return CopiedPaper(paper=data, frames=paper.frames, entry=entry, proof=house.proof(index.seq))
 
 
-def _copy(house: House, one: Releasable, streams: ExitStack, groups: CopiedPaper | None) -> Copy:
+def _captions(one: Releasable) -> Captions | None:
+    """Cut from the spans of the plan that was approved, with its own words of who wrote them."""
+    cues = captions_of(one.plan, one.excerpt)
+    if cues is None:
+        return None
+    return Captions(vtt=to_vtt(cues, note=CAPTIONS_NOTE), text=to_text(cues, note=CAPTIONS_NOTE))
+
+
+def _copy(house: House, one: Releasable, streams: ExitStack, groups: CopiedPaper | None, *, captions: bool) -> Copy:
     plan = from_zero(one.plan, one.excerpt) if one.excerpt else one.plan
     return Copy(
         stream=streams.enter_context(house.open_object(one.copy)),
@@ -175,6 +194,7 @@ def _copy(house: House, one: Releasable, streams: ExitStack, groups: CopiedPaper
         groups=groups,
         plan=plan,
         part=one.excerpt.text(one.plan) if one.excerpt else "",
+        captions=_captions(one) if captions else None,
         plan_sha256=one.plan_sha256,
         copy_sha256=one.copy_sha256,
         report_sha256=one.report_sha256,

@@ -26,6 +26,11 @@ def readme_text(release: Release, log_key: NoteKey) -> str:
         lost = f", {copy.frames_lost} pictures lost in the camera's file" if copy.frames_lost else ""
         parts.append(f"  {copy.file}: {copy.frames} pictures, {time_text(copy.duration_ms)} long{lost}")
         parts += [f"    a part of the recording: {copy.part}"] if copy.part else []
+    if any(file.role == "captions" for file in release.files):
+        parts += [
+            "  the .vtt file: captions, for players that take them; .transcript.txt: the",
+            "  same as text. A machine wrote them down; words may be wrong or missing",
+        ]
     parts += [
         "  redaction-log.html: what was hidden, when, and the reason (.csv: the same,",
         "  for spreadsheets)",

@@ -16,7 +16,9 @@ from fractions import Fraction
 from bwc.audit.package_report import time_text
 from bwc.audit.released import ExemptionCount
 from bwc.evidence import Choice
-from bwc.redact.plan import Decision, RedactionPlan, Span
+from bwc.redact.plan import Decision, RedactionPlan, SoundKind, Span
+from bwc.redact.plan_view import within
+from bwc.redact.speech.record import record_of
 from bwc.release.page import inline_style_policy
 
 # 5 U.S.C. 552(b) in plain words. An agency's own codes come in by `explanations`.
@@ -171,14 +173,18 @@ def _whole(copy: Covered) -> Iterable[Row]:
 
 
 def _sounds(copy: Covered) -> Iterable[Row]:
+    record = record_of(copy.plan)
     for span in copy.plan.audio_spans:
         if span.decision.choice is not Choice.KEEP:
+            start, end = within(copy.plan, span.start_ns, span.end_ns)
+            label = record.labels.get(span.id) if record else None
+            what = "sound bleeped" if span.kind is SoundKind.BLEEP else "sound silenced"
             yield Row(
                 file=copy.file,
                 part=Part.SOUND,
-                what="sound silenced",
-                start_ms=span.start_ns // 1_000_000,
-                end_ms=-(-span.end_ns // 1_000_000),
+                what=what + (f": {', '.join(label.kinds)}" if label else ""),
+                start_ms=start // 1_000_000,
+                end_ms=-(-end // 1_000_000),
                 first_frame=None,
                 last_frame=None,
                 where="",
