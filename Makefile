@@ -11,7 +11,7 @@ KILLS ?= 1000
 HISTORIES ?= 10000
 STAMP := $(VENV)/.ready
 
-.PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy faults histories test-independent clean verifier
+.PHONY: help setup demo check walls test test-all fix fixtures docs bench accuracy speech faults histories test-independent clean verifier
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -49,6 +49,10 @@ bench: setup ## figures of this machine, one table a room: ONLY="storage keys" f
 
 accuracy: setup ## what copies still show of footage with known truth: DATA=folder, DEFACE=program
 	@$(BIN)/python tests/accuracy/run.py $(DATA) $(if $(DEFACE),--deface $(DEFACE))
+
+speech: setup ## how well spoken personal data is hidden, on speech that espeak-ng speaks: DATA=folder with audio/
+	@rm -rf /tmp/bwc-speech && $(BIN)/python tests/accuracy/speech_set.py /tmp/bwc-speech --samples $(DATA)/audio
+	@$(BIN)/bwc bench speech /tmp/bwc-speech
 
 faults: setup ## crashes, kills, errors and lies at every file call; every byte flipped: KILLS=100 for fewer kills
 	@BWC_KILLS=$(KILLS) $(BIN)/pytest tests/faults tests/storage tests/custody tests/audit tests/release tests/journeys/test_tampering.py

@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def bench() -> None:
-    """Measure how well people and plates are hidden, on footage whose truth is known.
+    """Measure how well people, plates and spoken personal data are hidden, where the truth is known.
 
     \b
     Examples:
       bwc bench accuracy ../shared/data
+      bwc bench speech spoken
       bwc bench accuracy footage --profile max --misses misses.jpg
     """
 
@@ -80,6 +81,88 @@ def accuracy(
     if misses and shown:
         misses.write_bytes(shown)
     entry.terminal.result(data, "\n\n".join(_text(name, rows) for name, rows in runs.items()))
+
+
+@command(
+    """
+    bwc bench speech spoken
+    bwc bench speech spoken --only 5dB --bleep --save figures.json
+    """,
+    name="speech",
+)
+@click.argument("dataset", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--only", default="", help="Only clips whose path holds this.")
+@click.option("--bleep", is_flag=True, help="With a bleep instead of silence.")
+@click.option("--asr-model", type=click.Path(path_type=Path), help="Folder of a speech model of your own.")
+@click.option("--save", type=click.Path(path_type=Path), help="Write all figures (JSON) to this file.")
+def speech(entry: Entry, dataset: Path, *, only: str, bleep: bool, asr_model: Path | None, save: Path | None) -> None:
+    """Redact the sound of every clip of DATASET whose words are known and judge the copies.
+
+    Beside clip.mp4 lies clip.speech.json. Counted are words that are personal data: found by the transcript, wholly inside
+    a hidden span; samples in spans that are neither silent nor the bleep; hidden words heard again in the copy.
+    """
+    from bwc.cli.listening import kind_of
+    from bwc.redact import speech_measuring
+    from bwc.redact.speech.listen import find_hearing
+
+    if save and save.exists():
+        raise UsageError(f"{save} exists", "choose a new file name")
+    found = speech_measuring.clips_in(dataset, only)
+    hearing = find_hearing(asr_model)
+    rows: dict[str, speech_measuring.Tally] = {"all": speech_measuring.Tally()}
+    data: dict[str, Any] = {}
+    with entry.terminal.progress("measure") as progress:
+        for place, clip in enumerate(found, 1):
+            done = speech_measuring.measure(clip, lambda: hearing, kind=kind_of(bleep))
+            for name in (clip.noise or "-", "all"):
+                rows.setdefault(name, speech_measuring.Tally()).add(done)
+            data = {
+                "clips": place,
+                "levels": {name: row.to_json() for name, row in rows.items()},
+                "models": [f"{one.name} {one.file_sha256[:12]} {one.package}" for one in hearing.describe()],
+            }
+            if save:  # after each clip: whoever has to stop keeps what was measured
+                save.write_text(json.dumps(data, indent=2, sort_keys=True), encoding="utf-8")
+            progress(place, len(found))
+    entry.terminal.result(data, _speech_text(rows))
+
+
+def _speech_text(rows: dict[str, Any]) -> str:
+    lines = []
+    for name, row in rows.items():
+        one = row.to_json()
+        lines.append(
+            (
+                name,
+                one["targets"],
+                f"{one['targets_found']} ({one['found_by_transcript']})",
+                f"{one['targets_found_and_hidden']} ({one['found_and_hidden']})",
+                one["targets_hidden"],
+                one["others_hidden"],
+                one["share_of_time_hidden"],
+                one["faults"],
+                one["heard_again"],
+                one["suspects"],
+                one["times_real_time"],
+                one["voice_found"],
+            )
+        )
+    columns = (
+        "noise",
+        "targets",
+        "found",
+        "of those hidden",
+        "hidden",
+        "others hidden",
+        "time hidden",
+        "faults",
+        "heard again",
+        "suspects",
+        "x real time",
+        "voice found",
+    )
+    misses = [miss for name, row in rows.items() if name == "all" for miss in row.misses]
+    return table(columns, lines) + "".join(f"\n  {miss}" for miss in misses[:20])
 
 
 def _one(clip: "Clip", profile: str, line: str | None) -> "Measured":
@@ -146,3 +229,4 @@ def _share(found: Any) -> str:
 
 
 bench.add_command(accuracy)
+bench.add_command(speech)
