@@ -16,3 +16,4 @@ echo "setting up: Python packages (a few minutes the first time)"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[dev]'
 echo "setting up: model files"
 "$venv/bin/bwc" models fetch
+"$venv/bin/bwc" models fetch --speech || echo "no speech model: words are not written down (bwc models fetch --speech tries again)" >&2

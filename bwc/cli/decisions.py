@@ -1,4 +1,4 @@
-"""bwc decide, mask and mute: what a person says of the plan."""
+"""bwc decide and mask: what a person says of the plan."""
 
 from datetime import UTC, datetime
 
@@ -20,7 +20,7 @@ from bwc.errors import UsageError
 @click.argument("words", metavar="[TRACK…] keep|redact|undecided", nargs=-1, required=True)
 @click.option("--undecided", "all_undecided", is_flag=True, help="Every track not yet decided.")
 @click.option("--all", "all_tracks", is_flag=True, help="Every track.")
-@click.option("--class", "class_", help="Every track of this class (face, plate, …).")
+@click.option("--class", "class_", help="Every track of this class (face, plate, spoken, name, phone, …).")
 @click.option("--exemption", default="", help="The exemption code that allows hiding it.")
 @click.option("--note", default="", help="The reason in words; needed to keep.")
 @click.option("--segment", type=int, help="Which file of the item, when it has several.")
@@ -36,7 +36,7 @@ def decide(
     note: str,
     segment: int | None,
 ) -> None:
-    """Say of tracks (t1, t2, …) or check suspects (s342, …) whether to keep them visible or redact them."""
+    """Say of tracks (t1, …), sounds (a1, …) or check suspects (s342, …) whether to keep them or redact them."""
     from bwc.redact import session
 
     *names, choice = words
@@ -98,36 +98,6 @@ def mask(
             house.find(item),
             segment,
             box=_box(box) if box else None,
-            start_ns=parse_time(start),
-            end_ns=parse_time(end),
-            exemption=exemption,
-            note=note,
-            at=datetime.now(UTC),
-        )
-    entry.terminal.result(done.to_json(), done.text())
-
-
-@command(
-    """
-    bwc mute 2026-1122-K4J7QX --from 12.5 --to 14 --note "home address"
-    bwc mute 2026-1122-K4J7QX --from 1:02 --to 1:05.5 --exemption "victim name"
-    """
-)
-@click.argument("item")
-@click.option("--from", "start", required=True, metavar="TIME", help="From this time of the recording.")
-@click.option("--to", "end", required=True, metavar="TIME", help="To this time.")
-@click.option("--exemption", default="", help="The exemption code that allows hiding it.")
-@click.option("--note", default="", help="The reason in words.")
-@click.option("--segment", type=int, help="Which file of the item, when it has several.")
-def mute(entry: Entry, item: str, *, start: str, end: str, exemption: str, note: str, segment: int | None) -> None:
-    """Silence every sound track for a span of time."""
-    from bwc.redact import session
-
-    with entry.house() as house:
-        done = session.mute(
-            house,
-            house.find(item),
-            segment,
             start_ns=parse_time(start),
             end_ns=parse_time(end),
             exemption=exemption,

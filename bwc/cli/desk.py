@@ -1,5 +1,6 @@
 """bwc detect, plan, redact and check: from an original to a checked redacted copy."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,7 +8,7 @@ import click
 
 from bwc.cli.entry import Entry, command
 from bwc.cli.looking import looking
-from bwc.cli.terminal import seconds_text, table
+from bwc.cli.plan_text import plan_text
 from bwc.errors import BwcError, MediaError, NotFound, PartlyDone, PolicyRefuses, UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     "--again", is_flag=True, help="Even if a person worked on the plan: masks and mutes stay, decisions do not."
 )
 @looking
+@click.option("--no-listen", is_flag=True, help="Pictures only: neither voices nor words are looked for.")
+@click.option("--asr-model", type=click.Path(path_type=Path), help="Folder of a speech model of your own.")
 def detect(
     entry: Entry,
     items: tuple[str, ...],
@@ -40,15 +43,19 @@ def detect(
     again: bool,
     also: tuple[str, ...],
     text: str | None,
+    no_listen: bool,
+    asr_model: Path | None,
 ) -> None:
-    """Find faces and plates in ITEM and make its redaction plan. Everything found is covered until a person says keep.
+    """Find faces, plates and spoken personal data in ITEM; make its plan. All of it is hidden until a person says keep.
 
     Plates: no detector that may be shipped finds them all on worn cameras. Look at the sheet, add what is
-    missing with `bwc mask`.
+    missing with `bwc mask`. Words need a speech model (`bwc models fetch --speech`); without one only voices are found.
     """
+    from bwc.cli.listening import listener
     from bwc.redact import session
 
     terminal = entry.terminal
+    ears = None if no_listen else listener(asr_model)
     _refuse_existing(sheet)
     states: list[PlanState] = []
     failed: list[tuple[str, BwcError]] = []
@@ -58,7 +65,7 @@ def detect(
             try:
                 with terminal.progress(f"detect {item}") as progress:
                     states += session.detect(
-                        house, item, profile=profile, again=again, progress=progress, also=also, text=text
+                        house, item, profile=profile, again=again, progress=progress, also=also, text=text, listen=ears
                     )
             except (MediaError, PolicyRefuses) as error:
                 if len(chosen) == 1:
@@ -68,7 +75,7 @@ def detect(
             picture = session.sheet(house, states[0].item, states[0].segment)
             house.note_frames(states[0].item, states[0].segment, what="sheet", to=sheet.name)
             write_new(sheet, picture)
-    terminal.result({"plans": [one.to_json() for one in states]}, "\n\n".join(_plan_text(one) for one in states))
+    terminal.result({"plans": [one.to_json() for one in states]}, "\n\n".join(plan_text(one) for one in states))
     if failed:
         details = [{"item": item, "why": error.message} for item, error in failed]
         raise PartlyDone(f"{len(failed)} of {len(chosen)} items got no plan", failed[0][1].hint, details=details)
@@ -91,6 +98,8 @@ def detect(
 @click.option(
     "--sheet", type=click.Path(path_type=Path), help="Write the contact sheet (JPEG) here: faces in the clear!"
 )
+@click.option("--words", is_flag=True, help="Show what was heard in each sound that is hidden; recorded.")
+@click.option("--transcript", type=click.Path(path_type=Path), help="Write all words that were heard here; recorded.")
 def plan(
     entry: Entry,
     item: str,
@@ -99,11 +108,14 @@ def plan(
     export_to: Path | None,
     import_from: Path | None,
     sheet: Path | None,
+    words: bool,
+    transcript: Path | None,
 ) -> None:
     """Show ITEM's redaction plan: tracks by class, seconds, doubts, decisions."""
+    from bwc.cli.listening import note_words, spoken_rows, spoken_text, write_transcript
     from bwc.redact import session
 
-    _refuse_existing(export_to, sheet)
+    _refuse_existing(export_to, sheet, transcript)
     if import_from and not import_from.is_file():
         raise NotFound(f"{import_from} is not a file", "bwc plan ITEM --export FILE writes one")
     with entry.house() as house:
@@ -117,14 +129,21 @@ def plan(
         else:
             states = session.plans(house, found, segment)
         if export_to:
+            note_words(house, _only(states), to=export_to.name)  # the plan holds what was heard
             write_new(export_to, _only(states).data)
         if sheet:
             one = _only(states)
             picture = session.sheet(house, found, one.segment)
             house.note_frames(found, one.segment, what="sheet", to=sheet.name)
             write_new(sheet, picture)
-    data = {"plans": [one.to_json(tracks=True) for one in states]}
-    entry.terminal.result(data, "\n\n".join(_plan_text(one, tracks=True) for one in states))
+        if words:
+            for one in states:
+                note_words(house, one, to="terminal")
+        if transcript:
+            write_transcript(house, _only(states), transcript)
+    data = {"plans": [one.to_json(tracks=True) | ({"spoken": spoken_rows(one)} if words else {}) for one in states]}
+    text = spoken_text if words else partial(plan_text, tracks=True)
+    entry.terminal.result(data, "\n\n".join(text(one) for one in states))
 
 
 @command(
@@ -205,43 +224,6 @@ def raise_lost(losses: list[tuple[str, int]]) -> None:
             "the loss is written in plan, report and release",
             details=[{"recording": name, "frames_lost": count} for name, count in lost],
         )
-
-
-def _plan_text(state: "PlanState", *, tracks: bool = False) -> str:
-    summary = state.summary()
-    length = seconds_text(summary.milliseconds / 1000)
-    head = f"{state.item} segment {state.segment}: plan revision {summary.revision}, {length}, {summary.frames} frames"
-    classes = [
-        (row.class_, row.tracks, f"{row.milliseconds / 1000:.1f}", row.keep, row.undecided) for row in summary.classes
-    ]
-    parts = [
-        head,
-        table(("class", "tracks", "seconds", "keep", "undecided"), classes)
-        or "nothing found: look for faces and plates yourself",
-    ]
-    if tracks:
-        from bwc.redact.session import sound_row, track_row, whole_row
-
-        rows = [track_row(state.plan, one) for one in state.plan.tracks]
-        rows += [whole_row(state.plan, one) for one in state.plan.whole_frame]
-        rows += [sound_row(state.plan, one) for one in state.plan.audio_spans]
-        parts.append(
-            table(
-                ("track", "class", "from s", "to s", "decision", "exemption", "doubts"), [_cells(one) for one in rows]
-            )
-        )
-    if summary.doubts:
-        parts.append("doubts: " + ", ".join(f"{code} {count}" for code, count in sorted(summary.doubts.items())))
-    if summary.undecided:
-        parts.append(
-            f"{len(summary.undecided)} undecided (covered until decided): bwc decide {state.item} --undecided redact"
-        )
-    return "\n".join(parts)
-
-
-def _cells(row: dict[str, Any]) -> tuple[object, ...]:
-    start, end = f"{row['start_ms'] / 1000:.2f}", f"{row['end_ms'] / 1000:.2f}"
-    return row["id"], row["class"], start, end, row["decision"], row["exemption"], " ".join(row["doubts"])
 
 
 def _check_text(one: "Checked") -> str:

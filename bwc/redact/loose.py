@@ -19,6 +19,7 @@ from bwc.errors import LeakFound, PlanStale, StoreFull, UsageError
 from bwc.jobs import Jobs
 from bwc.media.decode import VideoReader
 from bwc.media.delivery import Delivery, layout_of
+from bwc.redact import sounds
 from bwc.redact.check import check
 from bwc.redact.check_report import CheckReport
 from bwc.redact.detect import analyse
@@ -119,6 +120,8 @@ class LooseResult:
             lines.append(f"{made.frames_lost} frames of the original could not be decoded")
         if made.covered_whole:
             lines.append(f"{len(made.covered_whole)} frames are hidden altogether: the plan does not know them")
+        if found.speech:
+            lines.append(found.speech.text().partition(" (bwc plan")[0])
         if self.report is None:
             lines.append("not checked")
         else:
@@ -148,6 +151,7 @@ def redact_file(
     also: Sequence[str] = (),
     delivery: Delivery | None = None,
     text: str | None = None,
+    sound: sounds.SoundWish | None = None,
 ) -> LooseResult:
     """Write the redacted copy of `source` to `out`, which must not exist.
 
@@ -179,6 +183,7 @@ def redact_file(
                 policy=policy,
                 also=also,
                 progress=phases.next(),
+                wish=sound or sounds.SoundWish(),
             )
             plan = amend(plan) if amend else plan
             with work.partial.open("wb") as sink:
@@ -236,9 +241,10 @@ def _plan(
     policy: Policy,
     also: Sequence[str],
     progress: Progress | None,
+    wish: sounds.SoundWish,
 ) -> RedactionPlan:
     if plan_file is None:
-        return analyse(
+        plan = analyse(
             original,
             content_sha256=content,
             item=None,
@@ -250,10 +256,11 @@ def _plan(
             also=also,
             pieces=pieces,
         )
+        return wish.apply(sounds.listener(kind=wish.kind)(original, plan, None))
     plan = from_edited(plan_file.read_bytes())
     if plan.content_sha256 != content:
         raise PlanStale(f"{plan_file} is the plan of another file", "leave out --plan to make one")
-    return plan
+    return wish.apply(plan)
 
 
 def _checked(

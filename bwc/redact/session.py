@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from fractions import Fraction
+from typing import BinaryIO
 
 from bwc.canonical import Json, sha256_hex
 from bwc.custody.house import House
@@ -12,10 +13,11 @@ from bwc.evidence import Choice, ItemId, ObjectRole
 from bwc.redact import plan_edit
 from bwc.redact.plan import Decision, Origin, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
 from bwc.redact.plan_format import from_bytes, from_edited, to_bytes
-from bwc.redact.plan_view import PlanSummary, summary
+from bwc.redact.plan_view import PlanSummary, summary, within
 
 Progress = Callable[[int, int | None], None]
 Edit = Callable[[RedactionPlan], RedactionPlan]
+Listen = Callable[[BinaryIO, RedactionPlan, Progress | None], RedactionPlan]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,13 +83,16 @@ def track_row(plan: RedactionPlan, track: Track) -> dict[str, Json]:
 
 
 def sound_row(plan: RedactionPlan, span: SoundSpan) -> dict[str, Json]:
-    """One muted span in short, in milliseconds after the first frame."""
-    start = int(plan.media.pts.start * plan.media.time_base * 1_000_000_000)
-    times: dict[str, Json] = {
-        "start_ms": (span.start_ns - start) // 1_000_000,
-        "end_ms": (span.end_ns - start) // 1_000_000,
-    }
-    return times | _said(span.id, "sound", span.decision)
+    """One hidden span of sound in short, in milliseconds after the first frame."""
+    from bwc.redact.speech.record import record_of
+
+    begin = int(plan.media.pts.start * plan.media.time_base * 1_000_000_000)
+    start, end = within(plan, span.start_ns, span.end_ns)
+    times: dict[str, Json] = {"start_ms": (start - begin) // 1_000_000, "end_ms": (end - begin) // 1_000_000}
+    record = record_of(plan)
+    label = record.labels.get(span.id) if record else None
+    class_ = "spoken " + ", ".join(label.kinds) if label else "sound"
+    return times | _said(span.id, class_, span.decision) | {"kind": span.kind.value}
 
 
 def whole_row(plan: RedactionPlan, span: WholeFrame) -> dict[str, Json]:
@@ -116,8 +121,9 @@ def detect(
     progress: Progress | None = None,
     also: Sequence[str] = (),
     text: str | None = None,
+    listen: Listen | None = None,
 ) -> list[PlanState]:
-    """Analyse every recording of `item`; each gets a plan, sealed and recorded.
+    """Analyse every recording of `item`; each gets a plan, sealed and recorded. `listen` adds what is heard.
 
     A plan that is there already goes on with the next revision. What a person drew or muted stays; what a person decided
     of detected tracks starts anew, so that is refused (`PolicyRefuses`) without `again`.
@@ -149,9 +155,11 @@ def detect(
                 also=also,
             )
             sheet = contact_sheet(original, plan)
-        if before:
-            plan = _continued(before, plan)
-        states.append(_save(house, item, segment, plan, sheet=sheet, detected=True))
+            if before:
+                plan = _continued(before, plan)
+            if listen is not None:
+                plan = listen(original, plan, progress)
+        states.append(save(house, item, segment, plan, sheet=sheet, detected=True))
         pieces.clear()  # only now: whoever is killed before goes on from here
     return states
 
@@ -176,7 +184,7 @@ def _continued(before: RedactionPlan, fresh: RedactionPlan) -> RedactionPlan:
         previous=sha256_hex(to_bytes(before)),
         effect=before.effect,
         tracks=(*fresh.tracks, *drawn),
-        audio_spans=before.audio_spans,
+        audio_spans=tuple(span for span in before.audio_spans if span.origin is Origin.PERSON),
         whole_frame=before.whole_frame,
     )
 
@@ -214,7 +222,7 @@ def edit(
     before = current(house, item, segment)
     edited = change(before.plan)
     plan = plan_edit.next_revision(before.plan, edited, made_at=datetime.now(UTC))
-    after = _save(house, item, before.segment, plan)
+    after = save(house, item, before.segment, plan)
     changed = tuple(names) or tuple(sorted(_ids(plan) - _ids(before.plan)))
     return Edited(state=after, changed=changed, what=what)
 
@@ -248,6 +256,9 @@ def decide(
         wanted |= dict.fromkeys(undecided(before.plan))
     if all_tracks or class_:
         wanted |= dict.fromkeys(one.id for one in before.plan.tracks if all_tracks or one.class_ == class_)
+    if class_:
+        rows = [sound_row(before.plan, span) for span in before.plan.audio_spans]
+        wanted |= dict.fromkeys(str(row["id"]) for row in rows if class_ in _kinds(str(row["class"])))
     if not wanted:
         return Edited(state=before, changed=(), what="nothing to decide")
     chosen = Choice(choice)
@@ -277,34 +288,18 @@ def mask(
     by, code = house.person.key_id, exemption or house.policy.default_exemption
 
     def change(plan: RedactionPlan) -> RedactionPlan:
-        offset, end = _within(plan, start_ns, end_ns)
+        offset, end = offset_of(plan, start_ns, end_ns)
         first, stop = plan_edit.ordinals_of(plan, start_ns + offset, end + offset)
         if box is None:
             return plan_edit.add_whole_frame(plan, first, stop, by=by, at=at, exemption=code, note=note)
         return plan_edit.add_mask(plan, {first: box}, last=stop - 1, by=by, at=at, exemption=code, note=note)
 
-    return edit(house, item, segment, change, what=f"covered {_span_text(start_ns, end_ns)}")
+    return edit(house, item, segment, change, what=f"covered {span_text(start_ns, end_ns)}")
 
 
-def mute(
-    house: House,
-    item: ItemId,
-    segment: int | None,
-    *,
-    start_ns: int,
-    end_ns: int,
-    exemption: str = "",
-    note: str = "",
-    at: datetime,
-) -> Edited:
-    """Silence all sound from `start_ns` to `end_ns` after the first frame."""
-    by, code = house.person.key_id, exemption or house.policy.default_exemption
-
-    def change(plan: RedactionPlan) -> RedactionPlan:
-        offset, end = _within(plan, start_ns, end_ns)
-        return plan_edit.add_mute(plan, start_ns + offset, end + offset, by=by, at=at, exemption=code, note=note)
-
-    return edit(house, item, segment, change, what=f"muted {_span_text(start_ns, end_ns)}")
+def _kinds(class_: str) -> list[str]:
+    """How a sound may be called: "sound", "spoken", "name"."""
+    return [class_, "spoken", *class_.removeprefix("spoken ").split(", ")] if class_.startswith("spoken ") else [class_]
 
 
 def import_plan(house: House, item: ItemId, segment: int | None, data: bytes) -> PlanState:
@@ -313,7 +308,7 @@ def import_plan(house: House, item: ItemId, segment: int | None, data: bytes) ->
     plan = from_edited(data)
     if (plan.content_sha256, plan.media.pts) != (before.plan.content_sha256, before.plan.media.pts):
         raise PlanStale("that plan belongs to another recording", f"bwc plan {item} --export FILE")
-    return _save(house, item, before.segment, plan_edit.next_revision(before.plan, plan, made_at=datetime.now(UTC)))
+    return save(house, item, before.segment, plan_edit.next_revision(before.plan, plan, made_at=datetime.now(UTC)))
 
 
 def dropped_by(before: RedactionPlan, after: RedactionPlan) -> list[str]:
@@ -331,7 +326,7 @@ def sheet(house: House, item: ItemId, segment: int) -> bytes:
     return house.read(row.object_id)
 
 
-def _within(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
+def offset_of(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
     """Where the recording begins in presentation time, and the end of the span. Refuses a span that hides nothing."""
     media = plan.media
     length = int(media.duration * media.time_base * 1_000_000_000)
@@ -343,11 +338,11 @@ def _within(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
     return int(media.pts.start * media.time_base * 1_000_000_000), end_ns
 
 
-def _span_text(start_ns: int, end_ns: int) -> str:
+def span_text(start_ns: int, end_ns: int) -> str:
     return f"{start_ns / 1e9:.2f}-{end_ns / 1e9:.2f} s"
 
 
-def _save(
+def save(
     house: House, item: ItemId, segment: int, plan: RedactionPlan, *, sheet: bytes | None = None, detected: bool = False
 ) -> PlanState:
     data = to_bytes(plan)
