@@ -154,6 +154,9 @@ def measure(clip: SpokenClip, hearing: Callable[[], Hearing], *, kind: SoundKind
     tally.misses += [f"{clip.path.name}: {finding.detail}" for finding in findings]
     again = listen_again(copy.reader(), plan, hearing=ears)
     tally.heard_again, tally.suspects = again.hidden_words, len(again.suspects)
+    tally.misses += [
+        f"{clip.path.name}: {one.class_} at {one.first_ms / 1000:.2f} s of the copy" for one in again.suspects
+    ]
     return tally
 
 
