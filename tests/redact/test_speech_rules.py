@@ -35,6 +35,7 @@ def found(text: str, **more: object) -> list[tuple[str, str]]:
         ("I live at the blue house. Sure.", "address", "I live at the blue house."),
         ("They went to 1420 North Maple Street yesterday.", "address", "1420 North Maple Street"),
         ("She drove down Maple Street again.", "address", "Maple Street"),
+        ("He said March fifth again.", "birth", "March fifth"),
         ("It was nine one four two or so.", "number", "nine one four two"),
         ("It was five oh one four.", "number", "five oh one four."),
         ("Write adam boy seven down.", "letters", "adam boy seven"),

@@ -4,7 +4,7 @@
     but filler follows, or it was a question, to the end of the next phrase too
  2. runs of digits: four or more; seven or more are certain
  3. letters spelled one by one or by an alphabet, and letters and digits mixed
- 4. a number or a capital before a word for a street
+ 4. a number or a capital before a word for a street; a month beside a day or a year
  5. names: capitals within a sentence, after a title, of the list of common names; and again wherever they are repeated
  6. words the agency named
 A phrase ends at a full stop or a pause.
@@ -40,7 +40,7 @@ class Mention:
 def mentions_in(words: Sequence[Word], *, watch: Sequence[str] = ()) -> list[Mention]:
     """Everything in `words` that the rules take for personal data, in order; findings may overlap."""
     said = _Said(words)
-    found = [*_cues(said), *_runs(said), *_streets(said), *_names(said), *_watched(said, watch)]
+    found = [*_cues(said), *_runs(said), *_streets(said), *_dates(said), *_names(said), *_watched(said, watch)]
     names = {said.plain[place] for one in found if one.kind == "name" for place in one.core if _is_name(said, place)}
     known = {place for one in found for place in one.core}
     found += [
@@ -213,6 +213,21 @@ def _streets(said: _Said) -> list[Mention]:
                 start -= 1
             last = place + 1 if place + 1 < len(said.words) and _symbols(said, place + 1) else place
             found.append(Mention(kind="address", first=start, last=last, core=tuple(range(start, last + 1))))
+    return found
+
+
+def _dates(said: _Said) -> list[Mention]:
+    """A month beside a day or a year."""
+    found = []
+    for place, plain in enumerate(said.plain):
+        if plain not in lexicon.MONTHS and plain != "may":
+            continue
+        stop = place
+        while stop + 1 < len(said.plain) and (_symbols(said, stop + 1) or _ordinal(said.plain[stop + 1])):
+            stop += 1
+        start = place - 1 if place and _ordinal(said.plain[place - 1]) else place
+        if stop > place or start < place:
+            found.append(Mention(kind="birth", first=start, last=stop, core=tuple(range(start, stop + 1))))
     return found
 
 
