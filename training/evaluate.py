@@ -1,11 +1,13 @@
-"""Judge on groups never learnt from: `PYTHONPATH=.. python evaluate.py --data ../../shared/training --model plates.onnx`.
+"""Judge on groups never learnt from: `PYTHONPATH=.. python evaluate.py --data ../../shared/training --model finder.onnx`.
 
 For each detector and set of sizes: recall by height of the plate (overlap of at least 0.3), false alarms per picture
 without plates, both at several thresholds, and the recall where false alarms are one in ten pictures. Needs no torch.
-Drawn plates are put on kept backgrounds, from a seed that learning does not use.
+Drawn plates are put on kept backgrounds, from a seed that learning does not use. Heads: the same on the kept pictures
+with people, false alarms on those without. `--faces` (teach.py) as in learning, else labels of hats only.
 """
 
 import argparse
+import json
 import sys
 import time
 from collections.abc import Callable
@@ -15,17 +17,18 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-from dataset import PLAIN, TIER_A, TIER_B, Sample, listing, split, straight
+from dataset import HEAD, PLAIN, PLATE, TIER_A, TIER_B, Sample, listing, split, straight
 from plates import Fonts, draw, wear
-from scenes import spoil, stick
+from scenes import NONE, spoil, stick
 
 from bwc.redact.detectors.base import Detection, merge, overlap
+from bwc.redact.detectors.faces import CenterFace
+from bwc.redact.detectors.finder import FILE, Finder, FinderNetwork
 from bwc.redact.detectors.network import Network
 from bwc.redact.detectors.plates import PlateFinder
-from bwc.redact.detectors.plates_net import PlateNetFinder, weights
 
 HEIGHTS = (0, 12, 20, 40, 100, 10_000)
-THRESHOLDS = (0.15, 0.2, 0.3, 0.4, 0.5, 0.6, 0.65, 0.7)
+THRESHOLDS = (0.15, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
 _LOWEST = 0.08
 Find = Callable[[np.ndarray], list[Detection]]
 
@@ -40,26 +43,25 @@ def matches(found: list[Detection], boxes: np.ndarray) -> np.ndarray:
     return best
 
 
-def judge(name: str, find: Find, sets: dict[str, list[Sample]], plain: list[Sample]) -> None:
-    """Print the figures of one detector."""
+def judge(name: str, find: Find, sets: dict[str, list[Sample]], plain: list[Sample], kind: int = PLATE) -> None:
+    """Print the figures of one detector; `plain` are pictures without any of this kind."""
     start, alarms = time.process_time(), []
     for sample in plain:
         alarms += [d.score for d in find(straight(sample).bgr)]
     per_picture = {t: sum(a > t for a in alarms) / len(plain) for t in THRESHOLDS}
     steps = np.arange(_LOWEST, 0.995, 0.005)
     tenth = float(next((t for t in steps if sum(a > t for a in alarms) <= 0.1 * len(plain)), 0.995))
-    print(f"\n{name}: {(time.process_time() - start) / len(plain) * 1000:.0f} ms per plate-free picture")
+    print(f"\n{name}: {(time.process_time() - start) / len(plain) * 1000:.0f} ms per picture without")
     print(f"  false alarms per picture of {len(plain)}: " + ", ".join(f"{t}: {v:.2f}" for t, v in per_picture.items()))
     for label, samples in sets.items():
         heights, best = np.zeros(0), np.zeros(0)
         for sample in samples:
             ready = straight(sample)
-            best = np.concatenate([best, matches(find(ready.bgr), ready.boxes)])
-            heights = np.concatenate([heights, ready.boxes[:, 3] - ready.boxes[:, 1]])
+            boxes = ready.of(kind)
+            best = np.concatenate([best, matches(find(ready.bgr), boxes)])
+            heights = np.concatenate([heights, boxes[:, 3] - boxes[:, 1]])
         row = ", ".join(f"{t}: {(best > t).mean():.3f}" for t in THRESHOLDS)
-        print(
-            f"  {label} ({len(best)} plates): {row}; at 0.1 false alarms (> {tenth:.2f}): {(best > tenth).mean():.3f}"
-        )
+        print(f"  {label} ({len(best)}): {row}; at 0.1 false alarms (> {tenth:.2f}): {(best > tenth).mean():.3f}")
         for low, high in pairwise(HEIGHTS):
             here = best[(heights >= low) & (heights < high)]
             if len(here):
@@ -84,40 +86,62 @@ def drawn(plain: list[Sample], fonts: Fonts, count: int) -> list[Sample]:
     rng, made = np.random.default_rng(20261122), []
     while len(made) < count:
         sample = plain[int(rng.integers(len(plain)))]
-        scene, boxes = cv2.resize(sample.bgr, (640, 640)), np.zeros((0, 4), np.float32)
+        scene, boxes = cv2.resize(sample.bgr, (640, 640)), NONE
         for _ in range(3):
             box = stick(rng, scene, wear(rng, draw(rng, fonts)), boxes)
             boxes = boxes if box is None else np.concatenate([boxes, box[None]])
         if len(boxes):
-            picture = spoil(rng, scene)
-            made.append(Sample("drawn", "drawn", sample.path, boxes.astype(np.float32), 1.0, True, picture))
+            made.append(Sample("drawn", "drawn", sample.path, boxes, 1.0, (1.0, 0.0), spoil(rng, scene)))
     return made
+
+
+def only(find: Find, kind: str) -> Find:
+    return lambda bgr: [one for one in find(bgr) if one.class_ == kind]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", type=Path, help="another file than the packaged one")
+    parser.add_argument("--faces", type=Path, help="what teach.py wrote")
     parser.add_argument("--fonts", type=Path, nargs="+", default=[Path("/usr/share/fonts")])
-    parser.add_argument("--only", choices=("own", "clp_det", "pair"), nargs="+", default=["own", "clp_det", "pair"])
+    parser.add_argument(
+        "--only", choices=("own", "clp_det", "pair", "heads"), nargs="+", default=["own", "clp_det", "pair", "heads"]
+    )
     parser.add_argument("--sizes", type=int, nargs="+", action="append", help="default: 640, and 640 with 1280")
     parser.add_argument("--all-of-b", action="store_true", help="tier B whole: for weights that never saw it")
     wanted = parser.parse_args()
     cv2.setNumThreads(1)
-    plain = [s.loaded() for s in split(listing(wanted.data, PLAIN))[1]]
+    faces = json.loads(wanted.faces.read_text()) if wanted.faces else None
+    plain = [s.loaded() for s in split(listing(wanted.data, PLAIN, faces))[1]]
     sets: dict[str, list[Sample]] = {}
     for source in TIER_A + TIER_B:
-        every = listing(wanted.data, (source,))
+        every = listing(wanted.data, (source,), faces)
         chosen = every if wanted.all_of_b and source in TIER_B else split(every)[1]
-        if chosen := [s.loaded() for s in chosen if len(s.boxes)]:
+        if chosen := [s.loaded() for s in chosen if len(s.of(PLATE))]:
             sets[source] = chosen
     sets["drawn"] = drawn(plain, Fonts.find(wanted.fonts), 120)
-    data = wanted.model.read_bytes() if wanted.model else weights()
+    people = {
+        "people": [s for s in plain if len(s.of(HEAD))],
+        "plates": [s for s in sets["plates_openimages"] if len(s.of(HEAD))],
+    }
+    empty = [s for s in [*plain, *sets["plates_ro_dashcam"], *sets["plates_us_mixed"]] if not len(s.of(HEAD))]
+    empty = [s for s in empty if s.source not in PLAIN or s.care[HEAD] == 1.0]
+    data = wanted.model.read_bytes() if wanted.model else FILE.load()
+    low = {"plate": _LOWEST, "head": _LOWEST}
     for sizes in wanted.sizes or [[640], [640, 1280]]:
-        own, clp = PlateNetFinder(Network(data), tuple(sizes), _LOWEST), PlateFinder.open(sizes, _LOWEST)
-        finds: dict[str, Find] = {"own": own.detect, "clp_det": clp.detect, "pair": pair(own.detect, clp.detect)}
+        found, clp = (
+            Finder(FinderNetwork(Network(data), FILE, "f32"), tuple(sizes), low).detect,
+            PlateFinder.open(sizes, _LOWEST).detect,
+        )
+        own = only(found, "plate")
+        finds: dict[str, Find] = {"own": own, "clp_det": clp, "pair": pair(own, clp)}
         for name in wanted.only:
-            judge(f"{name} {sizes}", finds[name], sets, plain)
+            if name == "heads":
+                judge(f"heads {sizes}", only(found, "head"), people, empty, HEAD)
+                judge(f"CenterFace {sizes}", CenterFace.open(sizes, _LOWEST).detect, people, empty, HEAD)
+            else:
+                judge(f"{name} {sizes}", finds[name], sets, plain)
 
 
 if __name__ == "__main__":

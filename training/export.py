@@ -1,7 +1,8 @@
-"""Write the network as ONNX: `python export.py RUN/state.pt plates.onnx`. Batch 1, any size in whole steps of 32.
+"""Write the network as ONNX: `python export.py RUN/state.pt finder.onnx`. Batch 1, any size in whole steps of 32.
 
-Input `picture` (1 x 3 x h x w, blue green red, 0 to 255). Outputs, at a quarter of the size: `score` (1 x 1, 0 to 1,
-zero wherever a neighbour is higher) and `sides` (1 x 4, left, top, right, bottom from the middle of the cell, pixels).
+Input `picture` (1 x 3 x h x w, blue green red, 0 to 255). Outputs over all cells of the maps at strides 8, 16 and 32, one
+after the other, row by row: `score` (1 x 2 x cells, plates and heads, 0 to 1) and `sides` (1 x 8 x cells: left, top,
+right, bottom from the middle of the cell in pixels, of a plate and of a head).
 """
 
 import argparse
@@ -12,33 +13,37 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from net import PlateNet
+from net import Finder
 from torch import Tensor, nn
-from torch.nn import functional as fn
 
 _OPSET = 17
 
 
-class Peaks(nn.Module):
-    """The network with scores kept only where they are highest among their neighbours."""
+class Flat(nn.Module):
+    """The network with the cells of its maps in one row, and its scores calmed.
 
-    def __init__(self, net: PlateNet) -> None:
+    Learning weighs empty cells little, so the raw scores are bold: 0.5 is often wrong. `calm` is taken off the logits of
+    each kind, so that a score means about as much as one of the networks beside it (docs/models.md says how it was chosen).
+    """
+
+    def __init__(self, net: Finder, calm: tuple[float, ...]) -> None:
         super().__init__()
         self.net = net
+        self.register_buffer("calm", torch.tensor(calm).reshape(1, -1, 1, 1))
 
     def forward(self, picture: Tensor) -> tuple[Tensor, Tensor]:
-        heat, sides = self.net(picture)
-        score = heat.sigmoid()
-        return score * (fn.max_pool2d(score, 3, 1, 1) <= score).float(), sides
+        maps = self.net(picture)
+        scores = torch.cat([(heat - self.calm).sigmoid().flatten(2) for heat, _ in maps], 2)
+        return scores, torch.cat([far.flatten(2) for _, far in maps], 2)
 
 
-def export(state: Path, out: Path, note: str) -> str:
+def export(state: Path, out: Path, note: str, calm: tuple[float, ...]) -> str:
     """Write `out` and return its SHA-256. Raises `AssertionError` when onnxruntime and torch disagree."""
-    net = PlateNet()
+    net = Finder()
     saved = torch.load(state, weights_only=True)
     net.load_state_dict(saved["mean"])
-    model = Peaks(net).eval()
-    axes = {"picture": {2: "h", 3: "w"}, "score": {2: "h4", 3: "w4"}, "sides": {2: "h4", 3: "w4"}}
+    model = Flat(net, calm).eval()
+    axes = {"picture": {2: "h", 3: "w"}, "score": {2: "cells"}, "sides": {2: "cells"}}
     torch.onnx.export(
         model,
         (torch.rand(1, 3, 64, 96) * 255,),
@@ -50,8 +55,10 @@ def export(state: Path, out: Path, note: str) -> str:
         dynamic_axes=axes,
     )
     graph = onnx.load(str(out))
-    onnx.helper.set_model_props(graph, {"step": str(saved["step"]), "note": note, "licence": "Apache-2.0"})
-    graph.doc_string = "Number plates: middle and sides, anchor-free, stride 4"
+    onnx.helper.set_model_props(
+        graph, {"step": str(saved["step"]), "note": note, "calm": str(calm), "licence": "Apache-2.0"}
+    )
+    graph.doc_string = "Number plates and heads: scores and sides, anchor-free, strides 8, 16 and 32"
     onnx.checker.check_model(graph)
     out.write_bytes(graph.SerializeToString())
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
@@ -67,9 +74,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("state", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--note", default="tier A photographs and drawn plates")
+    parser.add_argument("--note", default="photographs of tiers A and B, drawn plates and heads")
+    parser.add_argument(
+        "--calm", type=float, nargs=2, default=(0.0, 0.0), help="taken off the logits of plates, of heads"
+    )
     wanted = parser.parse_args()
-    digest = export(wanted.state, wanted.out, wanted.note)
+    digest = export(wanted.state, wanted.out, wanted.note, tuple(wanted.calm))
     print(f"{wanted.out} {wanted.out.stat().st_size} bytes, sha256 {digest}")
 
 

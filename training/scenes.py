@@ -1,56 +1,93 @@
-"""One picture to learn from: a piece of a photograph, perhaps with drawn plates in it, seen through a bad camera."""
+"""One picture to learn from: a piece of a photograph, perhaps with drawn plates and heads in it, seen through a bad camera."""
 
 from dataclasses import dataclass, field
 
 import bait
 import cv2
+import heads
 import numpy as np
-from dataset import Sample
+from dataset import HEAD, PLATE, Sample
 from numpy.random import Generator
 from numpy.typing import NDArray
 from plates import Bgr, Fonts, draw, wear
 
-Boxes = NDArray[np.float32]  # n x 4: x0, y0, x1, y1
-SMALLEST, LARGEST = 7.0, 110.0  # height in pixels of the plates learnt; smaller ones are ignored, not punished
-_POOL = 1200
+Boxes = NDArray[np.float32]  # n x 5: x0, y0, x1, y1, kind
+SMALLEST = {PLATE: 6.0, HEAD: 9.0}  # height in pixels learnt; smaller ones are ignored, not punished
+LARGEST = {PLATE: 150.0, HEAD: 220.0}
+_POOL = 900
+# How often a picture of a source is chosen: varied ones more than frames of one drive
+_SHARE = {"plates_openimages": 2.0, "plates_us_mixed": 1.5, "plates_my_gate": 0.7}
+NONE: Boxes = np.zeros((0, 5), np.float32)
 
 
 @dataclass(slots=True)
 class Studio:
-    """Draws pictures of `side` x `side` pixels from `real` photographs, `plain` ones and its own plates."""
+    """Draws pictures of `side` x `side` pixels: `real` photographs of plates, `people` of heads, `plain` ones of neither."""
 
     real: list[Sample]
+    people: list[Sample]
     plain: list[Sample]
     fonts: Fonts
-    side: int = 224
+    side: int = 256
     pool: list[Bgr] = field(default_factory=list)
+    figures: list[heads.Figure] = field(default_factory=list)
+    shares: NDArray[np.float64] = field(init=False)
 
     def fill(self, rng: Generator) -> None:
+        """What is stuck on: flat plates, drawn and cut out of their photographs, and heads cut out."""
+        weights = np.asarray([_SHARE.get(s.source, 1.0) for s in self.real])
+        self.shares = weights / weights.sum()
         self.pool = [draw(rng, self.fonts) for _ in range(_POOL)]
+        for sample in self.real:
+            self.pool += _cut_out(sample)
+        for sample in self.plain:
+            assert sample.bgr is not None
+            cuts = [heads.cut_out(sample.bgr, box, sample.stretch) for box in sample.of(HEAD)]
+            self.figures += [figure for figure in cuts if figure is not None]
 
-    def picture(self, rng: Generator) -> tuple[Bgr, Boxes, bool]:
-        """(picture, boxes, whether everything outside the boxes is surely no plate)."""
+    def picture(self, rng: Generator) -> tuple[Bgr, Boxes, tuple[float, float]]:
+        """(picture, boxes, how much a find elsewhere counts, for plates and for heads)."""
         kind = rng.random()
         if kind < 0.5:
-            weights = np.asarray([_SHARE.get(s.source, 1.0) for s in self.real])
-            sample = self.real[int(rng.choice(len(self.real), p=weights / weights.sum()))]
+            sample = self.real[int(rng.choice(len(self.real), p=self.shares))]
+            about = PLATE if kind < 0.4 else None
+            stuck, headed = (0.25, 0.06) if kind < 0.4 else (0.35, 0.12)
+        elif kind < 0.72:
+            sample, about = self.people[int(rng.integers(len(self.people)))], HEAD
+            stuck, headed = 0.25, 0.1
         else:
-            sample = self.plain[int(rng.integers(len(self.plain)))]
-        ground = cut(rng, self.plain[int(rng.integers(len(self.plain)))], self.side)[0] if kind < 0.5 else None
-        scene, boxes = cut(rng, sample, self.side, ground)
-        if kind >= 0.5 and rng.random() < 0.5:
+            sample, about = self.plain[int(rng.integers(len(self.plain)))], None
+            stuck, headed = 0.5, 0.3
+        care = np.asarray(sample.care)
+        behind = _flat(rng, self.side), NONE
+        if rng.random() < 0.7:
+            other = (
+                self.plain[int(rng.integers(len(self.plain)))]
+                if kind < 0.5
+                else self.real[int(rng.choice(len(self.real), p=self.shares))]
+            )
+            behind = cut(rng, other, self.side, None, behind)
+            care = np.minimum(care, other.care)
+        scene, boxes = cut(rng, sample, self.side, about, behind)
+        if rng.random() < (0.55 if kind >= 0.72 else 0.1):
             bait.draw(rng, scene)
-        if (kind < 0.5 and rng.random() < 0.3) or 0.5 <= kind < 0.85:
+        for _ in range(int(rng.integers(1, 3)) if rng.random() < headed else 0):
+            figure = heads.draw(rng) if rng.random() < 0.45 else self.figures[int(rng.integers(len(self.figures)))]
+            box = heads.put(rng, scene, figure, boxes, smallest=SMALLEST[HEAD], largest=LARGEST[HEAD] * 0.7)
+            boxes = boxes if box is None else np.concatenate([boxes, visible(np.float32([[*box, HEAD]]), self.side)])
+        if rng.random() < stuck:
             boxes = self._paste(rng, scene, boxes)
-        if rng.random() < 0.3:
+        if rng.random() < 0.4:
             scene = np.ascontiguousarray(scene[:, ::-1])
-            boxes = np.stack([self.side - boxes[:, 2], boxes[:, 1], self.side - boxes[:, 0], boxes[:, 3]], axis=1)
-        return spoil(rng, scene), boxes.astype(np.float32), sample.complete
+            boxes = np.stack(
+                [self.side - boxes[:, 2], boxes[:, 1], self.side - boxes[:, 0], boxes[:, 3], boxes[:, 4]], axis=1
+            )
+        return spoil(rng, scene), boxes.astype(np.float32), (float(care[0]), float(care[1]))
 
     def _paste(self, rng: Generator, scene: Bgr, boxes: Boxes) -> Boxes:
         for _ in range(int(rng.integers(1, 4))):
             slot = int(rng.integers(len(self.pool)))
-            if rng.random() < 0.1:
+            if slot < _POOL and rng.random() < 0.1:
                 self.pool[slot] = draw(rng, self.fonts)
             box = stick(rng, scene, wear(rng, self.pool[slot]), boxes)
             if box is not None:
@@ -58,84 +95,136 @@ class Studio:
         return boxes
 
 
-# How often a picture of a source is chosen: varied ones more than frames of one drive
-_SHARE = {"plates_ro_dashcam": 1.0, "plates_openimages": 2.0, "plates_my_gate": 0.7}
+def _cut_out(sample: Sample) -> list[Bgr]:
+    """The plates of a photograph that are large and straight enough to be stuck elsewhere."""
+    assert sample.bgr is not None
+    found = []
+    for x0, y0, x1, y1 in sample.of(PLATE):
+        wide, high = (x1 - x0) * sample.stretch, y1 - y0
+        if sample.source != "plates_in_phone" and high >= 18 and 1.7 < wide / high < 5.2:
+            inner = np.float32([x0, y0, x1, y1]).round().astype(int)
+            flat = sample.bgr[max(0, inner[1]) : inner[3], max(0, inner[0]) : inner[2]]
+            scale = 96 / flat.shape[0]
+            found.append(
+                np.asarray(
+                    cv2.resize(flat, None, fx=scale * sample.stretch, fy=scale, interpolation=cv2.INTER_CUBIC), np.uint8
+                )
+            )
+    return found
 
 
-def cut(rng: Generator, sample: Sample, side: int, ground: Bgr | None = None) -> tuple[Bgr, Boxes]:
-    """A piece of the photograph around one of its plates (or anywhere), at a chosen size, a little turned.
+def _flat(rng: Generator, side: int) -> Bgr:
+    """Nothing: a wall, the sky, the dark."""
+    coarse = rng.normal(0, rng.uniform(0, 30), (3, 3, 3)) + rng.uniform(0, 255, 3)
+    return np.asarray(
+        cv2.resize(np.clip(coarse, 0, 255).astype(np.uint8), (side, side), interpolation=cv2.INTER_CUBIC), np.uint8
+    )
 
-    Where the photograph ends, `ground` (written over) is seen, or the photograph mirrored.
+
+def cut(rng: Generator, sample: Sample, side: int, about: int | None, behind: tuple[Bgr, Boxes]) -> tuple[Bgr, Boxes]:
+    """A piece of the photograph around one box of kind `about` (or anywhere), at a chosen size, turned and seen aslant.
+
+    Where the photograph ends, the picture `behind` (written over) is seen, with those of its boxes that are not covered.
+    A mirrored edge would show heads and plates that nobody labelled.
     """
     assert sample.bgr is not None
     high, wide = sample.bgr.shape[:2]
     stretch = sample.stretch ** float(rng.uniform(0.3, 1.3)) * float(np.exp(rng.normal(0, 0.08)))
-    if len(sample.boxes):
-        box = sample.boxes[int(rng.integers(len(sample.boxes)))]
-        wanted = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST * 0.8))))
-        scale = min(wanted / max(4.0, float(box[3] - box[1])), 1.8, side / float(box[2] - box[0]) / stretch)
+    choice = sample.of(about) if about is not None else NONE
+    if len(choice):
+        assert about is not None
+        box = choice[int(rng.integers(len(choice)))]
+        wanted = float(np.exp(rng.uniform(np.log(SMALLEST[about]), np.log(LARGEST[about]))))
+        scale = min(wanted / max(4.0, float(box[3] - box[1])), 2.2, 1.15 * side / float(box[2] - box[0]) / stretch)
         x, y = float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2
-        middle = rng.uniform(0.15, 0.85, 2) * side
+        middle = rng.uniform(0.08, 0.92, 2) * side
     else:
-        scale = float(np.exp(rng.uniform(np.log(side / max(high, wide)), np.log(1.4))))
+        scale = float(np.exp(rng.uniform(np.log(side / max(high, wide)), np.log(1.6))))
         x, y = float(rng.uniform(0, wide)), float(rng.uniform(0, high))
         middle = rng.uniform(0.3, 0.7, 2) * side
     bgr, shrunk = sample.bgr, 1.0
     if scale < 0.7:  # an area mean first: a bare warp would flicker
         shrunk = scale
         bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    turn = float(rng.normal(0, 5) if rng.random() < 0.8 else rng.normal(0, 18))
-    turning = cv2.getRotationMatrix2D((0, 0), turn, 1.0)[:, :2] @ np.diag([stretch, 1.0]) * scale
+    turn = float(rng.normal(0, 5) if rng.random() < 0.7 else rng.normal(0, 20))
+    shape = np.diag([stretch, 1.0])
+    if about == PLATE and rng.random() < 0.35:  # seen from the side: narrow, and its lines no longer level
+        narrow = float(rng.uniform(0.3, 0.9))
+        shape = np.asarray([[narrow, 0.0], [rng.normal(0, 0.35) * (1.1 - narrow), 1.0]]) @ shape
+    turning = cv2.getRotationMatrix2D((0, 0), turn, 1.0)[:, :2] @ shape * scale
     move = middle - turning @ np.asarray([x, y])
-    matrix = np.concatenate([turning / shrunk, move[:, None]], axis=1)
-    border = cv2.BORDER_REFLECT_101 if ground is None else cv2.BORDER_TRANSPARENT
-    scene = cv2.warpAffine(bgr, matrix, (side, side), dst=ground, flags=cv2.INTER_LINEAR, borderMode=border)
-    matrix[:, :2] *= shrunk
-    return np.asarray(scene, np.uint8), visible(np.asarray([_moved(b, matrix) for b in sample.boxes]), side)
+    matrix = np.eye(3)
+    matrix[:2, :2], matrix[:2, 2] = turning / shrunk, move
+    if rng.random() < 0.4:  # a wide lens close by: far sides shrink
+        tilt = np.eye(3)
+        tilt[2, :2] = rng.normal(0, 0.25 if about != HEAD else 0.1, 2) / side
+        shift = np.asarray([[1, 0, -side / 2], [0, 1, -side / 2], [0, 0, 1]])
+        matrix = np.linalg.inv(shift) @ np.clip(tilt, -1.2 / side, 1.0) @ shift @ matrix
+    ground, known = behind
+    cv2.warpPerspective(
+        bgr, matrix, (side, side), dst=ground, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_TRANSPARENT
+    )
+    outline = np.float32([[0, 0], [bgr.shape[1], 0], [bgr.shape[1], bgr.shape[0]], [0, bgr.shape[0]]])
+    covered = np.zeros((side, side), np.uint8)
+    cv2.fillConvexPoly(covered, np.round(_through(outline, matrix)).astype(np.int32).clip(-4000, 4000), 1)
+    left = [k for k in known if covered[int(k[1]) : int(k[3]) + 1, int(k[0]) : int(k[2]) + 1].mean() < 0.3]
+    matrix = matrix @ np.diag([shrunk, shrunk, 1.0])
+    moved = [_moved(b, matrix) for b in sample.boxes]
+    return ground, visible(np.asarray([*moved, *left], np.float32).reshape(-1, 5), side)
+
+
+def _through(spots: NDArray[np.float64], matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    moved = np.concatenate([spots, np.ones((len(spots), 1))], axis=1) @ matrix.T
+    return np.asarray(moved[:, :2] / np.maximum(moved[:, 2:], 0.05))
+
+
+_RING = np.stack([np.cos(np.linspace(0, 2 * np.pi, 16)), np.sin(np.linspace(0, 2 * np.pi, 16))], axis=1) / 2 + 0.5
+_SQUARE = np.asarray([[0, 0], [1, 0], [1, 1], [0, 1]], np.float64)
 
 
 def _moved(box: Boxes, matrix: NDArray[np.float64]) -> Boxes:
-    corners = np.asarray([[box[0], box[1]], [box[2], box[1]], [box[2], box[3]], [box[0], box[3]]]) @ matrix[:, :2].T
-    corners += matrix[:, 2]
-    return np.concatenate([corners.min(0), corners.max(0)]).astype(np.float32)
+    """The box around the moved corners of a plate, or around the moved ellipse of a head."""
+    outline = (_SQUARE if box[4] == PLATE else _RING) * (box[2:4] - box[:2]) + box[:2]
+    spots = _through(outline, matrix)
+    return np.asarray([*spots.min(0), *spots.max(0), box[4]], np.float32)
 
 
 def visible(boxes: Boxes, side: int) -> Boxes:
-    """The boxes clipped to the picture, without those of which less than a third is in it."""
-    boxes = np.asarray(boxes, np.float32).reshape(-1, 4)
-    clipped = np.clip(boxes, 0, side)
+    """The boxes clipped to the picture, without those of which less than a fifth is in it."""
+    clipped = boxes.copy()
+    clipped[:, :4] = np.clip(boxes[:, :4], 0, side)
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
     inside = (clipped[:, 2] - clipped[:, 0]) * (clipped[:, 3] - clipped[:, 1])
-    return np.asarray(clipped[inside > 0.33 * area], np.float32)
+    return np.asarray(clipped[inside > 0.2 * area], np.float32)
 
 
 def stick(rng: Generator, scene: Bgr, plate: Bgr, taken: Boxes) -> Boxes | None:
     """Put `plate` into `scene` in perspective, often on something like a car; its box, or None where one is already."""
     side = scene.shape[0]
-    high = float(np.exp(rng.uniform(np.log(SMALLEST), np.log(LARGEST * 0.7))))
-    yaw = np.cos(np.radians(rng.uniform(0, 60) if rng.random() < 0.5 else rng.uniform(0, 20)))
+    high = float(np.exp(rng.uniform(np.log(SMALLEST[PLATE]), np.log(LARGEST[PLATE] * 0.6))))
+    yaw = np.cos(np.radians(rng.uniform(20, 74) if rng.random() < 0.5 else rng.uniform(0, 25)))
     wide = high * plate.shape[1] / plate.shape[0] * yaw
     if wide > side * 1.2:
         high, wide = high * side / wide, float(side)
-    turn = np.radians(rng.normal(0, 6) if rng.random() < 0.75 else rng.normal(0, 20))
-    shear, taper = rng.normal(0, 0.12) * (1.2 - yaw), rng.normal(0, 0.1) * (1.3 - yaw)
+    turn = np.radians(rng.normal(0, 6) if rng.random() < 0.7 else rng.normal(0, 20))
+    shear, taper = rng.normal(0, 0.35) * (1.15 - yaw), rng.normal(0, 0.13) * (1.3 - yaw)
     unit = np.float32([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
     quad = unit * np.float32([wide, high])
     quad[:, 1] *= 1 + taper * 2 * unit[:, 0]
-    quad[:, 1] += shear * quad[:, 0]
+    quad[:, 1] += shear * quad[:, 0] / max(0.3, float(yaw))
     quad = quad @ np.float32([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
     quad += rng.uniform(0, side, 2).astype(np.float32)
-    box = np.concatenate([quad.min(0), quad.max(0)])
-    grown = box + np.float32([-0.3, -0.3, 0.3, 0.3]) * (box[3] - box[1])
+    box = np.float32([*quad.min(0), *quad.max(0), PLATE])
+    grown = box[:4] + np.float32([-0.3, -0.3, 0.3, 0.3]) * (box[3] - box[1])
     for other in taken:
         if min(grown[2], other[2]) > max(grown[0], other[0]) and min(grown[3], other[3]) > max(grown[1], other[1]):
             return None
-    clipped = visible(box, side)
+    clipped = visible(box[None], side)
     if not len(clipped):
         return None
-    low = np.clip(box, 0, side).astype(int)
+    low = np.clip(box[:4], 0, side).astype(int)
     around = scene[low[1] : low[3] + 1, low[0] : low[2] + 1]
-    light = float(np.clip(around.mean() / 120 if around.size else 1.0, 0.25, 1.3)) * float(rng.uniform(0.75, 1.25))
+    light = float(np.clip(around.mean() / 120 if around.size else 1.0, 0.25, 1.3)) * float(rng.uniform(0.6, 1.25))
     if rng.random() < 0.45:
         _body(rng, scene, quad, high)
     factor = high / plate.shape[0]
@@ -149,6 +238,8 @@ def stick(rng: Generator, scene: Bgr, plate: Bgr, taken: Boxes) -> Boxes | None:
     ends = unit + 0.5
     corners = ends * np.float32([small.shape[1], small.shape[0]])
     warp = cv2.getPerspectiveTransform(corners.astype(np.float32), quad.astype(np.float32))
+    if rng.random() < 0.25:  # in shade or haze little contrast is left
+        small = np.asarray(small * rng.uniform(0.3, 0.8) + rng.uniform(20, 70), np.float32)
     lit = np.clip(small * (light * rng.uniform(0.94, 1.06, 3)), 0, 255).astype(np.uint8)
     drawn = cv2.warpPerspective(lit, warp, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     mask = np.zeros((side, side), np.uint8)
@@ -205,6 +296,17 @@ def spoil(rng: Generator, scene: Bgr) -> Bgr:
     face = scene.astype(np.float32)
     if rng.random() < 0.5:
         face = 255 * (face / 255) ** float(np.exp(rng.normal(0, 0.35)))
+    if rng.random() < 0.25:  # the edge of a shadow under a low sun; what is in it is blue
+        high, wide = face.shape[:2]
+        shade = np.zeros((high, wide), np.float32)
+        cv2.fillPoly(
+            shade, [np.int32(rng.uniform(-0.3, 1.3, (int(rng.integers(3, 6)), 2)) * (wide, high))], 1.0, cv2.LINE_AA
+        )
+        shade = cv2.GaussianBlur(shade, (0, 0), float(rng.uniform(0.7, 6)))[..., None]
+        face *= 1 - shade * (1 - np.float32([rng.uniform(0.45, 0.8), rng.uniform(0.35, 0.65), rng.uniform(0.3, 0.6)]))
+    if rng.random() < 0.2:  # sun in the lens: a veil over everything
+        share = float(rng.uniform(0.1, 0.5))
+        face = face * (1 - share) + rng.uniform(90, 230, 3).astype(np.float32) * share
     if rng.random() < 0.2:  # night: little light, a lamp somewhere
         face *= rng.uniform(0.2, 0.6)
         if rng.random() < 0.5:
@@ -229,7 +331,16 @@ def spoil(rng: Generator, scene: Bgr) -> Bgr:
     if rng.random() < 0.4:
         face += rng.standard_normal(face.shape, np.float32) * np.float32(rng.uniform(1, 14))
     done = np.clip(face, 0, 255).astype(np.uint8)
+    if rng.random() < 0.25:  # recorded smaller, or filtered by a thrifty encoder, then shown larger
+        small = float(rng.uniform(0.45, 0.9))
+        done = cv2.resize(
+            cv2.resize(done, None, fx=small, fy=small, interpolation=cv2.INTER_AREA),
+            done.shape[1::-1],
+            interpolation=cv2.INTER_CUBIC,
+        )
+    elif rng.random() < 0.25:  # sharpened by the camera
+        done = cv2.addWeighted(done, 2.0, cv2.GaussianBlur(done, (0, 0), float(rng.uniform(0.8, 2))), -1.0, 0)
     if rng.random() < 0.65:
-        quality = int(rng.integers(22, 92))
+        quality = int(rng.integers(18, 92))
         done = cv2.imdecode(cv2.imencode(".jpg", done, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
     return np.asarray(done, np.uint8)

@@ -1,9 +1,11 @@
-"""Learn: `python train.py --data ../../shared/training --out RUN --minutes 40`. Run it again to go on from there.
+"""Learn: `python train.py --data ../../shared/training --faces heads.json --out RUN --minutes 40`. Run it again to go on from there.
 
 Every few minutes RUN/state.pt is written (weights, averaged weights, optimiser, step); RUN/log.txt says how it goes.
 """
 
 import argparse
+import json
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,15 +14,15 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from dataset import PLAIN, TIER_A, TIER_B, listing, split
-from net import STRIDE, PlateNet
+from dataset import HEAD, PLAIN, PLATE, TIER_A, TIER_B, listing, split
+from net import KINDS, STRIDES, Finder
 from plates import Fonts
 from scenes import SMALLEST, Studio
 from torch import Tensor
 from torch.nn import functional as fn
 from torch.utils.data import DataLoader, IterableDataset
 
-_PEAK, _WARM, _DECAY = 3e-3, 40, 1e-2
+_PEAK, _WARM, _DECAY = 2.5e-3, 150, 2e-2
 
 
 class Stream(IterableDataset[dict[str, Tensor]]):
@@ -34,62 +36,81 @@ class Stream(IterableDataset[dict[str, Tensor]]):
         rng = np.random.default_rng([self.seed, worker.id if worker else 0])
         cv2.setNumThreads(1)
         while True:
-            picture, boxes, complete = self.studio.picture(rng)
-            heat, sides, weight, care = targets(boxes, self.studio.side)
+            picture, boxes, care = self.studio.picture(rng)
+            made = targets(boxes, self.studio.side)
             yield {
                 "picture": torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))),
-                "heat": torch.from_numpy(heat),
-                "sides": torch.from_numpy(sides),
-                "weight": torch.from_numpy(weight),
-                "care": torch.from_numpy(care),
-                "complete": torch.tensor(complete),
-            }
+                "elsewhere": torch.tensor(care),
+            } | {name: torch.from_numpy(values) for name, values in made.items()}
 
 
-def targets(boxes: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """What the network should say: heat (1 x n x n), sides (4 x n x n), weight of each cell for the sides and the
-    heat, and whether a cell counts at all. A hill stands on each box; its width follows the box."""
-    cells = side // STRIDE
-    heat, weight = np.zeros((1, cells, cells), np.float32), np.zeros((1, cells, cells), np.float32)
-    sides, care = np.ones((4, cells, cells), np.float32), np.ones((1, cells, cells), np.float32)
-    middle = (np.arange(cells, dtype=np.float32) + 0.5) * STRIDE
-    x, y = middle[None, :], middle[:, None]
-    for x0, y0, x1, y1 in boxes:
-        if y1 - y0 < SMALLEST - 1.5 or x1 - x0 < SMALLEST - 1.5:
-            care[0][(y > y0 - 4) & (y < y1 + 4) & (x > x0 - 4) & (x < x1 + 4)] = 0
-            continue
-        cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
-        sx, sy = max(2.2, 0.16 * (x1 - x0)), max(2.2, 0.16 * (y1 - y0))
-        near_x, near_y = middle[np.abs(middle - cx).argmin()], middle[np.abs(middle - cy).argmin()]
-        hill = np.exp(-(((x - near_x) / sx) ** 2 + ((y - near_y) / sy) ** 2) / 2).astype(np.float32)
+# Which map answers for which size (root of width times height): they overlap, so none is missed at a border
+_REACH = ((0.0, 46.0), (36.0, 104.0), (84.0, 1e9))
+
+
+def targets(boxes: np.ndarray, side: int) -> dict[str, np.ndarray]:
+    """What the network should say at every cell of its maps, one after the other.
+
+    `want` (kinds x cells): 1 in the middle of a box; `sides` (kinds x 4 x cells) and their `weight` there; `care`:
+    how much a cell counts, less in the rest of a box, not at all where something is too small to be learnt.
+    """
+    places = [_cells(side, stride) for stride in STRIDES]
+    x, y = (np.concatenate([p[i] for p in places]) for i in (0, 1))
+    step = np.concatenate([np.full(len(p[0]), s, np.float32) for p, s in zip(places, STRIDES, strict=True)])
+    kinds, count = len(KINDS), len(x)
+    want, weight = np.zeros((kinds, count), np.float32), np.zeros((kinds, count), np.float32)
+    sides, care = np.ones((kinds, 4, count), np.float32), np.ones((kinds, count), np.float32)
+    order = np.argsort(-(boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]))  # a near box does not hide a far one
+    for x0, y0, x1, y1, kind in boxes[order]:
+        k, wide, high = int(kind), x1 - x0, y1 - y0
         inside = (x > x0) & (x < x1) & (y > y0) & (y < y1)
-        own = (hill > heat[0]) & (hill > 0.2) & inside
-        share = min(1.0, 8.0 / float(hill[own].sum() or 1.0)) ** 0.6  # a near plate has many cells, a far one three
-        for plane, far in zip(sides, (x - x0, y - y0, x1 - x, y1 - y), strict=True):
-            plane[own] = np.broadcast_to(far, own.shape)[own]
-        weight[0][own] = (hill * share)[own]
-        care[0][(hill > 0.05) & (hill > heat[0])] = share
-        heat[0] = np.maximum(heat[0], hill)
-    return heat, sides, weight, care
+        if high < SMALLEST[k] - 1.5 or wide < SMALLEST[k] - 1.5:
+            care[k][(x > x0 - 8) & (x < x1 + 8) & (y > y0 - 8) & (y < y1 + 8)] = 0
+            continue
+        cx, cy, size = (x0 + x1) / 2, (y0 + y1) / 2, float(np.sqrt(wide * high))
+        care[k][inside & (want[k] == 0)] = 0.2
+        for stride, (low, most) in zip(STRIDES, _REACH, strict=True):
+            if not low <= size < most:
+                continue
+            far_x, far_y = np.abs(x - cx), np.abs(y - cy)
+            core = (
+                (step == stride) & (far_x <= max(0.2 * wide, 0.51 * stride)) & (far_y <= max(0.2 * high, 0.51 * stride))
+            )
+            core &= (far_x < 0.49 * max(wide, stride)) & (far_y < 0.49 * max(high, stride)) | (far_x + far_y <= stride)
+            want[k][core], care[k][core] = 1.0, 1.0
+            weight[k][core] = float(core.sum() or 1) ** -0.5
+            for plane, far in zip(sides[k], (x - x0, y - y0, x1 - x, y1 - y), strict=True):
+                plane[core] = np.maximum(far[core], 0.5)
+    care[want > 0] = weight[want > 0] * 1.5
+    return {"want": want, "sides": sides, "weight": weight, "care": care}
 
 
-def loss_of(heat: Tensor, sides: Tensor, want: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """(heat, sides). Heat: cross entropy scaled by the error squared; sides: 1 - generalised overlap."""
-    said = heat.sigmoid()
-    care = want["care"].clone()
-    partly = ~want["complete"][:, None, None, None]
-    # Where labels are incomplete, a sure find far from every label may well be a plate nobody marked
-    care = torch.where(partly & (want["heat"] < 0.02) & (said.detach() > 0.3), care * 0.1, care)
-    error = (want["heat"] - said).abs() ** 2
-    plain = fn.binary_cross_entropy_with_logits(heat, want["heat"], reduction="none") * error * care
-    count = want["weight"].sum().clamp(min=20.0)
-    left, top, right, bottom = sides.unbind(1)
-    wl, wt, wr, wb = want["sides"].unbind(1)
+def _cells(side: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+    middle = (np.arange(side // stride, dtype=np.float32) + 0.5) * stride
+    y, x = np.meshgrid(middle, middle, indexing="ij")
+    return x.ravel(), y.ravel()
+
+
+def loss_of(found: list[tuple[Tensor, Tensor]], made: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    """(finds, sides). Finds: cross entropy, of empty cells scaled by how sure the network is; sides: 1 - generalised overlap."""
+    logits = torch.cat([heat.flatten(2) for heat, _ in found], 2)
+    sides = torch.cat([far.flatten(2) for _, far in found], 2).unflatten(1, (len(KINDS), 4))
+    want, weight, care = made["want"], made["weight"], made["care"]
+    said = logits.detach().sigmoid()
+    # Where labels are incomplete, a sure find far from every label may well be one that nobody marked
+    elsewhere = made["elsewhere"][:, :, None].expand_as(care)
+    care = torch.where((want == 0) & ((said > 0.3) | (elsewhere == 0)), care * elsewhere, care)
+    scale = torch.where(want > 0, torch.ones_like(said), said**1.5)
+    plain = fn.binary_cross_entropy_with_logits(logits, want, reduction="none") * scale * care
+    count = weight.sum().clamp(min=4.0)
+    chosen = weight > 0
+    left, top, right, bottom = sides.permute(0, 1, 3, 2)[chosen].unbind(1)
+    wl, wt, wr, wb = made["sides"].permute(0, 1, 3, 2)[chosen].unbind(1)
     both = (torch.min(left, wl) + torch.min(right, wr)) * (torch.min(top, wt) + torch.min(bottom, wb))
     either = (left + right) * (top + bottom) + (wl + wr) * (wt + wb) - both
     hull = (torch.max(left, wl) + torch.max(right, wr)) * (torch.max(top, wt) + torch.max(bottom, wb))
     giou = both / either.clamp(min=1e-3) - (hull - either) / hull.clamp(min=1e-3)
-    return plain.sum() / count * 4, ((1 - giou) * want["weight"][:, 0]).sum() / count
+    return plain.sum() / count, ((1 - giou) * weight[chosen]).sum() / count
 
 
 def rate(step: int, done: float) -> float:
@@ -98,15 +119,17 @@ def rate(step: int, done: float) -> float:
 
 
 def learn(wanted: argparse.Namespace) -> None:
+    cv2.setNumThreads(0)  # its threads would not live on in the process that draws, and it would wait for them for ever
     torch.set_num_threads(wanted.threads)
     wanted.out.mkdir(parents=True, exist_ok=True)
     sources = TIER_A + (TIER_B if wanted.tier == "B" else ())
-    real, _ = split(listing(wanted.data, sources))
-    plain, _ = split(listing(wanted.data, PLAIN))
-    real = [s.loaded() for s in real if len(s.boxes)]
-    studio = Studio(real, [s.loaded() for s in plain], Fonts.find(wanted.fonts), wanted.side)
+    faces = json.loads(wanted.faces.read_text())
+    real = [s.loaded() for s in split(listing(wanted.data, sources, faces))[0] if len(s.of(PLATE))]
+    plain = [s.loaded() for s in split(listing(wanted.data, PLAIN, faces))[0]]
+    people = [s for s in [*plain, *real] if len(s.of(HEAD))]
+    studio = Studio(real, people, plain, Fonts.find(wanted.fonts), wanted.side)
     studio.fill(np.random.default_rng(7))
-    net, mean = PlateNet(), PlateNet()
+    net, mean = Finder(), Finder()
     mean.load_state_dict(net.state_dict())
     optimiser = torch.optim.AdamW(net.parameters(), lr=_PEAK, weight_decay=_DECAY)
     place, step, spent = wanted.out / "state.pt", 0, 0.0
@@ -118,7 +141,13 @@ def learn(wanted: argparse.Namespace) -> None:
         step, spent = int(state["step"]), float(state["spent"])
     net.to(memory_format=torch.channels_last)
     net.train()
-    loader = DataLoader(Stream(studio, step), batch_size=wanted.batch, num_workers=wanted.workers, prefetch_factor=3)
+    loader = DataLoader(
+        Stream(studio, step),
+        batch_size=wanted.batch,
+        num_workers=wanted.workers,
+        prefetch_factor=3,
+        worker_init_fn=lambda _: os.setsid(),  # Linux shares a busy machine by session: drawing must not slow learning
+    )
 
     def keep(step: int, spent: float) -> None:
         save(place, {"step": step, "spent": spent}, net=net, mean=mean, optimiser=optimiser)
@@ -126,7 +155,7 @@ def learn(wanted: argparse.Namespace) -> None:
     start, saved, shown = time.monotonic() - spent, time.monotonic(), [0.0, 0.0]
     with (wanted.out / "log.txt").open("a") as log:
         print(
-            f"{len(real)} pictures with plates, {len(plain)} without, tier {wanted.tier}, from step {step}",
+            f"{len(real)} pictures with plates, {len(plain)} without, {len(people)} with heads, tier {wanted.tier}, from step {step}",
             file=log,
             flush=True,
         )
@@ -137,13 +166,13 @@ def learn(wanted: argparse.Namespace) -> None:
             for group in optimiser.param_groups:
                 group["lr"] = rate(step, done)
             picture = batch["picture"].float().contiguous(memory_format=torch.channels_last)
-            heat, sides = loss_of(*net(picture), batch)
+            heat, sides = loss_of(net(picture), batch)
             optimiser.zero_grad()
-            (heat + sides).backward()
+            (heat + 1.5 * sides).backward()
             torch.nn.utils.clip_grad_norm_(net.parameters(), 5.0)
             optimiser.step()
             step += 1
-            average(mean, net, min(0.99, step / (step + 20)))
+            average(mean, net, min(0.998, step / (step + 20)))
             shown = [shown[0] + float(heat.detach()), shown[1] + float(sides.detach())]
             if step % 20 == 0:
                 print(
@@ -158,7 +187,7 @@ def learn(wanted: argparse.Namespace) -> None:
     keep(step, time.monotonic() - start)
 
 
-def average(mean: PlateNet, net: PlateNet, keep: float) -> None:
+def average(mean: Finder, net: Finder, keep: float) -> None:
     """Move the averaged weights a little towards the present ones: steadier than any single step."""
     with torch.no_grad():
         for slow, fast in zip(mean.state_dict().values(), net.state_dict().values(), strict=True):
@@ -179,11 +208,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--faces", type=Path, required=True, help="what teach.py wrote")
     parser.add_argument("--fonts", type=Path, nargs="+", default=[Path("/usr/share/fonts")])
     parser.add_argument("--tier", choices=("A", "B"), default="A", help="B: also pictures whose licence is less sure")
     parser.add_argument("--minutes", type=float, default=40, help="of learning in all, over every resumption")
     parser.add_argument("--batch", type=int, default=16)
-    parser.add_argument("--side", type=int, default=224)
+    parser.add_argument("--side", type=int, default=256)
     parser.add_argument(
         "--threads", type=int, default=1, help="more gain little and wait for each other on a busy machine"
     )
