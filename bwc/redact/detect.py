@@ -30,10 +30,10 @@ from bwc.redact.cuts import CutFinder
 from bwc.redact.detectors.base import Detection, Detector, merge
 from bwc.redact.detectors.faces import CenterFace
 from bwc.redact.detectors.faces import open_network as open_faces
+from bwc.redact.detectors.finder import Finder
+from bwc.redact.detectors.finder import open_network as open_finder
 from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.plates import open_network as open_plates
-from bwc.redact.detectors.plates_net import PlateNetFinder
-from bwc.redact.detectors.plates_net import open_network as open_own_plates
 from bwc.redact.detectors.plugins import find as find_plugins
 from bwc.redact.detectors.text import TextFinder
 from bwc.redact.detectors.view import Looker, View, unturned
@@ -87,18 +87,21 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
     Raises `NotFound` when weight files or a plug-in are absent.
     """
     more = find_plugins(also)
-    faces, plates, own = open_faces(), open_plates(), open_own_plates()
+    faces, plates, own = open_faces(), open_plates(), open_finder()
+    wanted = {"plate": profile.own_plate_threshold, "head": profile.head_threshold}
+    plates_only = {"plate": profile.own_plate_threshold}
+    large = [Finder(own, (side,), plates_only) for side in profile.own_plates_deep]
     ordinary: list[Detector] = [CenterFace(faces, profile.faces, profile.face_threshold)]
     if profile.plates:
         ordinary.append(PlateFinder(plates, profile.plates, profile.plate_threshold))
-    if profile.own_plates:
-        ordinary.append(PlateNetFinder(own, profile.own_plates, profile.own_plate_threshold))
+    ordinary.append(Finder(own, profile.own, wanted))
     return Lookout(
         (*ordinary, *more),
         (
             CenterFace(faces, profile.faces_deep, profile.face_threshold),
             PlateFinder(plates, profile.plates_deep, profile.plate_threshold),
-            PlateNetFinder(own, profile.own_plates_deep, profile.own_plate_threshold),
+            Finder(own, profile.own_deep, wanted),
+            *large,
             *more,
         ),
         (TextFinder.open(),) if text else (),

@@ -24,8 +24,9 @@ class Profile:
     faces_deep: tuple[int, ...]
     plates: tuple[int, ...]
     plates_deep: tuple[int, ...]
-    own_plates: tuple[int, ...]
-    own_plates_deep: tuple[int, ...]
+    own: tuple[int, ...]
+    own_deep: tuple[int, ...]
+    own_plates_deep: tuple[int, ...]  # for plates alone: heads are found without
     every: Fraction
     every_busy: Fraction
     every_still: Fraction
@@ -33,11 +34,13 @@ class Profile:
     face_threshold: float = 0.12
     face_new: float = 0.2
     plate_threshold: float = 0.15  # of clp_det
-    own_plate_threshold: float = 0.65  # of our own network: the lowest without a false alarm in 74 kept pictures at 640
+    # of our own network: on 74 kept pictures at 640 0.07 false alarms a picture, 0.01 at the 0.5 that starts a track alone
+    own_plate_threshold: float = 0.35
+    head_threshold: float = 0.12  # below `face_new`, as for faces
 
 
 # Cost of one pass, one thread, VNNI (Xeon, OpenVINO 2026.4, 2026-11), at 640, 960, 1280: faces (int8) 18, 40, 70 ms;
-# our own plate network 9, 19, 35; clp_det 12, 27, 46. With onnxruntime about half as much again.
+# our own network (int8) 7, 13, 23, and 50 at 1920; clp_det 12, 27, 46. With onnxruntime about half as much again.
 PROFILES: Mapping[str, Profile] = {
     "fast": Profile(
         name="fast",
@@ -45,8 +48,9 @@ PROFILES: Mapping[str, Profile] = {
         faces_deep=(960,),
         plates=(),
         plates_deep=(640,),
-        own_plates=(640,),
-        own_plates_deep=(960,),
+        own=(640,),
+        own_deep=(960,),
+        own_plates_deep=(),
         every=Fraction(1, 2),
         every_busy=Fraction(1, 2),
         every_still=Fraction(1, 2),
@@ -60,8 +64,9 @@ PROFILES: Mapping[str, Profile] = {
         faces_deep=(1280,),
         plates=(),
         plates_deep=(640,),
-        own_plates=(),
-        own_plates_deep=(960,),
+        own=(640,),
+        own_deep=(960,),
+        own_plates_deep=(1920,),  # of the four plates of a head-worn clip 1280 finds one
         every=Fraction(1, 3),
         every_busy=Fraction(1, 6),
         every_still=Fraction(1, 2),
@@ -73,8 +78,9 @@ PROFILES: Mapping[str, Profile] = {
         faces_deep=(640, 1280, 1920),
         plates=(640, 1280, 1920),
         plates_deep=(640, 1280, 1920),
-        own_plates=(640, 1280, 1920),
-        own_plates_deep=(640, 1280, 1920),
+        own=(640, 1280),
+        own_deep=(640, 1280),
+        own_plates_deep=(1920,),
         every=Fraction(1, 10),
         every_busy=Fraction(1, 10),
         every_still=Fraction(1, 10),

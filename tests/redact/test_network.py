@@ -7,7 +7,7 @@ import pytest
 from skimage import data
 
 from bwc.errors import BwcError, UsageError
-from bwc.redact.detectors import faces, network, plates_net
+from bwc.redact.detectors import faces, finder, network
 from bwc.redact.detectors.base import Picture8, fit, planes
 from bwc.redact.detectors.faces import CenterFace
 from bwc.redact.detectors.network import ONNXRUNTIME, OPENVINO, Network
@@ -36,7 +36,7 @@ def test_both_runtimes_give_the_same_scores(monkeypatch: pytest.MonkeyPatch, ast
     for name in (OPENVINO, ONNXRUNTIME):
         network.runtime.cache_clear()
         monkeypatch.setenv("BWC_RUNTIME", name)
-        ready = Network(plates_net.FILE.load())
+        ready = Network(finder.FILE.load())
         assert network.runtime_label().startswith(name)
         found.append(ready.run(["score", "sides"], {"picture": planes(fit(astronaut, 640)[0])}))
     for one, other in zip(*found, strict=True):

@@ -6,10 +6,10 @@ import pytest
 
 from bwc.canonical import sha256_hex
 from bwc.errors import DigestMismatch, NotFound
-from bwc.redact.detectors import faces, plates_net
+from bwc.redact.detectors import faces, finder
 from bwc.redact.detectors.packaged import FOLDER, PackagedFile
 
-FILES = [faces.INT8, plates_net.FILE]
+FILES = [faces.INT8, finder.FILE, finder.INT8]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
@@ -22,7 +22,7 @@ def test_every_packaged_file_is_known() -> None:
 
 
 def test_another_file_or_none_is_refused(tmp_path: Path) -> None:
-    file = plates_net.FILE
+    file = finder.FILE
     with pytest.raises(NotFound):
         file.load(tmp_path)
     changed = bytearray(file.load())

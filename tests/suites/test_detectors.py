@@ -14,8 +14,8 @@ from bwc.redact.detectors.base import Detection, Detector, Picture8, info
 from bwc.redact.detectors.conformance import check_detector
 from bwc.redact.detectors.faces import CenterFace
 from bwc.redact.detectors.faces_check import CheckFaces
+from bwc.redact.detectors.finder import Finder
 from bwc.redact.detectors.plates import PlateFinder
-from bwc.redact.detectors.plates_net import PlateNetFinder
 from bwc.redact.plan import DetectorInfo
 
 Answer = Callable[[Picture8], Any]
@@ -62,11 +62,11 @@ def ours() -> list[Callable[[], Detector]]:
         lambda: CenterFace.open((640,)),
         lambda: CheckFaces((640,)),
         lambda: PlateFinder.open((640,)),
-        lambda: PlateNetFinder.open((640,)),
+        lambda: Finder.open((640,)),
     ]
 
 
-@pytest.mark.parametrize("make", ours(), ids=("centerface", "libfacedetection", "clp_det", "bwc_plates"))
+@pytest.mark.parametrize("make", ours(), ids=("centerface", "libfacedetection", "clp_det", "bwc_finder"))
 def test_ours_keep_the_contract(make: Callable[[], Detector]) -> None:
     try:
         detector = make()

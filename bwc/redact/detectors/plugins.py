@@ -14,7 +14,7 @@ from bwc.redact.detectors.base import Detection, Detector, Picture8
 from bwc.redact.plan import DetectorInfo
 
 ENTRY_POINTS = "bwc.detectors"
-OURS = ("centerface", "clp_det", "bwc_plates", "libfacedetection", "ppocr_text")
+OURS = ("centerface", "clp_det", "bwc_finder", "libfacedetection", "ppocr_text")
 _MOST = 2000  # boxes in one picture: more is a fault, not a crowd
 
 

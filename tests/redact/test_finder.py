@@ -1,20 +1,20 @@
-"""The packaged plate network on drawn plates; its decoding; its file and digest."""
+"""Our own network on drawn plates and on a face; its decoding; its file and digest."""
 
 import cv2
 import numpy as np
 import pytest
 
 from bwc.canonical import sha256_hex
-from bwc.redact.detectors import plates_net
+from bwc.redact.detectors import finder as module
 from bwc.redact.detectors.base import Picture8
-from bwc.redact.detectors.plates_net import PlateNetFinder, decode
+from bwc.redact.detectors.finder import Finder, cells, decode
 
 PLATES = ((250, 300, 370, 360), (60, 130, 120, 160))  # x0, y0, x1, y1
 
 
 @pytest.fixture(scope="module")
-def finder() -> PlateNetFinder:
-    return PlateNetFinder.open()
+def finder() -> Finder:
+    return Finder.open()
 
 
 def scene(plates: tuple[tuple[int, int, int, int], ...]) -> Picture8:
@@ -46,48 +46,77 @@ def iou(one: tuple[float, ...], other: tuple[float, ...]) -> float:
     return shared / (areas - shared)
 
 
-def test_plates_near_and_far_are_found(finder: PlateNetFinder) -> None:
+def test_plates_near_and_far_are_found(finder: Finder) -> None:
     found = finder.detect(scene(PLATES))
     for plate in PLATES:
         assert max(iou(one.box, plate) for one in found) > 0.5, plate
 
 
-def test_nothing_sure_is_found_where_no_plate_is(finder: PlateNetFinder) -> None:
+def test_nothing_sure_is_found_where_no_plate_is(finder: Finder) -> None:
     assert not [one for one in finder.detect(scene(())) if one.score > 0.5]
 
 
-def test_any_size_of_picture_and_boxes_inside_it(finder: PlateNetFinder) -> None:
+def test_integers_find_what_floats_find() -> None:
+    boxes = [
+        max(Finder(module.open_network(integers=integers)).detect(scene(PLATES)), key=lambda one: one.score).box
+        for integers in (True, False)
+    ]
+    assert iou(*boxes) > 0.8
+
+
+def test_any_size_of_picture_and_boxes_inside_it(finder: Finder) -> None:
     for shape in ((33, 47), (480, 640), (1080, 608)):
         picture = cv2.resize(scene(PLATES), shape[::-1])
         for one in finder.detect(picture):
             x0, y0, x1, y1 = one.box
             assert 0 <= x0 < x1 <= shape[1]
             assert 0 <= y0 < y1 <= shape[0]
-            assert one.class_ == "plate"
-            assert finder.threshold < one.score <= 1
+            assert finder.thresholds[one.class_] < one.score <= 1
+
+
+def test_only_the_kinds_asked_for_are_told(finder: Finder) -> None:
+    heads = Finder(finder.source, (640,), {"head": 0.05})
+    assert heads.classes == ("head",)
+    assert {one.class_ for one in heads.detect(scene(PLATES))} <= {"head"}
+
+
+def test_there_is_a_cell_for_every_score_of_the_network(finder: Finder) -> None:
+    picture = np.zeros((1, 3, 96, 160), np.float32)
+    scores, sides = finder.source.network.run(["score", "sides"], {"picture": picture})
+    count = 12 * 20 + 6 * 10 + 3 * 5
+    assert cells(96, 160).shape == (2, count)
+    assert scores.shape == (1, 2, count)
+    assert sides.shape == (1, 8, count)
 
 
 def test_a_cell_becomes_the_box_around_its_middle() -> None:
-    scores, sides = np.zeros((4, 6), np.float32), np.zeros((4, 4, 6), np.float32)
-    scores[2, 3], scores[0, 0] = 0.9, 0.4
-    sides[:, 2, 3] = (8, 3, 9, 4)
-    boxes, likely = decode(scores, sides, 0.5)
-    assert boxes.tolist() == [[6.0, 7.0, 23.0, 14.0]]
+    middles = cells(64, 96)
+    assert middles[:, 0].tolist() == [4, 4]
+    assert middles[:, 12].tolist() == [4, 12]
+    assert middles[:, -1].tolist() == [80, 48]
+    scores, sides = np.zeros(middles.shape[1], np.float32), np.zeros((4, middles.shape[1]), np.float32)
+    scores[13], scores[0] = 0.9, 0.4
+    sides[:, 13] = (8, 3, 9, 4)
+    boxes, likely = decode(scores, sides, middles, 0.5)
+    assert boxes.tolist() == [[4.0, 9.0, 21.0, 16.0]]
     assert likely.tolist() == pytest.approx([0.9])
 
 
 def test_candidates_are_few_and_the_best() -> None:
-    scores = np.linspace(0, 1, 40 * 40, dtype=np.float32).reshape(40, 40)
-    _, likely = decode(scores, np.ones((4, 40, 40), np.float32), 0.1)
+    middles = cells(640, 640)
+    scores = np.linspace(0, 1, middles.shape[1], dtype=np.float32)
+    _, likely = decode(scores, np.ones((4, middles.shape[1]), np.float32), middles, 0.1)
     assert len(likely) == 300
     assert likely[0] == 1.0
     assert np.all(np.diff(likely) <= 0)
 
 
-def test_what_is_recorded_is_what_ran(finder: PlateNetFinder) -> None:
+def test_what_is_recorded_is_what_ran(finder: Finder) -> None:
     said = finder.describe()
-    data = plates_net.FILE.load()
+    data = finder.source.file.load()
     assert said.file_sha256 == sha256_hex(data)
-    assert said.name == "bwc_plates"
-    assert said.settings["threshold_permille"] == 300
+    assert said.precision == finder.source.precision
+    assert said.name == "bwc_finder"
+    assert said.settings["plate_threshold_permille"] == 500
+    assert said.settings["head_threshold_permille"] == 500
     assert len(data) <= 5_000_000

@@ -1,0 +1,127 @@
+"""Plates and heads with a small network of our own, whose weights come with this package.
+
+Anchor-free: every cell of three maps (8, 16, 32 pixels) gives two scores, "in the middle of a plate" and "of a head",
+and for each how far its four sides are. A head is seen from any side, with or without a face. How the network was
+made, from which pictures and how good it is: docs/models.md and training/README.md.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+
+from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, info, merge
+from bwc.redact.detectors.network import Feed, Network, has_fast_integers, runtime_label
+from bwc.redact.detectors.packaged import PackagedFile
+from bwc.redact.detectors.view import View
+from bwc.redact.plan import DetectorInfo
+from bwc.version import TOOL
+
+FILE = PackagedFile(
+    name="finder.onnx",
+    file_sha256="3d1dcef6b7aafb1b41aaae311afd4886ccac476a4cb29ab2e96ba525a5af2696",
+    licence="Apache-2.0",
+)
+# The same network in 8-bit integers (training/quantize.py): 12 ms where floats take 28 (960x544, OpenVINO, VNNI)
+INT8 = PackagedFile(
+    name="finder_int8.onnx",
+    file_sha256="9e32eae4f72d26b4531a8ffe250c147ebaead92b7cf90dcd614d1bbba717abcc",
+    licence="Apache-2.0",
+)
+_FEED = Feed("picture")
+PLATE, HEAD = KINDS = ("plate", "head")
+_STEPS = (8, 16, 32)  # input pixels from cell to cell
+_MOST = 300  # candidates of a kind looked at in one pass, best first: a wall of noise must not cost seconds
+
+
+@dataclass(frozen=True, slots=True)
+class FinderNetwork:
+    """The network as it runs here, and the file it came from."""
+
+    network: Network
+    file: PackagedFile
+    precision: str  # "int8" or "f32"
+
+
+def open_network(*, integers: bool | None = None) -> FinderNetwork:
+    """The packaged network: in 8-bit integers where the processor has an instruction for them, else floats.
+
+    Raises `NotFound` or `DigestMismatch` for its file.
+    """
+    fast = has_fast_integers() if integers is None else integers
+    file = INT8 if fast else FILE
+    return FinderNetwork(Network(file.load()), file, "int8" if fast else "f32")
+
+
+@dataclass(frozen=True, slots=True)
+class Finder:
+    """Plates and heads in one picture, at `long_sides` pixels along the longer side.
+
+    `thresholds` names the kinds wanted and the score from which a find counts.
+    """
+
+    source: FinderNetwork
+    long_sides: tuple[int, ...] = (640, 1280)
+    thresholds: Mapping[str, float] = field(default_factory=lambda: {PLATE: 0.5, HEAD: 0.5})
+
+    @classmethod
+    def open(cls, long_sides: Sequence[int] = (640, 1280), thresholds: Mapping[str, float] | None = None) -> "Finder":
+        return cls(open_network(), tuple(long_sides), thresholds or {PLATE: 0.5, HEAD: 0.5})
+
+    @property
+    def name(self) -> str:
+        return "bwc_finder"
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return tuple(self.thresholds)
+
+    def describe(self) -> DetectorInfo:
+        return info(
+            name=self.name,
+            package=TOOL,
+            file_sha256=self.source.file.file_sha256,
+            licence=self.source.file.licence,
+            precision=self.source.precision,
+            settings={
+                "long_sides": list(self.long_sides),
+                "runtime": runtime_label(),
+                **{f"{kind}_threshold_permille": round(value * 1000) for kind, value in self.thresholds.items()},
+            },
+        )
+
+    def detect(self, bgr: Picture8) -> list[Detection]:
+        return self.look(View.of(bgr))
+
+    def look(self, view: View) -> list[Detection]:
+        return merge(one for long_side in view.sides(self.long_sides) for one in self._pass(view, long_side))
+
+    def _pass(self, view: View, long_side: int) -> list[Detection]:
+        canvas, scale = view.at(long_side)
+        scores, sides = self.source.network.see(["score", "sides"], canvas, _FEED)
+        found: list[Detection] = []
+        for kind, threshold in self.thresholds.items():
+            row = KINDS.index(kind)
+            likely, far = scores[0, row], sides[0, 4 * row : 4 * row + 4]
+            boxes, chosen = decode(likely, far, cells(canvas.shape[0], canvas.shape[1]), threshold)
+            found += collect(boxes / np.float32(scale), chosen, shape=view.shape, class_=kind, iou=0.4)
+        return found
+
+
+@lru_cache(maxsize=8)
+def cells(height: int, width: int) -> Floats:
+    """Middle x and y (2 x n) of every cell, in the network's order: map, row, column."""
+    parts: list[Floats] = []
+    for step in _STEPS:
+        y, x = np.meshgrid(np.arange(height // step), np.arange(width // step), indexing="ij")
+        parts.append(((np.stack([x.ravel(), y.ravel()]) + 0.5) * step).astype(np.float32))
+    return np.concatenate(parts, axis=1)
+
+
+def decode(scores: Floats, sides: Floats, middles: Floats, threshold: float) -> tuple[Floats, Floats]:
+    """Boxes (n x 4, input pixels) and scores of the cells above `threshold`, best first, at most `_MOST`."""
+    chosen = np.nonzero(scores > threshold)[0]
+    chosen = chosen[np.argsort(-scores[chosen], kind="stable")[:_MOST]]
+    (x, y), (left, top, right, bottom) = middles[:, chosen], sides[:, chosen]
+    return np.stack([x - left, y - top, x + right, y + bottom], axis=1).astype(np.float32), scores[chosen]
