@@ -7,6 +7,7 @@ command on the same bytes, taking turns; the vault is in DIR, whose disk is meas
 """
 
 import argparse
+import signal
 import statistics
 import subprocess
 import sys
@@ -29,6 +30,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the vault is")
     chosen = parser.parse_args()
     size = chosen.size_mb << 20
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # and nothing stays mounted
     with tempfile.TemporaryDirectory(prefix="bwc-bench-", dir=chosen.folder) as folder:
         home = Path(folder)
         with memory_disk(home / "one", CARDS * size * 11 // 10 + (1 << 20)) as one:
