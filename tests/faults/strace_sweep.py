@@ -56,6 +56,8 @@ HARMLESS = re.compile(
     r"|fdatasync\(\d+<[^>]*/vault>"
     r'|/vault", O_RDONLY\|O_CLOEXEC\)'
     r'|-wal", O_RDWR'  # which it opens again
+    # after all was recorded and published, to see which outsiders to ask; it is opened again in another way
+    r'|/catalog\.sqlite", O_RDONLY\|O_NOFOLLOW'
     r"|preadv2\(\d+<[^>]*/card/"  # a range of the card that came when it was asked for again
     r"|O_NOATIME"  # only the owner of a file may ask for it: it is asked again without
 )
@@ -148,6 +150,8 @@ def _judge(trial: Trial, point: Point, said: Said, hit: list[str], log: list[str
         return f"exit {said.code}"
     if "media facts are pending" in said.out:
         return "exit 0: held and published; reading media facts failed and is noted"
+    if "no outsider was asked to sign" in said.err:
+        return "exit 0: held and published; asking outsiders failed and is noted"
     if all(HARMLESS.search(line) for line in ours):
         return "exit 0: harmless"
     if log[-1] == hit[-1] and re.search(r"fdatasync\(\d+<[^>]*-wal>", log[-1]):
