@@ -114,7 +114,7 @@ class LooseResult:
         lines = [
             f"{self.out}: {made.frames} frames, {made.covered_frames} of them with something hidden ({tracks})",
             f"sha256 {made.copy_sha256}",
-            way_text(made),
+            way_text(made, self.plan.effect),
         ]
         if made.frames_lost:
             lines.append(f"{made.frames_lost} frames of the original could not be decoded")

@@ -96,7 +96,7 @@ def render(
             frames_lost=result.frames_lost,
             size_bytes=held.plain_bytes,
             way=way_json(result),
-            way_text=way_text(result) + (f"\nonly {excerpt.text(state.plan)}" if excerpt else ""),
+            way_text=way_text(result, state.plan.effect) + (f"\nonly {excerpt.text(state.plan)}" if excerpt else ""),
             excerpt=excerpt.facts() if excerpt else None,
         )
         facts = one.facts() | {"build": build(), "encoder": dict(result.encoder)}

@@ -56,6 +56,16 @@ class Effect:
                 f"use at least {MIN_BLUR_PERMILLE} per mille, or solid",
             )
 
+    @property
+    def caveat(self) -> str | None:
+        """What a person must know who chose anything but solid covers; None for solid. Figures: `tests/accuracy/attack.py`."""
+        if self.kind is EffectKind.SOLID:
+            return None
+        return (
+            f"{self.kind.value} covers are cosmetic: nobody is recognised at a glance, but who has photographs to compare "
+            "can tell people apart by what is left; only solid covers leave nothing"
+        )
+
 
 def grow(box: Box, margin_permille: int, width: int, height: int) -> Box:
     """`box` grown by `margin_permille` of its size in all, rounded outward, clipped to the frame.

@@ -9,6 +9,7 @@ from bwc.canonical import Json
 from bwc.media.audio import Sound
 from bwc.media.delivery import COMPATIBLE, Delivery
 from bwc.media.source import LostFrames
+from bwc.redact.plan_effect import Effect
 
 # superfast without B-frames beats veryfast at equal rate on noisy, shaky footage: VMAF 99.3 at 18.5 ms a frame
 # against 99.2 at 50 (1080p, 11.9 Mbit/s, 2026-11); crf 22 gives 1.1 times a camera's 10 Mbit/s
@@ -115,9 +116,9 @@ def way_json(result: RenderResult) -> dict[str, Json]:
     }
 
 
-def way_text(result: RenderResult) -> str:
-    """The same for people."""
-    return "\n".join([_copied_text(result), *_delivery_text(result)])
+def way_text(result: RenderResult, effect: Effect) -> str:
+    """The same for people, and what speaks against the covers."""
+    return "\n".join([_copied_text(result), *_delivery_text(result), *([effect.caveat] if effect.caveat else [])])
 
 
 def _delivery_text(result: RenderResult) -> list[str]:
