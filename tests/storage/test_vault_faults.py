@@ -119,8 +119,12 @@ def test_a_crash_at_every_call(survives: str) -> None:
     # a call that was not made leaves what the call before it left, so dying after each call is enough
     for at in range(len(CALLS)):
         story = Story(ModelCalls(Fault(frozenset(), at, took_effect=True)))
-        with pytest.raises(Crash):
+        try:
             story.run()
+        except Crash:
+            pass
+        else:
+            assert not story.calls.was_hit  # two random names shared a folder: one call less than last time
         left = story.calls.after_crash(_survives(survives))
         story.verify(left)
         if at % 5 == 0:
