@@ -61,14 +61,7 @@ def one_trial(dock: Dock, name: str, coin: random.Random, usual_s: float) -> tup
         while run.alive() and time.monotonic() < until:
             time.sleep(min(0.002, max(0.0, until - time.monotonic())))
     else:
-        how, look = coin.choice(list(events(trial).items()))
-
-        def mark() -> object:
-            try:
-                return look()
-            except FileNotFoundError:  # it went away between being listed and being looked at
-                return None
-
+        how, mark = coin.choice(list(events(trial).items()))
         changes, before = coin.randrange(1, 4), mark()
         while run.alive() and changes:
             now = mark()

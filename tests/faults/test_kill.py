@@ -7,6 +7,7 @@ import pytest
 
 from tests.faults.dock import Dock, Said, Violation
 from tests.faults.kill_loop import loop
+from tests.faults.warm import Forked
 
 
 def test_kills_at_random_instants(tmp_path: Path) -> None:
@@ -17,6 +18,14 @@ def test_kills_at_random_instants(tmp_path: Path) -> None:
 def test_a_thousand_kills(tmp_path: Path) -> None:
     trials = int(os.environ.get("BWC_KILLS", "1000"))
     assert sum(loop(trials, 2, seed=1, folder=tmp_path, talk=True).values()) == trials
+
+
+def test_killed_before_its_first_instruction_it_has_said_nothing(tmp_path: Path) -> None:
+    trial = Dock(tmp_path, big=1 << 20).fresh("one")
+    (trial.place / "out").write_text('"safe_to_wipe": true')  # of a run before
+    run = Forked(trial, trial.ingest)
+    run.kill()
+    assert trial.check(run.end()) == "nothing yet"
 
 
 def test_the_judge_of_the_trials_sees_what_it_must(tmp_path: Path) -> None:
