@@ -135,4 +135,8 @@ def _copied_text(result: RenderResult) -> str:
     if result.way is Way.FULL:
         return f"every frame was encoded again: {result.why}"
     copied = sum(run.frames for run in result.copied)
+    if copied == result.frames:
+        return f"all {result.frames} frames are the recording's own, bit for bit"
+    if not copied:
+        return "every frame was encoded again"
     return f"{copied} of {result.frames} frames are the recording's own, bit for bit; the others were encoded again"
