@@ -43,7 +43,9 @@ class Forked:
         self._strace: subprocess.Popen[bytes] | None = None
         self.status: int | None = None
         for path in (self._out, self._err):
-            path.write_bytes(b"")  # killed before its first instruction it has said nothing, not what the run before said
+            path.write_bytes(
+                b""
+            )  # killed before its first instruction it has said nothing, not what the run before said
         self.began = time.monotonic()
         self.pid = os.fork()
         if not self.pid:
