@@ -18,7 +18,7 @@ from bwc.media.decode import Picture
 from bwc.redact.check_cover import roughness
 from bwc.redact.check_finders import Finders, detect, detect_near, distinct, use_one_thread, whole
 from bwc.redact.check_places import Place, frames_in, places_of, rate_of
-from bwc.redact.check_sight import Chains, Hit, shared_permille, visible_permille
+from bwc.redact.check_sight import Chains, Hit, is_like_size, is_same_class, shared_permille, visible_permille
 from bwc.redact.check_trail import Trail, without
 from bwc.redact.detectors.base import Detection
 from bwc.redact.plan import Box, FrameCover, RedactionPlan
@@ -42,7 +42,7 @@ class _Looked:
     picture: Picture
     ordinal: int
     cover: FrameCover
-    kept: Sequence[tuple[str, Box]]
+    kept: Sequence[tuple[str, str, Box]]  # id, class and box of the tracks a person keeps
     answers: tuple[Future[list[Detection]], ...]
     places: Sequence[tuple[str, Box]]  # class and box of the subjects sought in cut-outs
 
@@ -89,7 +89,7 @@ class Search:
         picture: Picture,
         ordinal: int,
         cover: FrameCover,
-        kept: Sequence[tuple[str, Box]],
+        kept: Sequence[tuple[str, str, Box]],
         original: Picture | None = None,
     ) -> None:
         """Search `picture`, shown as frame `ordinal` of the plan; `original` is what the recording shows there."""
@@ -118,7 +118,7 @@ class Search:
             trail.faces += [
                 round(one.score * 1000)
                 for one in answer.result()
-                if one.class_ == trail.place.class_ and shared_permille(whole(one), box) >= _SAME_PERMILLE
+                if is_same_class(one.class_, trail.place.class_) and shared_permille(whole(one), box) >= _SAME_PERMILLE
             ]
         self.chains.end()
         found = [
@@ -162,7 +162,7 @@ class Search:
         hits = []
         for one in distinct(found):
             hit = _hit(one, ordinal, hidden, [box for _, box in looked.places])
-            keepers = [name for name, box in looked.kept if shared_permille(hit.box, box) >= _SAME_PERMILLE]
+            keepers = [name for name, class_, box in looked.kept if _is_of(hit, class_, box)]
             for name in keepers:
                 self.kept[name] = self.kept.get(name, 0) + 1
             is_wall = hit.box[3] - hit.box[1] > _HUGE * picture.height and hit.score_permille < _SURE_OF_HUGE
@@ -203,6 +203,15 @@ def _hit(one: Detection, ordinal: int, hidden: Sequence[Box], edges: Sequence[Bo
         class_=one.class_,
         visible_permille=visible_permille(box, hidden),
         beside=any(_is_near(box, edge) for edge in edges),
+    )
+
+
+def _is_of(hit: Hit, class_: str, box: Box) -> bool:
+    """Whether a hit is the kept subject itself: a kept sign or a kept crowd does not speak for a face before it."""
+    return (
+        is_same_class(hit.class_, class_)
+        and is_like_size(hit.box, box)
+        and shared_permille(hit.box, box) >= _SAME_PERMILLE
     )
 
 

@@ -13,6 +13,8 @@ from bwc.redact.plan import Box
 
 _MAX_BOXES = 200
 _PARTLY_PERMILLE = 850  # a hit of which more than this is visible counts as visible
+_OF_A_HEAD = frozenset({"face", "head"})
+_UNLIKE = 2.2  # times the side: not the same subject
 _INSIDE_PERMILLE = 250  # a hit of which less than this is visible lies inside a cover
 
 # Evidence. libfacedetection at 640 raises 0.06 false alarms a photograph, at 1280 0.61 (facts, models): a chain has
@@ -60,9 +62,9 @@ class Chain:
         gap = hit.ordinal - last.ordinal
         if hit.class_ != last.class_ or hit.is_inside != last.is_inside or not 0 < gap <= max_gap:
             return False
-        size = max(_side(last.box), _side(hit.box))
-        if size > 2.2 * min(_side(last.box), _side(hit.box)):
+        if not is_like_size(last.box, hit.box):
             return False
+        size = max(_side(last.box), _side(hit.box))
         # a head-worn or chest-worn camera moves a small face by its own size within a few frames
         reach = size * (0.8 + 0.1 * gap)
         return _distance(last.box, hit.box) <= reach
@@ -185,6 +187,16 @@ def shared_permille(box: Box, other: Box) -> int:
         return 0
     areas = [(one[2] - one[0]) * (one[3] - one[1]) for one in (box, other)]
     return 1000 * wide * high // max(1, min(areas))
+
+
+def is_same_class(one: str, other: str) -> bool:
+    """Whether two classes may name one subject: a face is seen on a head."""
+    return one == other or {one, other} <= _OF_A_HEAD
+
+
+def is_like_size(box: Box, other: Box) -> bool:
+    """Whether two boxes may be of one subject a moment apart, or of a face and its head."""
+    return max(_side(box), _side(other)) <= _UNLIKE * min(_side(box), _side(other))
 
 
 def _prove(hits: Sequence[Hit], rules: Sequence[tuple[int, int, int]]) -> bool:

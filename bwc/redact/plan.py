@@ -266,7 +266,7 @@ def undecided(plan: RedactionPlan) -> tuple[str, ...]:
     return tuple(part.id for part in parts if part.decision.choice is Choice.UNDECIDED)
 
 
-_Entry: TypeAlias = tuple[Span, int, str]  # a span, its margin in per mille, the id of its track
+_Entry: TypeAlias = tuple[Span, int, Track]  # a span, its margin in per mille, its track
 _BLOCK = 256  # frames per index block: a frame's candidates are the spans that touch its block
 
 
@@ -296,7 +296,7 @@ class Coverage:
             margin = plan.effect.margin_permille if track.origin is Origin.DETECTOR else 0
             for span in track.spans:
                 for block in range(span.first // _BLOCK, (span.stop - 1) // _BLOCK + 1):
-                    index.setdefault(block, []).append((span, margin, track.id))
+                    index.setdefault(block, []).append((span, margin, track))
 
     def at(self, ordinal: int) -> FrameCover:
         """What is hidden in frame `ordinal`; boxes are grown, even-aligned and clipped, in plan order."""
@@ -311,11 +311,14 @@ class Coverage:
 
     def kept(self, ordinal: int) -> tuple[Box, ...]:
         """Boxes (without margin) of tracks a person decided to keep visible."""
-        return tuple(box for _, box in self.kept_tracks(ordinal))
+        return tuple(box for _, _, box in self.kept_tracks(ordinal))
 
-    def kept_tracks(self, ordinal: int) -> tuple[tuple[str, Box], ...]:
-        """The same with the ids of their tracks."""
-        return tuple((name, span.boxes[ordinal - span.first]) for span, _, name in _near(self._kept, ordinal))
+    def kept_tracks(self, ordinal: int) -> tuple[tuple[str, str, Box], ...]:
+        """The same with the ids and classes of their tracks."""
+        return tuple(
+            (track.id, track.class_, span.boxes[ordinal - span.first])
+            for span, _, track in _near(self._kept, ordinal)
+        )  # fmt: skip
 
     def _boxes(self, index: dict[int, list[_Entry]], ordinal: int) -> tuple[Box, ...]:
         media = self._plan.media

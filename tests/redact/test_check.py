@@ -15,7 +15,7 @@ from bwc.redact.check import check
 from bwc.redact.check_finders import Finders
 from bwc.redact.check_report import CheckReport, Fault, Sight
 from bwc.redact.check_sight import Chains, Hit, visible_permille
-from bwc.redact.plan import Box, Effect, EffectKind, RedactionPlan
+from bwc.redact.plan import Box, Effect, EffectKind, RedactionPlan, Span, Track
 from bwc.redact.render import render
 from tests.redact.clips import FRAMES, NOON, MagentaFinder, Memory, Pipe, make_clip, plan_for, walker
 
@@ -101,6 +101,34 @@ def test_a_kept_track_is_listed_and_is_no_suspect(source: bytes) -> None:
     report = checked(source, rendered(source, plan), plan)
     assert report.is_clean
     assert report.kept[0].sightings == FRAMES
+
+
+def kept_over(source: bytes, class_: str, grown: int) -> RedactionPlan:
+    """A plan that hides nothing, and keeps a track of `class_`, `grown` pixels larger than the walker on every side."""
+    spans = [
+        (max(0, x0 - grown), y0 - grown, x1 + grown, y1 + grown) for x0, y0, x1, y1 in map(walker, range(FRAMES))
+    ]  # fmt: skip
+    track = Track(id="t1", class_=class_, score_permille=900, spans=(Span(first=0, boxes=spans),))
+    plan = replace(plan_for(source), tracks=(track,))
+    return plan_edit.decide(plan, ["t1"], Choice.KEEP, by="k", at=NOON, note="a sign")
+
+
+@pytest.mark.parametrize(("class_", "grown"), [("text", 2), ("text", 18), ("person", 18), ("plate", 2), ("face", 36)])
+def test_a_kept_track_of_another_class_or_size_does_not_speak_for_a_face_before_it(
+    source: bytes, class_: str, grown: int
+) -> None:
+    plan = kept_over(source, class_, grown)
+    report = checked(source, rendered(source, plan), plan)
+    assert [suspect.class_ for suspect in report.suspects] == ["face"]
+    assert report.kept == ()
+
+
+@pytest.mark.parametrize(("class_", "grown"), [("face", 0), ("face", 10), ("head", 15)])
+def test_a_kept_face_or_head_speaks_for_its_own_face(source: bytes, class_: str, grown: int) -> None:
+    plan = kept_over(source, class_, grown)
+    report = checked(source, rendered(source, plan), plan)
+    assert report.suspects == ()
+    assert [(track.id, track.sightings) for track in report.kept] == [("t1", FRAMES)]
 
 
 def test_a_copy_made_from_an_older_plan_is_faulty(source: bytes, good: bytes) -> None:
