@@ -11,13 +11,16 @@ from bwc.canonical import Json
 from bwc.custody.house import House
 from bwc.evidence import Choice, ItemId, ObjectRole
 from bwc.redact.check_report import CheckReport, Sight, Suspect
-from bwc.redact.check_sight import shared_permille
+from bwc.redact.check_sight import area_of, shared_permille
+from bwc.redact.plan import Box
 from bwc.storage.rows import SuspectRow
 
 _SLACK_FRAMES = 15  # a detector sees the same thing a little earlier or later in another copy
-_SAME_PERMILLE = 500  # of the smaller box
+_SAME_PERMILLE = 333  # of both boxes together: two alike that share a half of each
+_LARGER_PERMILLE = 1500  # of the earlier area: more is more of it, or somebody before it
 _MOST_PERMILLE = 900  # of the sightings lie where those before lay
 _MOST_REPORTS = 20  # the newest ones are read
+_SHOWS = {Sight.INSIDE: 0, Sight.PARTLY: 1, Sight.VISIBLE: 2, Sight.GAP: 2}  # how much of it is in the open
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +88,10 @@ def decisions(house: House, report: CheckReport, facts: Mapping[str, Json]) -> d
 
 def is_same(new: Suspect, old: Suspect) -> bool:
     """Whether `new` shows nothing that `old` did not show: same class, within its time, where it was, no more of it."""
-    worse = new.sight in (Sight.VISIBLE, Sight.GAP) and old.sight not in (Sight.VISIBLE, Sight.GAP)
     within = old.first - _SLACK_FRAMES <= new.first and new.last <= old.last + _SLACK_FRAMES
-    if new.class_ != old.class_ or worse or not within or not new.boxes or not old.boxes:
+    if new.class_ != old.class_ or not within or not new.boxes or not old.boxes:  # what is said has no boxes
+        return False
+    if _SHOWS[new.sight] > _SHOWS[old.sight]:
         return False
     there = sum(_lies_on(box, old) for box in new.boxes)
     return 1000 * there >= _MOST_PERMILLE * len(new.boxes)
@@ -97,7 +101,14 @@ def _lies_on(spot: tuple[int, int, int, int, int], old: Suspect) -> bool:
     ordinal, *_ = spot
     nearest = min(old.boxes, key=lambda box: abs(box[0] - ordinal))
     close = abs(nearest[0] - ordinal) <= max(_SLACK_FRAMES, -(-(old.last - old.first) // max(1, len(old.boxes))))
-    return close and shared_permille(spot[1:], nearest[1:]) >= _SAME_PERMILLE
+    return close and _covers_no_more(spot[1:], nearest[1:])
+
+
+def _covers_no_more(box: Box, old: Box) -> bool:
+    """Whether `box` lies on `old` and `old` on it, and it is hardly larger."""
+    area, before = area_of(box), area_of(old)
+    shared = shared_permille(box, old) * min(area, before) // 1000
+    return 1000 * shared >= _SAME_PERMILLE * (area + before - shared) and 1000 * area <= _LARGER_PERMILLE * before
 
 
 def _said_of(suspect: Suspect, before: Sequence[Suspect], said: Mapping[str, SuspectRow]) -> str | None:

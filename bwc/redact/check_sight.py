@@ -185,8 +185,12 @@ def shared_permille(box: Box, other: Box) -> int:
     high = min(box[3], other[3]) - max(box[1], other[1])
     if wide <= 0 or high <= 0:
         return 0
-    areas = [(one[2] - one[0]) * (one[3] - one[1]) for one in (box, other)]
-    return 1000 * wide * high // max(1, min(areas))
+    return 1000 * wide * high // max(1, min(area_of(box), area_of(other)))
+
+
+def area_of(box: Box) -> int:
+    """Pixels of a box."""
+    return (box[2] - box[0]) * (box[3] - box[1])
 
 
 def is_same_class(one: str, other: str) -> bool:

@@ -99,6 +99,12 @@ def test_another_recording_under_the_same_item_carries_nothing(desk: Desk) -> No
         (suspect(box=(400, 50, 440, 100)), False),  # somewhere else
         (replace(suspect(), class_="plate"), False),
         (suspect(sight=Sight.PARTLY), True),  # less of it shows
+        (suspect(sight=Sight.INSIDE), True),
+        (suspect(sight=Sight.GAP), True),
+        (suspect(box=(104, 54, 144, 104)), True),  # the same, seen a little beside
+        (suspect(box=(0, 0, 400, 400)), False),  # a face that fills the picture before the poster
+        (suspect(box=(95, 45, 150, 110)), False),  # more of it
+        (suspect(box=(110, 60, 125, 80)), False),  # somebody on the poster's place, far smaller
     ],
 )
 def test_only_what_shows_no_more_than_before_is_the_same(new: Suspect, *, same: bool) -> None:
@@ -108,6 +114,8 @@ def test_only_what_shows_no_more_than_before_is_the_same(new: Suspect, *, same: 
 def test_what_was_partly_hidden_and_now_is_not_must_be_decided_again() -> None:
     assert not is_same(suspect(), suspect(sight=Sight.PARTLY))
     assert not is_same(suspect(), suspect(sight=Sight.INSIDE))
+    assert not is_same(suspect(sight=Sight.PARTLY), suspect(sight=Sight.INSIDE))
+    assert not is_same(suspect(sight=Sight.GAP), suspect(sight=Sight.PARTLY))
 
 
 def test_names_tell_the_first_frame_and_do_not_depend_on_others() -> None:
