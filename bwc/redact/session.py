@@ -11,9 +11,11 @@ from bwc.custody.house import House
 from bwc.errors import MediaError, NotFound, PlanStale, PolicyRefuses, UsageError
 from bwc.evidence import Choice, ItemId, ObjectRole
 from bwc.redact import plan_edit
-from bwc.redact.plan import Decision, Origin, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
+from bwc.redact.plan import DECODING, OVERLAY, Decision, Origin, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
 from bwc.redact.plan_format import from_bytes, from_edited, to_bytes
 from bwc.redact.plan_view import PlanSummary, summary, within
+from bwc.redact.speech.record import KEY as SPEECH
+from bwc.redact.speech.record import record_of
 
 Progress = Callable[[int, int | None], None]
 Edit = Callable[[RedactionPlan], RedactionPlan]
@@ -84,8 +86,6 @@ def track_row(plan: RedactionPlan, track: Track) -> dict[str, Json]:
 
 def sound_row(plan: RedactionPlan, span: SoundSpan) -> dict[str, Json]:
     """One hidden span of sound in short, in milliseconds after the first frame."""
-    from bwc.redact.speech.record import record_of
-
     begin = int(plan.media.pts.start * plan.media.time_base * 1_000_000_000)
     start, end = within(plan, span.start_ns, span.end_ns)
     times: dict[str, Json] = {"start_ms": (start - begin) // 1_000_000, "end_ms": (end - begin) // 1_000_000}
@@ -156,7 +156,7 @@ def detect(
             )
             sheet = contact_sheet(original, plan)
             if before:
-                plan = _continued(before, plan)
+                plan = continued(before, plan)
             if listen is not None:
                 plan = listen(original, plan, progress)
         states.append(save(house, item, segment, plan, sheet=sheet, detected=True))
@@ -174,8 +174,9 @@ def _is_touched(plan: RedactionPlan) -> bool:
     return any(part.origin is Origin.PERSON or part.decision.by not in (None, "policy") for part in parts)
 
 
-def _continued(before: RedactionPlan, fresh: RedactionPlan) -> RedactionPlan:
-    """A fresh analysis as the next revision of `before`, with all that a person added to that."""
+def continued(before: RedactionPlan, fresh: RedactionPlan) -> RedactionPlan:
+    """A fresh analysis as the next revision of `before`, with all that a person added to that or chose for the copy."""
+    chosen = {key: said for key, said in before.extensions.items() if key not in (DECODING, OVERLAY, SPEECH)}
     drawn = tuple(track for track in before.tracks if track.origin is Origin.PERSON)
     return replace(
         fresh,
@@ -186,6 +187,7 @@ def _continued(before: RedactionPlan, fresh: RedactionPlan) -> RedactionPlan:
         tracks=(*fresh.tracks, *drawn),
         audio_spans=tuple(span for span in before.audio_spans if span.origin is Origin.PERSON),
         whole_frame=before.whole_frame,
+        extensions={**chosen, **fresh.extensions},
     )
 
 
