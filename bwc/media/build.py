@@ -1,5 +1,6 @@
-"""What makes the bytes of a copy besides recording and plan: this build of the codecs, this class of processor."""
+"""What makes the bytes of a copy besides recording and plan: this build of the codecs, this class of processor, this code."""
 
+import hashlib
 import platform
 from functools import cache
 from pathlib import Path
@@ -10,6 +11,7 @@ import cv2
 from bwc.canonical import Json
 from bwc.version import TOOL
 
+_PACKAGE = Path(__file__).resolve().parents[1]
 _LIBRARIES = ("libx264", "libavcodec", "libavformat")
 # Flags of /proc/cpuinfo behind the levels of the x86-64 psABI: codecs and OpenCV choose their code paths by them.
 _LEVELS = (
@@ -29,6 +31,20 @@ def build() -> dict[str, Json]:
         "pyav": av.__version__,
         "tool": TOOL,
     }
+
+
+@cache
+def work_of() -> dict[str, Json]:
+    """What unfinished work is named by: only the same build and the same code, to the letter, go on with it."""
+    return {**build(), "code_sha256": code_sha256(_PACKAGE)}
+
+
+def code_sha256(package: Path) -> str:
+    """SHA-256 over the modules below `package`: versions name releases, and what is installed may lie between two."""
+    digest = hashlib.sha256()
+    for path in sorted(package.rglob("*.py")):
+        digest.update(f"{path.relative_to(package).as_posix()}\n".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def _bundled() -> tuple[str, ...]:

@@ -1,11 +1,13 @@
 """What detectors have answered so far, kept in sealed pieces, so that an interrupted analysis does not ask twice.
 
-Looks are numbered in order; the same recording, profile and models give the same looks, so a number names an answer.
+Looks are numbered in order; the same recording, profile, models and code give the same looks, so a number names an answer.
+The picture's time is kept with it: where another picture is looked at after all, nothing from there on is believed.
 A piece holds the answers to `BLOCK` looks: a few seconds of detectors' work, lost at most when a process is killed.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from bwc.canonical import Json, canonical, sha256_hex
@@ -26,43 +28,62 @@ class Answers:
 
     def __init__(self, pieces: Pieces, inputs: Json) -> None:
         self._pieces = pieces
-        self._key = sha256_hex(b"bwc.answers/2\n" + canonical(inputs))
-        self._known: list[list[Detection]] = []
-        self._fresh: list[list[Detection]] = []
+        self._key = sha256_hex(b"bwc.answers/3\n" + canonical(inputs))
+        self._known: list[_Answer] = []
+        self._kept = 0  # how many of them are in whole pieces
         while (data := pieces.get(self._name(len(self._known) // BLOCK))) is not None:
             self._known += _parsed(data)
+        self._kept = len(self._known)
 
     @property
     def known(self) -> int:
         """How many looks, from the first, were answered before."""
-        return len(self._known)
+        return self._kept
 
-    def get(self, look: int) -> list[Detection] | None:
-        """The answer to look `look` (from 0) if it is known."""
-        return self._known[look] if look < len(self._known) else None
+    def get(self, look: int, pts: int) -> list[Detection] | None:
+        """The answer to look `look` (from 0), at the picture shown at `pts`, if it is known."""
+        if look >= self._kept:
+            return None
+        known = self._known[look]
+        if known.pts != pts:
+            self._forget(look)
+            return None
+        return known.found
 
-    def add(self, look: int, found: Sequence[Detection]) -> None:
+    def add(self, look: int, pts: int, found: Sequence[Detection]) -> None:
         """Keep the answer to the next look; one that was known already is left as it is."""
         if look < len(self._known):
             return
-        self._fresh.append(list(found))
-        if len(self._fresh) == BLOCK:
-            number = len(self._known) // BLOCK
-            self._pieces.put(self._name(number), _written(self._fresh))
-            self._known += self._fresh
-            self._fresh = []
+        self._known.append(_Answer(pts, list(found)))
+        if len(self._known) % BLOCK == 0:
+            number = look // BLOCK
+            self._pieces.put(self._name(number), _written(self._known[number * BLOCK :]))
+            self._kept = len(self._known)
+
+    def _forget(self, look: int) -> None:
+        """Whatever was answered from `look` on belongs to other pictures; later pieces are written over."""
+        del self._known[look:]
+        self._kept = min(self._kept, look)
 
     def _name(self, number: int) -> str:
         return f"{self._key}.{number}"
 
 
-def _written(looks: Sequence[Sequence[Detection]]) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    pts: int
+    found: list[Detection]
+
+
+def _written(answers: Sequence[_Answer]) -> bytes:
     # Python writes floats so that they read the same again
-    return json.dumps([[[*one.box, one.score, one.class_] for one in found] for found in looks]).encode()
+    return json.dumps(
+        [[one.pts, [[*seen.box, seen.score, seen.class_] for seen in one.found]] for one in answers]
+    ).encode()
 
 
-def _parsed(data: bytes) -> list[list[Detection]]:
+def _parsed(data: bytes) -> list[_Answer]:
     return [
-        [Detection((x0, y0, x1, y1), score, class_) for x0, y0, x1, y1, score, class_ in look]
-        for look in json.loads(data)
+        _Answer(pts, [Detection((x0, y0, x1, y1), score, class_) for x0, y0, x1, y1, score, class_ in found])
+        for pts, found in json.loads(data)
     ]

@@ -22,6 +22,7 @@ import numpy as np
 
 from bwc.canonical import Json
 from bwc.errors import UnreadableMedia
+from bwc.media.build import work_of
 from bwc.media.decode import Picture, VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.redact.answers import Answers, Pieces
@@ -186,6 +187,7 @@ class _Look:
 
     answers: list[Future[list[Detection]]]
     number: int
+    pts: int
     known: list[Detection] | None  # from before an interruption: nobody is asked again
     scale: float  # small-picture pixels per pixel of the picture looked at
     turns: int
@@ -285,10 +287,10 @@ class _Run:
             *(self.lookout.deep if deep else self.lookout.ordinary),
             *self._rare(picture, ends_scene=ends_scene),
         )
-        known = self.answers.get(self.looks) if self.answers is not None else None
+        known = self.answers.get(self.looks, picture.pts) if self.answers is not None else None
         asked = [] if known is not None else [self.pool.submit(_ask, one, view) for one in detectors]
         shape = (picture.height, picture.width)
-        look = _Look(asked, self.looks, known, self.small[0] / picture.width, turns, shape)
+        look = _Look(asked, self.looks, picture.pts, known, self.small[0] / picture.width, turns, shape)
         self.pending.append(_Stretch(self.stretch, look, ends_scene))
         self.stretch = []
         self.looks += 1
@@ -323,7 +325,7 @@ class _Run:
     def _follow(self, stretch: _Stretch) -> None:
         found = stretch.look.found()
         if self.answers is not None:
-            self.answers.add(stretch.look.number, found)
+            self.answers.add(stretch.look.number, stretch.look.pts, found)
         self.tracker.advance(stretch.pictures, stretch.look.sightings(found))
         if stretch.ends_scene:
             self.tracker.cut()
@@ -337,7 +339,7 @@ def _ask(detector: Detector, view: View) -> list[Detection]:
 def _inputs(content_sha256: str, profile: Profile, lookout: Lookout) -> dict[str, Json]:
     """What decides every answer of the detectors."""
     models: list[Json] = [[one.name, one.file_sha256, one.precision, dict(one.settings)] for one in lookout.describe()]
-    return {"models": models, "profile": profile.name, "recording": content_sha256, "tool": TOOL}
+    return {"build": work_of(), "models": models, "profile": repr(profile), "recording": content_sha256}
 
 
 def has_plain_motion(video: VideoFacts) -> bool:

@@ -67,7 +67,7 @@ class GopTask:
     fill: Fill
 
     def digest(self, build: dict[str, Json]) -> str:
-        """What names the answer: everything that decides its bytes, `build` being the encoder's own account of itself."""
+        """What names the answer: everything that decides its bytes, `build` being the account of encoder and code."""
         digest = hashlib.sha256(b"bwc.gop-task/1\n")
         digest.update(canonical({**build, "head": self.head, "fill": list(self.fill), "pts": list(self.pts)}))
         digest.update(repr((self.encoding, self.effect, self.covers)).encode())

@@ -15,6 +15,7 @@ from bwc.canonical import Json
 from bwc.errors import DigestMismatch, IntegrityError
 from bwc.groupleaf import SEED_BYTES
 from bwc.jobs import Jobs
+from bwc.media.build import work_of
 from bwc.media.facts import VideoFacts
 from bwc.media.gops import CodedPictures, Sample, Uncopyable
 from bwc.media.group_index import GroupIndex, GroupLeaves
@@ -175,7 +176,7 @@ class Groups:
                 effect=self._plan.effect,
                 fill=self._fill,
             )
-            name = task.digest(dict(self.settings)) if pieces is not None else ""
+            name = task.digest({**work_of(), **self.settings}) if pieces is not None else ""
             found = pieces.get(name) if pieces is not None and not group.is_clean else None
             kept = GopDone.from_bytes(found) if found is not None else None
             yield (group, name, kept), None if kept else task

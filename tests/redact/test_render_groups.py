@@ -265,6 +265,15 @@ def test_an_interrupted_render_goes_on_from_its_finished_groups_to_the_same_byte
     assert len(done) == 6 - after
 
 
+def test_a_piece_of_another_build_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, kept, names = closed(), Kept(), []
+    for code in ("one", "other"):
+        monkeypatch.setattr(render_groups, "work_of", lambda said=code: {"code": said})
+        render(io.BytesIO(source), plan(source, [(3, 5)]), Pipe(), Memory, pieces=kept)
+        names.append(len(kept.held))
+    assert names == [1, 2]
+
+
 def test_a_piece_of_another_plan_is_not_used() -> None:
     source, kept = closed(), Kept()
     for spans in ([(3, 5)], [(3, 6)]):
