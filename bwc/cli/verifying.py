@@ -10,7 +10,7 @@ import click
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import Terminal, table
 from bwc.config import find_vault, seen_dir, user_config_dir
-from bwc.errors import BwcError, NotFound, UsageError
+from bwc.errors import BwcError, NotFound, NoVault, UsageError
 
 if TYPE_CHECKING:
     from bwc.audit.package_report import PackageReport
@@ -150,6 +150,7 @@ def _verify_vault(
             check_stamp=check_stamp,
             against=against,
             progress=progress,
+            is_elsewhere=folder is not None and not _is_vault_here(entry, places),
             newer=_vault_here(entry, places) if folder else None,
         )
     entry.terminal.result(report.to_json(), report.text())
@@ -157,6 +158,14 @@ def _verify_vault(
         with entry.house() as house:
             house.note_verified(report.facts(), intact=not report.log.findings.count())
     report.raise_unless_ours()
+
+
+def _is_vault_here(entry: Entry, named: "Places") -> bool:
+    """Whether `named` is the vault of this computer, by whatever path."""
+    try:
+        return find_vault(entry.vault).vault.samefile(named.vault)
+    except (NoVault, OSError):
+        return False
 
 
 def _vault_here(entry: Entry, copy: "Places") -> Path | None:
@@ -168,7 +177,7 @@ def _vault_here(entry: Entry, copy: "Places") -> Path | None:
         logs = [parse_checkpoint((one.log / "checkpoint").read_bytes())[0].origin for one in (here, copy)]
     except (BwcError, OSError):
         return None
-    return here.vault if logs[0] == logs[1] and here.vault != copy.vault else None
+    return here.vault if logs[0] == logs[1] and not here.vault.samefile(copy.vault) else None
 
 
 def _verify_release(terminal: Terminal, what: Path, vkey: str | None) -> None:

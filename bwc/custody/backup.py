@@ -20,6 +20,7 @@ from bwc.canonical import Json, canonical
 from bwc.config import Places, StorePlace, marks_dir
 from bwc.custody.house import House
 from bwc.custody.marks import Mark
+from bwc.custody.reading import BACKUP_FORMAT as FORMAT
 from bwc.custody.reading import BACKUP_NOTE as NOTE
 from bwc.custody.reading import LOG_KEY
 from bwc.custody.rebuilding import replay
@@ -33,7 +34,6 @@ from bwc.storage.rows import DocumentRow, ItemFilter, ItemState
 from bwc.storage.store import LocalStore, ObjectStore, Shelf
 from bwc.storage.stores import reach
 
-FORMAT = "bwc.backup/1"
 Progress = Callable[[int, int | None], None]
 _ROUNDS = 3  # a vault in use goes on while it is copied
 

@@ -13,12 +13,13 @@ from bwc.audit.remembered import Remembered
 from bwc.audit.seen import Seen, as_error
 from bwc.audit.tiles import CHECKPOINT, LogFolder
 from bwc.audit.verify_objects import VaultFolder
-from bwc.canonical import sha256_hex
+from bwc.canonical import parse_canonical, sha256_hex
 from bwc.config import Places
-from bwc.custody.reading import BACKUP_NOTE
+from bwc.custody.reading import BACKUP_FORMAT, BACKUP_NOTE
 from bwc.custody.scrubbing import Readings
 from bwc.errors import IntegrityError
 from bwc.storage.catalog import Catalog
+from bwc.storage.stores import FORMAT as STORE_FORMAT
 from bwc.storage.stores import MARK
 
 
@@ -34,13 +35,15 @@ def inspect(
     against: Sequence[tuple[str, bytes]] = (),
     progress: Progress | None = None,
     only_new: bool = False,
+    is_elsewhere: bool = False,
     newer: Path | None = None,
 ) -> Inspection:
     """Verify the vault at `places`: steps 1 to 10 of docs/auditor.md.
 
     The log's key is `vkey`, else the pin of the same log. What this auditor saw is in `seen`; a good verification saves
     what it saw there, and fork evidence is kept there. `quick` leaves out step 8; `share` of the sealed bytes is read.
-    A backup or a further store may be behind; `newer` is then the folder of the vault it is a copy of.
+    A folder that `is_elsewhere`, named and not the vault of this computer, may be behind where its mark says that it is a
+    backup or a further store of this log; `newer` is then the folder of the vault it is a copy of.
     `only_new` (with `quick`) reads what came after the last good verification by whoever `seen` belongs to.
     """
     files = LogFolder(places.log)
@@ -61,7 +64,7 @@ def inspect(
             progress=progress,
             remembered=Remembered(seen / f"{sha256_hex(key.text().encode())[:32]}.sqlite", key) if key else None,
             only_new=only_new,
-            is_copy=any((places.vault / name).is_file() for name in (BACKUP_NOTE, MARK)),
+            is_copy=is_elsewhere and key is not None and _is_marked(places.vault, key.name),
             newer=LogFolder(newer / "log") if newer else None,
             readings=Readings(seen / f"{sha256_hex(key.text().encode())[:32]}.read.sqlite") if key else None,
         )
@@ -78,6 +81,19 @@ def glance(places: Places, *, pins: Sequence[Pin], seen: Path) -> None:
     if key is not None and note is not None:
         for evidence in Seen(seen, key.name).look(note, key, files):
             raise as_error(evidence)
+
+
+def _is_marked(folder: Path, log: str) -> bool:
+    """Whether the mark in `folder` says that it is a backup or a further store of this log."""
+    return any(_reads(folder / name, form, log) for name, form in ((BACKUP_NOTE, BACKUP_FORMAT), (MARK, STORE_FORMAT)))
+
+
+def _reads(mark: Path, form: str, log: str) -> bool:
+    try:
+        value = parse_canonical(mark.read_bytes())
+    except (OSError, IntegrityError):
+        return False
+    return isinstance(value, dict) and (value.get("format"), value.get("log")) == (form, log)
 
 
 def _pinned(files: LogFolder, pins: Sequence[Pin]) -> NoteKey | None:

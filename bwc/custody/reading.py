@@ -29,6 +29,7 @@ from bwc.storage.vault import Vault
 
 LOG_KEY = "keys/log.json"
 BACKUP_NOTE = "backup.json"
+BACKUP_FORMAT = "bwc.backup/1"
 _T = TypeVar("_T")
 _ENOUGH = 4  # characters of an item id that a person has to type
 
