@@ -15,7 +15,7 @@ from bwc.audit.fork import SignedCheckpoint, contradiction, has_one_chain
 from bwc.audit.log_report import LogReport
 from bwc.audit.pins import fingerprint_text
 from bwc.audit.remembered import Remembered
-from bwc.audit.seen import Seen, SeenCheckpoint, as_error, look
+from bwc.audit.seen import Seen, SeenCheckpoint, as_error, entries_text, look, look_at_copy
 from bwc.audit.tiles import CHECKPOINT, KEPT, LogReader, LogRows
 from bwc.audit.verify import verify_log
 from bwc.audit.verify_objects import ObjectSource, Readings, verify_objects
@@ -113,7 +113,7 @@ class Inspection:
             )
         if self.behind:
             raise CopyBehind(
-                f"a copy of the log that is whole, and {_entries(self.behind)} behind what was seen of it",
+                f"a copy of the log that is whole, and {entries_text(self.behind)} behind what was seen of it",
                 "bring it up to date: bwc backup FOLDER, or bwc replicate",
             )
         if self.anchors:
@@ -155,10 +155,10 @@ def judge(
     A vault in use may change while it is read: what seems wrong is looked at again when the log went on meanwhile.
     """
     last = memory.last if memory else None
-    behind = _lacks(files, last.signed) if is_copy and last else 0
-    if behind:
+    lacks = _lacks(files, last.signed) if is_copy and last else 0
+    if lacks:
         remembered = None  # of what it lacks
-    saved = last.signed.checkpoint if last and not behind else None
+    saved = last.signed.checkpoint if last and not lacks else None
     for _ in range(_LOOKS):
         before = files.list(KEPT)
         report = verify_log(files, key, saved, rows=rows, remembered=remembered, only_new=only_new)
@@ -167,10 +167,9 @@ def judge(
         if not report.findings.count() or files.list(KEPT) == before:
             break
     anchors = _anchors(report, last, check_stamp, quick=objects is None)
-    for where, note in against:
-        behind = max(behind, _compare(report, where, note, is_copy=is_copy))
-    if behind and last:
-        _compare_copy(report, last.signed, newer)
+    behind = max([lacks, *(_compare(report, where, note, is_copy=is_copy) for where, note in against)])
+    if lacks and memory:
+        look_at_copy(report, memory, newer)
     elif memory:
         look(report, memory)
     report.remember()
@@ -181,42 +180,12 @@ def judge(
     )
 
 
-def _entries(count: int) -> str:
-    return "1 entry" if count == 1 else f"{count} entries"
-
-
 def _lacks(files: LogReader, seen: SignedCheckpoint) -> int:
     """How many entries fewer than `seen` the published checkpoint has."""
     try:
         return max(0, seen.checkpoint.size - parse_checkpoint(files.read(CHECKPOINT) or b"")[0].size)
     except IntegrityError:
         return 0  # step 1 names it
-
-
-def _compare_copy(report: LogReport, seen: SignedCheckpoint, newer: LogReader | None) -> None:
-    """Step 2 for a copy that is behind: its keys and, where the newer log is at hand, its entries are the beginning of that."""
-    key, files, findings = report.key, report.files, report.findings
-    if key is None or files is None or report.checkpoint is None or findings.count(1):
-        return
-    lacks = seen.checkpoint.size - report.checkpoint.size
-    try:
-        mine = SignedCheckpoint(files.read(CHECKPOINT) or b"", key)
-        found = contradiction(mine, seen, None, found_at=datetime.now(UTC))
-        if found is None and newer is not None:
-            now = SignedCheckpoint(newer.read(CHECKPOINT) or b"", key)
-            found = contradiction(mine, now, newer, found_at=datetime.now(UTC))
-    except IntegrityError as error:
-        findings.refused(2, error, "the newer log")
-        return
-    if found is not None:
-        findings.bad(2, found.text(), "this copy", type(as_error(found)))
-    elif newer is not None:
-        findings.note(2, f"a copy that is {_entries(lacks)} behind; it is the beginning of the newer log", CHECKPOINT)
-    else:
-        what = (
-            f"a copy that is {_entries(lacks)} behind what was seen; that it is the beginning of it the newer log shows"
-        )
-        findings.note(2, what, CHECKPOINT)
 
 
 def _compare(report: LogReport, where: str, note: bytes, *, is_copy: bool) -> int:
@@ -228,7 +197,7 @@ def _compare(report: LogReport, where: str, note: bytes, *, is_copy: bool) -> in
         now = SignedCheckpoint(report.files.read(CHECKPOINT) or b"", report.key)
         lacks = before.checkpoint.size - now.checkpoint.size
         if is_copy and lacks > 0 and has_one_chain(before, now):
-            report.findings.note(2, f"a copy that is {_entries(lacks)} behind {where}", CHECKPOINT)
+            report.findings.note(2, f"a copy that is {entries_text(lacks)} behind {where}", CHECKPOINT)
             return lacks
         found = contradiction(before, now, report.files, found_at=datetime.now(UTC))
         if found is not None:

@@ -83,20 +83,27 @@ class Seen:
         """The one with the most entries."""
         return max(self.held, key=lambda one: one.size, default=None)
 
-    def look(self, note: bytes, key: NoteKey, files: LogReader | None, *, save: bool = True) -> list[ForkEvidence]:
+    def look(
+        self, note: bytes, key: NoteKey, files: LogReader | None, *, save: bool = True, may_lack: bool = False
+    ) -> list[ForkEvidence]:
         """Compare a checkpoint, signed by `key`, with all that was seen; save it if it continues them.
 
         `files` is its log; without it (a package) of other sizes only the keys are compared, and they are kept for later. Fork
         evidence is kept and returned, and the checkpoint then not saved: what was seen first stays the measure.
+        With `may_lack` it is no contradiction that more was seen: of that the keys are compared.
         """
         now, at = SignedCheckpoint(note, key), datetime.now(UTC)
         with self._alone() if save or self._place.is_dir() else nullcontext():
             self.held = self._read()  # what another process of this person saw meanwhile
             compared = [one for one in self.held if files is not None or one.size == now.checkpoint.size]
-            found = [contradiction(one.signed, now, files, found_at=at) for one in self.held]
+            short = now.checkpoint.size if may_lack else None
+            found = [
+                contradiction(one.signed, now, files if short is None or one.size <= short else None, found_at=at)
+                for one in self.held
+            ]
             evidence = [one for one in found if one is not None]
             for one in evidence:
-                self._keep(one)
+                self.keep(one)
             if save and not evidence:
                 # what was compared is continued by this one and needs no keeping
                 waiting = [one for one in self.held if one not in compared]
@@ -120,7 +127,8 @@ class Seen:
         finally:
             os.close(handle)
 
-    def _keep(self, evidence: ForkEvidence) -> None:
+    def keep(self, evidence: ForkEvidence) -> None:
+        """Keep it beside this person; the same again changes nothing."""
         path = self._place / "evidence" / evidence.name
         if not path.exists():
             write_beside(path, evidence.to_bytes())
@@ -151,6 +159,55 @@ def look(report: LogReport, memory: Seen) -> None:
     except IntegrityError as error:
         if not findings.count(3):  # else the tiles are known not to lead anywhere
             findings.refused(2, error, CHECKPOINT)
+
+
+def look_at_copy(report: LogReport, memory: Seen, newer: LogReader | None) -> None:
+    """As `look`, for a copy that lacks the newest entries that were seen; nothing of it is saved.
+
+    All that was seen up to its size it must continue, and of one chain with the rest its keys must be. `newer` is the log
+    it is a copy of: where that continues all that was seen, the copy must be its beginning.
+    """
+    findings, key, files, last = report.findings, report.key, report.files, memory.last
+    if key is None or files is None or report.checkpoint is None or last is None or findings.count(1):
+        return
+    try:
+        mine = SignedCheckpoint(files.read(CHECKPOINT) or b"", key)
+        evidence = memory.look(mine.note, key, files, save=False, may_lack=True)
+    except IntegrityError as error:
+        if not findings.count(3):
+            findings.refused(2, error, CHECKPOINT)
+        return
+    lacks = last.size - mine.checkpoint.size
+    said = f"a copy that is {entries_text(lacks)} behind what was seen"
+    if newer is None:
+        said += "; that it is the beginning of it the newer log shows"
+    else:
+        try:
+            more, against = _beginning(mine, memory, newer)
+        except IntegrityError as error:
+            more, against = f"; the newer log shows nothing of it: {error.message}", None
+        said += more
+        evidence += [against] if against else []
+    for one in evidence:
+        findings.bad(2, f"{one.text()}; the proof is kept: bwc audit evidence", one.name, type(as_error(one)))
+    if not evidence:
+        findings.note(2, said, CHECKPOINT)
+
+
+def _beginning(mine: SignedCheckpoint, memory: Seen, newer: LogReader) -> tuple[str, ForkEvidence | None]:
+    """What the newer log says of a copy: in words, and evidence if the copy is not its beginning."""
+    now = SignedCheckpoint(newer.read(CHECKPOINT) or b"", mine.key)
+    if memory.look(now.note, mine.key, newer, save=False):
+        return "; the newer log contradicts what was seen and shows nothing of it: bwc verify", None
+    found = contradiction(mine, now, newer, found_at=datetime.now(UTC))
+    if found is not None:
+        memory.keep(found)
+    return "; it is the beginning of the newer log", found
+
+
+def entries_text(count: int) -> str:
+    """So many entries, for people."""
+    return "1 entry" if count == 1 else f"{count} entries"
 
 
 def look_at_package(report: PackageReport, folder: Path) -> list[ForkEvidence]:
