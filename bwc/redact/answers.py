@@ -78,12 +78,12 @@ class _Answer:
 def _written(answers: Sequence[_Answer]) -> bytes:
     # Python writes floats so that they read the same again
     return json.dumps(
-        [[one.pts, [[*seen.box, seen.score, seen.class_] for seen in one.found]] for one in answers]
+        [[one.pts, [[*seen.box, seen.score, seen.class_, seen.ours] for seen in one.found]] for one in answers]
     ).encode()
 
 
 def _parsed(data: bytes) -> list[_Answer]:
     return [
-        _Answer(pts, [Detection((x0, y0, x1, y1), score, class_) for x0, y0, x1, y1, score, class_ in found])
+        _Answer(pts, [Detection((x0, y0, x1, y1), *rest) for x0, y0, x1, y1, *rest in found])
         for pts, found in json.loads(data)
     ]

@@ -28,7 +28,7 @@ from bwc.media.facts import VideoFacts
 from bwc.redact.answers import Answers, Pieces
 from bwc.redact.cadence import Cadence
 from bwc.redact.cuts import CutFinder
-from bwc.redact.detectors.base import Detection, Detector, merge
+from bwc.redact.detectors.base import Detection, Detector, join
 from bwc.redact.detectors.faces import CenterFace
 from bwc.redact.detectors.faces import open_network as open_faces
 from bwc.redact.detectors.finder import Finder
@@ -197,13 +197,13 @@ class _Look:
         if self.known is not None:
             return self.known
         # two networks look for plates: what both see is one sighting, else it would count as two
-        return merge(one for answer in self.answers for one in answer.result())
+        return join(one for answer in self.answers for one in answer.result())
 
     def sightings(self, answer: Sequence[Detection]) -> list[Sighting]:
         found: list[Sighting] = []
         for one in answer:
             box = np.asarray(unturned(one.box, self.turns, self.shape), np.float32) * np.float32(self.scale)
-            found.append(Sighting(box, one.score, one.class_))
+            found.append(Sighting(box, one.score, one.class_, ours=one.ours))
         return found
 
 

@@ -25,24 +25,48 @@ _SAME = 0.3  # overlap of a face with the face in a head from which both are of 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A detection in small-picture pixels. `covers` is what has to be hidden where that is more than `box`."""
+    """A detection in small-picture pixels. `covers` is what has to be hidden where that is more than `box`.
+
+    `ours` is what it was scored by detectors whose figures are known here; None: all of `score`.
+    """
 
     box: Floats
     score: float
     class_: str
     covers: Floats | None = None
+    ours: float | None = None
 
 
 def as_faces(sightings: Sequence[Sighting]) -> list[Sighting]:
-    """Heads as the faces in them, whole heads to be hidden; a head whose face was seen as well says nothing new."""
+    """Heads as the faces in them, whole heads to be hidden; a head whose face was seen as well says nothing new.
+
+    Unless a plug-in alone saw that face: it takes no head away. A plug-in's faces and plates count as ours do from here
+    on; its heads do not.
+    """
     seen = [one for one in sightings if one.class_ != HEAD]
-    faces = np.asarray([one.box for one in seen if one.class_ == FACE], np.float32).reshape(-1, 4)
+    places = [place for place, one in enumerate(seen) if one.class_ == FACE]
+    faces = np.asarray([seen[place].box for place in places], np.float32).reshape(-1, 4)
+    whole: dict[int, Floats] = {}
+    lone: list[Sighting] = []
     for one in sightings:
         if one.class_ == HEAD:
             box = _part(one.box, _FACE_IN_HEAD)
-            if not len(faces) or float(overlap(box, faces)[0].max()) < _SAME:
-                seen.append(replace(one, box=box, class_=FACE, covers=one.box))
-    return seen
+            shared = overlap(box, faces)[0] if places else np.zeros(1, np.float32)
+            if float(shared.max()) < _SAME:
+                lone.append(replace(one, box=box, class_=FACE, covers=one.box))
+                continue
+            face = places[int(np.argmax(shared))]
+            if seen[face].ours == 0 and one.ours != 0:
+                whole[face] = _joined(one.box, whole.get(face, seen[face].box))
+    found = [
+        replace(one, covers=whole.get(place), ours=None) if one.class_ in LOOKED_FOR else one
+        for place, one in enumerate(seen)
+    ]
+    return [*found, *lone]
+
+
+def _joined(one: Floats, other: Floats) -> Floats:
+    return np.concatenate([np.minimum(one[:2], other[:2]), np.maximum(one[2:], other[2:])]).astype(np.float32)
 
 
 def head_around(face: Floats) -> Floats:

@@ -48,7 +48,9 @@ class Path:
     first_seen: int
     hits: int = 1
     firm: int = 1  # hits good enough to start a track
-    best: float = 0.0
+    best: float = 0.0  # score of detectors whose figures are known here
+    guesses: int = 0  # hits that only others saw
+    guessed: float = 0.0  # the best score of those
     led: bool = False  # carried back past its first sight
     appeared: bool = False  # before the first boxes it was not there: it came into sight from one picture to the next
     longest_gap: int = 0
@@ -74,6 +76,19 @@ class Path:
         self.boxes[ordinal - self.first] = np.concatenate(
             [np.minimum(own[:2], box[:2]), np.maximum(own[2:], box[2:])]
         ).astype(np.float32)
+
+    @property
+    def likely(self) -> float:
+        """The best score anybody gave it: enough to hide it, not always enough to decide."""
+        return max(self.best, self.guessed)
+
+    def note(self, score: float, ours: float | None) -> None:
+        """Remember how sure detectors were, `ours` and all of them."""
+        if ours is None:
+            self.best = max(self.best, score)
+        else:
+            self.guesses += ours == 0
+            self.best, self.guessed = max(self.best, ours), max(self.guessed, score)
 
     def has_vanished(self) -> bool:
         """Whether it went from one picture to the next, and what it was fixed to as well."""

@@ -124,7 +124,7 @@ class Tracker:
         path.last_seen = now
         path.hits += 1
         path.firm += seen.score >= self.habits.new.get(seen.class_, 0.0)
-        path.best = max(path.best, seen.score)
+        path.note(seen.score, seen.ours)
         if _iou(path.here, seen.box) > 0.5:
             path.widen(now, seen.box)
         else:  # the carried box had drifted: it says nothing
@@ -172,19 +172,18 @@ class Tracker:
                         path.widen(ordinal, box)
                 self._saw(path, seen, now)
             else:
-                self._live.append(
-                    Path(
-                        class_=seen.class_,
-                        first=now,
-                        boxes=deque([seen.box if seen.covers is None else seen.covers]),
-                        trust=deque([True]),
-                        now=Follower.at(self._past[-1][1].grey, seen.box),
-                        sights=[now] if seen.covers is None else [],
-                        last_seen=now,
-                        first_seen=now,
-                        best=seen.score,
-                    )
+                fresh = Path(
+                    class_=seen.class_,
+                    first=now,
+                    boxes=deque([seen.box if seen.covers is None else seen.covers]),
+                    trust=deque([True]),
+                    now=Follower.at(self._past[-1][1].grey, seen.box),
+                    sights=[now] if seen.covers is None else [],
+                    last_seen=now,
+                    first_seen=now,
                 )
+                fresh.note(seen.score, seen.ours)
+                self._live.append(fresh)
 
     # 5
     def _lead(self) -> None:
@@ -312,17 +311,17 @@ class Tracker:
             yield ordinal, [(i, followers[i]) for i in active]
 
     def _is_believed(self, path: Path) -> bool:
-        return path.firm >= 2 or path.best >= self.habits.start[path.class_]
+        return path.firm >= 2 or path.likely >= self.habits.start[path.class_]
 
     def _is_sure(self, path: Path) -> bool:
-        return path.best >= self.habits.sure[path.class_]
+        return path.likely >= self.habits.sure[path.class_]
 
     def _is_followed(self, path: Path) -> bool:
         """Whether an unseen track is worth waiting for: known well, or vouched for in most pictures since."""
         return (path.hits >= 2 or self._is_sure(path)) and path.trust_since_seen() > 0.5
 
     def _is_strong(self, path: Path) -> bool:
-        return path.hits >= self.habits.sure_hits and path.best >= self.habits.sure[path.class_]
+        return path.hits >= self.habits.sure_hits and self._is_sure(path)
 
     def _is_at_edge(self, box: Floats) -> bool:
         """Whether a box touches the rim of the picture, where flow has nothing to hold on to."""

@@ -40,7 +40,7 @@ def tracks_of(
         if not spans:
             continue
         doubts = doubts_of(path, habits)
-        strong = path.hits >= habits.sure_hits and path.best >= habits.sure[path.class_]
+        strong = _is_proven(path, habits)
         if path.class_ == "text":  # evidence says that it is writing, not that it must be hidden
             strong = policy.text == TEXT_HIDE
         tracks.append(
@@ -48,7 +48,7 @@ def tracks_of(
                 id=f"t{len(tracks) + 1}",
                 class_=path.class_,
                 origin=Origin.DETECTOR,
-                score_permille=round(path.best * 1000),
+                score_permille=round(path.likely * 1000),
                 doubts=doubts,
                 spans=spans,
                 decision=Decision(choice=Choice.REDACT, by="policy", at=now, exemption=policy.default_exemption)
@@ -62,19 +62,24 @@ def tracks_of(
 def doubts_of(path: Path, habits: Habits) -> tuple[str, ...]:
     """Codes of `DOUBTS` that hold for a path, in the order of that table."""
     is_measured = path.class_ in habits.sure
-    weak = is_measured and path.best < habits.sure[path.class_]
+    weak = is_measured and path.likely < habits.sure[path.class_]
     found = {
         "single_sighting": path.hits == 1,
         "few_sightings": 1 < path.hits < habits.sure_hits,
         "low_score": weak,
         "writing": path.class_ == "text",
-        "unmeasured": not is_measured,
+        "unmeasured": not is_measured or (path.guessed > 0 and not _is_proven(path, habits)),
         "lost_in_view": path.ended_by == "lost" and path.hits >= habits.sure_hits and not weak,
         "gap_filled": path.longest_gap > habits.brief,
         "blind_steps": sum(path.trust) < len(path.trust) * 2 / 3,
         "plate_unsure": path.class_ == "plate" and (weak or path.hits < habits.sure_hits),
     }
     return tuple(code for code in DOUBTS if found[code])
+
+
+def _is_proven(path: Path, habits: Habits) -> bool:
+    """Whether detectors whose figures are known here say enough for policy to decide."""
+    return path.hits - path.guesses >= habits.sure_hits and path.best >= habits.sure[path.class_]
 
 
 def _spans(path: Path, scale: tuple[float, float], size: tuple[int, int]) -> tuple[Span, ...]:

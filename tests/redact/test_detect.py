@@ -17,6 +17,7 @@ from bwc.evidence import Choice
 from bwc.redact.detect import Lookout, analyse
 from bwc.redact.detectors import weights
 from bwc.redact.detectors.base import Detection, DetectorInfo, FloatBox, Picture8
+from bwc.redact.detectors.plugins import Guarded
 from bwc.redact.detectors.view import unturned
 from bwc.redact.plan import Coverage, RedactionPlan
 from bwc.redact.plan_format import from_bytes, to_bytes
@@ -158,6 +159,61 @@ def test_a_single_sighting_is_hidden_and_left_to_a_person() -> None:
     assert track.doubts[:1] == ("single_sighting",)
     assert "low_score" in track.doubts
     assert is_covered(plan, 10, subject_at(10))
+
+
+class Another:
+    """A plug-in: says a box, a little off the subject, of a class, more surely than ours."""
+
+    name = "another"
+
+    def __init__(self, class_: str, box: Callable[[FloatBox], FloatBox], score: float = 0.95) -> None:
+        self.classes, self._box, self._score = (class_,), box, score
+
+    def describe(self) -> DetectorInfo:
+        return DetectorInfo(name="another", package="x", file_sha256="1" * 64, licence="MIT", precision="f32")
+
+    def detect(self, bgr: Picture8) -> list[Detection]:
+        return [Detection(self._box(one.box), self._score, self.classes[0]) for one in GreenFinder().detect(bgr)]
+
+
+def plan_with(theirs: Another, *, ours: tuple[GreenFinder, ...]) -> RedactionPlan:
+    both = (*ours, Guarded(theirs))
+    return analyse(
+        recording(walking, 41),
+        content_sha256="a" * 64,
+        item=None,
+        segment=0,
+        policy=Policy(),
+        now=NOW,
+        lookout=Lookout(both, both),
+    )
+
+
+def test_a_plug_in_that_is_surer_of_less_takes_nothing_away() -> None:
+    narrow = Another("face", lambda box: (box[0], box[1], box[2], box[1] + 18))  # the upper half
+    plan = plan_with(narrow, ours=(GreenFinder(0.6),))
+    (track,) = plan.tracks
+    assert track.score_permille == 950
+    assert all(is_covered(plan, i, subject_at(i)) for i in range(41))
+
+
+def test_what_a_plug_in_sees_beside_ours_is_covered_too() -> None:
+    aside = Another("face", lambda box: (box[0] + 8, box[1], box[2] + 8, box[3]))
+    plan = plan_with(aside, ours=(GreenFinder(),))
+    assert len(plan.tracks) == 1
+    for i in range(41):
+        x0, y0, x1, y1 = subject_at(i)
+        assert is_covered(plan, i, (x0, y0, min(W, x1 + 8), y1))
+
+
+def test_heads_of_a_plug_in_are_hidden_and_left_to_a_person() -> None:
+    plan = plan_with(Another("head", lambda box: box), ours=())
+    (track,) = plan.tracks
+    assert (track.class_, track.decision.choice, track.score_permille) == ("face", Choice.UNDECIDED, 950)
+    assert "unmeasured" in track.doubts
+    assert all(is_covered(plan, i, subject_at(i)) for i in range(41))
+    beside_ours = plan_with(Another("head", lambda box: box), ours=(GreenFinder(),)).tracks
+    assert [(one.decision.choice, one.doubts) for one in beside_ours] == [(Choice.REDACT, ())]
 
 
 def test_cadence_follows_time_not_frame_numbers() -> None:

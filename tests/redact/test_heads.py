@@ -1,5 +1,7 @@
 """bwc.redact.heads: heads are evidence of faces, and faces that are not seen hide their heads."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from bwc.redact.heads import FACE, HEAD, Sighting, as_faces, head_around
@@ -32,3 +34,18 @@ def test_a_lone_head_becomes_its_face_and_is_hidden_whole() -> None:
 def test_a_head_whose_face_was_seen_says_nothing_new() -> None:
     face = Sighting(FACE_BOX, 0.9, FACE)
     assert as_faces([face, head()]) == [face]
+
+
+def test_a_face_that_only_a_plug_in_saw_does_not_uncover_the_head() -> None:
+    theirs = Sighting(FACE_BOX, 0.9, FACE, ours=0.0)
+    (seen,) = as_faces([theirs, head()])
+    assert seen.covers is not None
+    assert (seen.covers[:2] <= np.minimum(head().box, FACE_BOX)[:2]).all()
+    assert (seen.covers[2:] >= np.maximum(head().box, FACE_BOX)[2:]).all()
+    (alone,) = as_faces([theirs])
+    assert (alone.covers, alone.ours) == (None, None)  # policy decides on it as on ours
+
+
+def test_a_head_of_a_plug_in_stays_unmeasured() -> None:
+    (seen,) = as_faces([replace(head(), ours=0.0)])
+    assert (seen.class_, seen.score, seen.ours) == (FACE, 0.6, 0.0)

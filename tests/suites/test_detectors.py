@@ -95,7 +95,7 @@ def test_what_answers_differently_each_time_or_describes_itself_badly_is_named()
 
 def test_a_plug_in_that_fails_stops_the_analysis_instead_of_being_left_out() -> None:
     picture = np.zeros((64, 64, 3), np.uint8)
-    assert plugins.Guarded(Theirs()).detect(picture) == [Detection((1.0, 1.0, 9.0, 9.0), 0.5, "face")]
+    assert plugins.Guarded(Theirs()).detect(picture) == [Detection((1.0, 1.0, 9.0, 9.0), 0.5, "face", ours=0.0)]
     for does in (BREAKERS["raises"], BREAKERS["the box"]):
         with pytest.raises(UsageError, match="theirs"):
             plugins.Guarded(Theirs(does)).detect(picture)

@@ -26,6 +26,7 @@ class Detection:
     box: FloatBox
     score: float
     class_: str
+    ours: float | None = None  # what our detectors alone scored, 0 for nothing; None: no plug-in had a say
 
 
 class Detector(Protocol):
@@ -129,17 +130,43 @@ def merge(found: Iterable[Detection], *, iou: float = 0.4) -> list[Detection]:
     """
     kept: list[Detection] = []
     for one in sorted(found, key=lambda d: -d.score):
-        rivals = [other for other in kept if other.class_ == one.class_]
-        if rivals:
-            boxes = np.asarray([other.box for other in rivals], np.float32)
-            box = np.asarray(one.box, np.float32)
-            shared, inside = overlap(box, boxes)
-            areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-            ratio = (box[2] - box[0]) * (box[3] - box[1]) / np.maximum(areas, 1e-6)
-            if bool(np.any((shared >= iou) | ((inside >= 0.8) & (ratio > 0.3) & (ratio < 3.0)))):
-                continue
-        kept.append(one)
+        if _same_as(one, kept, iou) is None:
+            kept.append(one)
     return kept
+
+
+def join(found: Iterable[Detection], *, iou: float = 0.4) -> list[Detection]:
+    """`merge` of what our detectors saw in one picture, and what plug-ins saw besides: they widen and add, and take nothing away."""
+    seen = list(found)
+    kept = merge((one for one in seen if one.ours is None), iou=iou)
+    for one in sorted((one for one in seen if one.ours is not None), key=lambda d: -d.score):
+        place = _same_as(one, kept, iou)
+        if place is None:
+            kept.append(one)
+        else:
+            kept[place] = _both(kept[place], one)
+    return sorted(kept, key=lambda d: -d.score)
+
+
+def _same_as(one: Detection, kept: Sequence[Detection], iou: float) -> int | None:
+    """The place of what shows the same subject as `one`; where several do, of the one that shares most with it."""
+    places = [place for place, other in enumerate(kept) if other.class_ == one.class_]
+    if not places:
+        return None
+    boxes = np.asarray([kept[place].box for place in places], np.float32)
+    box = np.asarray(one.box, np.float32)
+    shared, inside = overlap(box, boxes)
+    areas = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    ratio = (box[2] - box[0]) * (box[3] - box[1]) / np.maximum(areas, 1e-6)
+    same = (shared >= iou) | ((inside >= 0.8) & (ratio > 0.3) & (ratio < 3.0))
+    return places[int(np.argmax(np.where(same, shared, -1)))] if bool(same.any()) else None
+
+
+def _both(one: Detection, other: Detection) -> Detection:
+    (x0, y0, x1, y1), (u0, v0, u1, v1) = one.box, other.box
+    box = (min(x0, u0), min(y0, v0), max(x1, u1), max(y1, v1))
+    ours = max(seen.score if seen.ours is None else seen.ours for seen in (one, other))
+    return Detection(box, max(one.score, other.score), one.class_, ours)
 
 
 def info(

@@ -6,7 +6,7 @@ wrapped: what it hands back is looked at before anybody believes it, so that a p
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 
 from bwc.errors import BwcError, NotFound, UsageError
@@ -20,7 +20,7 @@ _MOST = 2000  # boxes in one picture: more is a fault, not a crowd
 
 @dataclass(frozen=True, slots=True)
 class Guarded:
-    """A plug-in that cannot hurt: its boxes are clipped, its scores bounded, its errors named."""
+    """A plug-in that cannot hurt: its boxes and scores are looked at, what it finds is marked as its own, its errors are named."""
 
     inner: Detector
 
@@ -47,7 +47,7 @@ class Guarded:
                 f"leave it out, or: python -m bwc.redact.detectors.conformance {self.name}",
             ) from error
         verify_found(self.inner, found, bgr)
-        return sorted(found, key=lambda one: -one.score)
+        return sorted((replace(one, ours=0.0) for one in found), key=lambda one: -one.score)
 
 
 def find(names: Sequence[str]) -> tuple[Guarded, ...]:
