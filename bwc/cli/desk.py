@@ -28,10 +28,12 @@ if TYPE_CHECKING:
     "--sheet", type=click.Path(path_type=Path), help="Write the contact sheet (JPEG) here: faces in the clear!"
 )
 @click.option(
-    "--again", is_flag=True, help="Even if a person worked on the plan: masks and mutes stay, decisions do not."
+    "--again",
+    is_flag=True,
+    help="Even if a person worked on the plan: masks, mutes and decisions on sounds stay, decisions on tracks do not.",
 )
 @looking
-@click.option("--no-listen", is_flag=True, help="Pictures only: neither voices nor words are looked for.")
+@click.option("--no-listen", is_flag=True, help="Pictures only: what was heard before stays.")
 @click.option("--asr-model", type=click.Path(path_type=Path), help="Folder of a speech model of your own.")
 def detect(
     entry: Entry,

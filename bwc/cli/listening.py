@@ -28,9 +28,12 @@ if TYPE_CHECKING:
 @click.option(
     "--asr-model", type=click.Path(path_type=Path), help="Folder of a Whisper model (CTranslate2) of your own."
 )
-@click.option("--word", "watch", multiple=True, help="A name or phrase to look for besides; may be given often.")
+@click.option(
+    "--word", "watch", multiple=True, help="A name or phrase to look for besides, from now on; may be given often."
+)
+@click.option("--forget-words", is_flag=True, help="Look no longer for what an earlier --word named.")
 @click.option("--bleep", is_flag=True, help="Propose a bleep instead of silence.")
-@click.option("--no-words", is_flag=True, help="Only find voices; write nothing down.")
+@click.option("--no-words", is_flag=True, help="Only find voices; write nothing down. What was proposed before stays.")
 def listen(
     entry: Entry,
     item: str,
@@ -38,6 +41,7 @@ def listen(
     segment: int | None,
     asr_model: Path | None,
     watch: tuple[str, ...],
+    forget_words: bool,
     bleep: bool,
     no_words: bool,
 ) -> None:
@@ -47,7 +51,7 @@ def listen(
     """
     from bwc.redact import sounds
 
-    act = listener(asr_model, watch=watch, bleep=bleep, words=not no_words)
+    act = listener(asr_model, watch=watch, forget=forget_words, bleep=bleep, words=not no_words)
     with entry.house() as house, entry.terminal.progress(f"listen {item}") as progress:
         states = sounds.listen(house, house.find(item), segment, act, at=datetime.now(UTC), progress=progress)
     data = {"plans": [one.to_json() | {"spoken": spoken_rows(one)} for one in states]}
@@ -105,12 +109,17 @@ def mute(
 
 
 def listener(
-    asr_model: Path | None, *, watch: tuple[str, ...] = (), bleep: bool = False, words: bool = True
+    asr_model: Path | None,
+    *,
+    watch: tuple[str, ...] = (),
+    forget: bool = False,
+    bleep: bool = False,
+    words: bool = True,
 ) -> "Listen":
     """What listens, for commands. Raises `NotFound` for a folder that holds no speech model."""
     from bwc.redact import sounds
 
-    return sounds.listener(asr_model, watch=watch, kind=kind_of(bleep), words=words)
+    return sounds.listener(asr_model, watch=watch, forget=forget, kind=kind_of(bleep), words=words)
 
 
 def kind_of(bleep: bool) -> Any:

@@ -125,8 +125,8 @@ def detect(
 ) -> list[PlanState]:
     """Analyse every recording of `item`; each gets a plan, sealed and recorded. `listen` adds what is heard.
 
-    A plan that is there already goes on with the next revision. What a person drew or muted stays; what a person decided
-    of detected tracks starts anew, so that is refused (`PolicyRefuses`) without `again`.
+    A plan that is there already goes on with the next revision. What a person drew, muted or decided of sounds stays; what
+    a person decided of detected tracks starts anew, so that is refused (`PolicyRefuses`) without `again`.
     Raises `MediaError` when no segment can be read as video; the original stays safe.
     """
     from bwc.redact.detect import analyse
@@ -138,7 +138,7 @@ def detect(
         if before and not again and _is_touched(before):
             raise PolicyRefuses(
                 f"the plan of {item} holds what a person decided, drew or muted",
-                f"bwc detect {item} --again keeps masks and mutes; decisions on tracks start anew",
+                f"bwc detect {item} --again keeps masks, mutes and what was decided of sounds; decisions on tracks start anew",
             )
         pieces = house.pieces(item, segment)
         with house.open_original(item, segment, purpose="detect") as original:
@@ -175,8 +175,13 @@ def _is_touched(plan: RedactionPlan) -> bool:
 
 
 def continued(before: RedactionPlan, fresh: RedactionPlan) -> RedactionPlan:
-    """A fresh analysis as the next revision of `before`, with all that a person added to that or chose for the copy."""
-    chosen = {key: said for key, said in before.extensions.items() if key not in (DECODING, OVERLAY, SPEECH)}
+    """A fresh analysis of the pictures as the next revision of `before`, with all that a person added to that or chose.
+
+    Its sounds and what was heard go along: only whoever listens anew may take a proposal back.
+    """
+    from bwc.redact.speech.record import listened
+
+    chosen = {key: said for key, said in before.extensions.items() if key not in (DECODING, OVERLAY)}
     drawn = tuple(track for track in before.tracks if track.origin is Origin.PERSON)
     return replace(
         fresh,
@@ -185,8 +190,9 @@ def continued(before: RedactionPlan, fresh: RedactionPlan) -> RedactionPlan:
         previous=sha256_hex(to_bytes(before)),
         effect=before.effect,
         tracks=(*fresh.tracks, *drawn),
-        audio_spans=tuple(span for span in before.audio_spans if span.origin is Origin.PERSON),
+        audio_spans=before.audio_spans,
         whole_frame=before.whole_frame,
+        detectors=(*fresh.detectors, *listened(before)),
         extensions={**chosen, **fresh.extensions},
     )
 

@@ -37,9 +37,16 @@ class SoundWish:
 
 
 def listener(
-    own_model: Path | None = None, *, watch: Sequence[str] = (), kind: SoundKind = SoundKind.MUTE, words: bool = True
+    own_model: Path | None = None,
+    *,
+    watch: Sequence[str] = (),
+    forget: bool = False,
+    kind: SoundKind = SoundKind.MUTE,
+    words: bool = True,
 ) -> Listen:
     """What listens to a recording for `session.detect` and `listen`; `words` False finds voices only.
+
+    `watch`: words to look for besides those of the plan; `forget`: instead of those.
 
     Raises `NotFound` when `own_model` is no speech model; without any model only voices are found, and the plan says so.
     """
@@ -49,7 +56,7 @@ def listener(
     hearing = find_hearing(own_model) if words else Hearing(None, "nobody asked for words (--no-words)")
 
     def act(file: BinaryIO, plan: RedactionPlan, progress: Progress | None) -> RedactionPlan:
-        return hear(file, plan, hearing, watch=watch, kind=kind, progress=progress)
+        return hear(file, plan, hearing, watch=watch, forget=forget, kind=kind, progress=progress)
 
     return act
 
@@ -59,6 +66,7 @@ def listen(
 ) -> list[PlanState]:
     """Listen to the recordings of `item` again: proposals nobody decided on are made anew, all else stays.
 
+    Without a recogniser proposals stay as well.
     Raises `NotFound` before `bwc detect`.
     """
     done = []

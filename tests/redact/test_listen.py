@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from bwc.evidence import Choice
-from bwc.redact import plan_edit, sounds
+from bwc.redact import plan_edit, session, sounds
 from bwc.redact.check_report import Sight
 from bwc.redact.check_sound import compare_sound
 from bwc.redact.check_speech import listen_again, ranked
@@ -87,6 +87,47 @@ def test_what_a_person_said_stays_when_it_is_listened_to_again(plan: RedactionPl
     assert len(again.audio_spans) == len(muted.audio_spans), "the same find is not asked again"
     more = listen(io.BytesIO(DATA), muted, hearing(), watch=("Michael",))
     assert len(more.audio_spans) == len(muted.audio_spans) + 1, "something else in a kept span is"
+
+
+def test_what_was_proposed_stays_muted_where_no_words_are_looked_for(bare: RedactionPlan, plan: RedactionPlan) -> None:
+    decided = plan_edit.decide(plan, ["a1"], Choice.REDACT, by="k", at=NOON)
+    analysed = session.continued(decided, bare)  # detect --again --no-listen
+    assert analysed.audio_spans == decided.audio_spans
+    assert record_of(analysed) == record_of(decided)
+    assert analysed.detectors == decided.detectors
+    for before in (decided, analysed):
+        deaf = listen(io.BytesIO(DATA), before, Hearing(None, "no speech model is here"))
+        assert deaf.audio_spans == decided.audio_spans
+        assert record_of(deaf) == record_of(decided), "words, labels and why they were proposed"
+        assert deaf.detectors == decided.detectors
+    voices = listen(io.BytesIO(DATA), bare, Hearing(None, "no speech model is here"))
+    imported = replace(voices, audio_spans=plan.audio_spans)
+    assert listen(io.BytesIO(DATA), imported, Hearing(None, "still none")).audio_spans == plan.audio_spans
+
+
+def test_what_was_decided_stays_when_nothing_is_heard_there_any_more(bare: RedactionPlan, plan: RedactionPlan) -> None:
+    decided = plan_edit.decide(plan, ["a1"], Choice.REDACT, by="k", at=NOON)
+    again = listen(io.BytesIO(DATA), session.continued(decided, bare), hearing(only=["broke", "window"]))
+    assert again.audio_spans == decided.audio_spans[:1]
+    assert [one.name for one in again.detectors] == ["silero_vad", "reader"]
+
+
+def test_words_of_the_case_are_looked_for_until_they_are_forgotten(bare: RedactionPlan) -> None:
+    first = listen(io.BytesIO(DATA), bare, hearing(), watch=("jacket",))
+    jacket = next(word for word in TRUTH["words"] if word["text"] == "jacket")
+    assert is_hidden(first, jacket)
+    second = listen(io.BytesIO(DATA), first, hearing(), watch=("window", "jacket"))
+    for after in (second, listen(io.BytesIO(DATA), session.continued(second, bare), hearing())):
+        record = record_of(after)
+        assert record is not None
+        assert record.watch == ("jacket", "window")
+        assert is_hidden(after, jacket)
+    deaf = listen(io.BytesIO(DATA), first, Hearing(None, "none"), watch=("window",))
+    window = next(word for word in TRUTH["words"] if word["text"] == "window")
+    assert is_hidden(deaf, window), "words that were written down are searched without a recogniser too"
+    assert is_hidden(deaf, jacket)
+    forgotten = listen(io.BytesIO(DATA), second, hearing(), forget=True)
+    assert not is_hidden(forgotten, jacket)
 
 
 @pytest.mark.parametrize("kind", list(SoundKind))

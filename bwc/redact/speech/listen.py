@@ -1,6 +1,7 @@
 """A recording is listened to: its plan gets proposals to hide spoken personal data, and a record of what was heard.
 
-Proposals are undecided: hidden until a person says otherwise. What a person muted or decided stays.
+Proposals are undecided: hidden until a person says otherwise. What a person muted or decided stays; where no words are
+looked for, so does what was proposed.
 """
 
 import importlib.metadata
@@ -19,7 +20,7 @@ from bwc.redact.speech import voice
 from bwc.redact.speech.ears import hear
 from bwc.redact.speech.heard import MS, HeardTrack, Recogniser, Word
 from bwc.redact.speech.proposals import Proposal, joined, proposals_for
-from bwc.redact.speech.record import KEY, Label, SpeechRecord, record_of
+from bwc.redact.speech.record import KEY, Label, SpeechRecord, listened, record_of
 from bwc.redact.speech.rules import mentions_in
 
 PLUGINS = "bwc.recognisers"
@@ -99,15 +100,24 @@ def listen(
     hearing: Hearing,
     *,
     watch: Sequence[str] = (),
+    forget: bool = False,
     kind: SoundKind = SoundKind.MUTE,
     progress: Progress | None = None,
 ) -> RedactionPlan:
-    """`plan` with what is heard in `file`. Sounds alone: revision and time are the caller's (`plan_edit.next_revision`)."""
-    tracks = hear_all(file, hearing, progress=progress)
+    """`plan` with what is heard in `file`. Sounds alone: revision and time are the caller's (`plan_edit.next_revision`).
+
+    Words to `watch` for add to those of the plan, unless it shall `forget` them. Without a recogniser nothing that was
+    proposed goes away, and words that were written down before are searched again.
+    """
+    before = record_of(plan) or SpeechRecord(missing="nobody listened")
+    deaf = hearing.open is None
+    again = deaf and not before.missing  # by what was written down
+    watch = tuple(dict.fromkeys((*(() if forget else before.watch), *watch)))
+    tracks = before.tracks if again else tuple(hear_all(file, hearing, progress=progress))
     found = joined(one for track in tracks for one in proposals_for(track, mentions_in(track.words, watch=watch)))
-    kept = [one for one in plan.audio_spans if one.origin is Origin.PERSON or one.decision.by is not None]
-    labels = _kept_labels(plan, kept)
-    bare = replace(plan, audio_spans=tuple(kept))
+    kept = plan.audio_spans if deaf else tuple(one for one in plan.audio_spans if _is_a_persons(one))
+    labels = _kept_labels(before, kept, core=again)
+    bare = replace(plan, audio_spans=kept)
     for one in found:
         held = [span for span in kept if _answers(span, labels.get(span.id), one)]
         for span in held:
@@ -118,11 +128,12 @@ def listen(
         span = SoundSpan(id=name, start_ns=one.start_ms * MS, end_ns=one.end_ms * MS, kind=kind, origin=Origin.DETECTOR)
         bare = replace(bare, audio_spans=(*bare.audio_spans, span))
         labels[name] = _with(None, one)
-    record = SpeechRecord(tracks=tuple(tracks), missing=hearing.missing, watch=tuple(watch), labels=labels)
-    used = (voice.describe(), *hearing.describe()) if tracks else ()
+    record = SpeechRecord(tracks=tracks, missing="" if again else hearing.missing, watch=watch, labels=labels)
+    earlier = listened(plan)
+    used = earlier if again else (voice.describe(), *hearing.describe()) if tracks else ()
     return replace(
         bare,
-        detectors=(*(one for one in plan.detectors if not _is_ours(plan, one)), *used),
+        detectors=(*(one for one in plan.detectors if one not in earlier), *used),
         extensions={**plan.extensions, KEY: record.to_json() | _models(used)},
     )
 
@@ -131,18 +142,15 @@ def _models(used: Sequence[DetectorInfo]) -> dict[str, Json]:
     return {"models": [one.name for one in used]}
 
 
-def _is_ours(plan: RedactionPlan, one: DetectorInfo) -> bool:
-    """Whether an earlier listening put this model into the plan."""
-    before = plan.extensions.get(KEY)
-    models = before.get("models") if isinstance(before, dict) else None
-    return isinstance(models, list) and one.name in models
+def _is_a_persons(span: SoundSpan) -> bool:
+    """Whether a person muted it or decided on it."""
+    return span.origin is Origin.PERSON or span.decision.by is not None
 
 
-def _kept_labels(plan: RedactionPlan, kept: Sequence[SoundSpan]) -> dict[str, Label]:
-    """Labels of spans that stay. Their words were of an earlier hearing; this one's are found anew."""
-    before = record_of(plan)
+def _kept_labels(before: SpeechRecord, kept: Sequence[SoundSpan], *, core: bool) -> dict[str, Label]:
+    """Labels of spans that stay. Places of words (`core`) stay only while the words do: a new hearing has its own."""
     names = {one.id for one in kept}
-    return {name: replace(one, core=()) for name, one in before.labels.items() if name in names} if before else {}
+    return {name: one if core else replace(one, core=()) for name, one in before.labels.items() if name in names}
 
 
 def _answers(span: SoundSpan, label: Label | None, one: Proposal) -> bool:

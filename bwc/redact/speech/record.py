@@ -9,7 +9,7 @@ from typing import Any
 
 from bwc.canonical import Json
 from bwc.errors import UsageError
-from bwc.redact.plan import RedactionPlan, SoundSpan
+from bwc.redact.plan import DetectorInfo, RedactionPlan, SoundSpan
 from bwc.redact.speech.heard import MS, HeardTrack, Word
 
 KEY = "speech"
@@ -68,6 +68,13 @@ def record_of(plan: RedactionPlan) -> SpeechRecord | None:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UsageError(f"the plan's record of speech cannot be read: {error}") from error
+
+
+def listened(plan: RedactionPlan) -> tuple[DetectorInfo, ...]:
+    """The models of `plan` that listened, not looked."""
+    value = plan.extensions.get(KEY)
+    models = value.get("models") if isinstance(value, dict) else None
+    return tuple(one for one in plan.detectors if isinstance(models, list) and one.name in models)
 
 
 def words_of(record: SpeechRecord, span: SoundSpan) -> str:
