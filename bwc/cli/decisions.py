@@ -36,7 +36,10 @@ def decide(
     note: str,
     segment: int | None,
 ) -> None:
-    """Say of tracks (t1, …), sounds (a1, …) or check suspects (s342, …) whether to keep them or redact them."""
+    """Say of tracks (t1, …), sounds (a1, …) or check suspects (s342, …) whether to keep them or redact them.
+
+    To keep a --class of sounds leaves out those in which other personal data is said too, and names them.
+    """
     from bwc.redact import session
 
     *names, choice = words

@@ -14,8 +14,7 @@ from bwc.redact import plan_edit
 from bwc.redact.plan import DECODING, OVERLAY, Decision, Origin, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
 from bwc.redact.plan_format import from_bytes, from_edited, to_bytes
 from bwc.redact.plan_view import PlanSummary, summary, within
-from bwc.redact.speech.record import KEY as SPEECH
-from bwc.redact.speech.record import record_of
+from bwc.redact.speech.record import class_of, listened, record_of, sounds_of_class
 
 Progress = Callable[[int, int | None], None]
 Edit = Callable[[RedactionPlan], RedactionPlan]
@@ -51,19 +50,21 @@ class PlanState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """What a decision changed."""
+    """What a decision changed. `left`: sounds of the class it was for that hold something else too, and stay as they are."""
 
     state: PlanState
     changed: tuple[str, ...]
     what: str
+    left: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Json]:
-        return self.state.to_json() | {"changed": list(self.changed), "what": self.what}
+        return self.state.to_json() | {"changed": list(self.changed), "left": list(self.left), "what": self.what}
 
     def text(self) -> str:
         left = len(undecided(self.state.plan))
         names = ", ".join(self.changed) if len(self.changed) <= 12 else f"{len(self.changed)} tracks"
-        return f"{self.what}: {names} (plan revision {self.state.plan.revision}, {left} undecided)"
+        done = f"{self.what}: {names} (plan revision {self.state.plan.revision}, {left} undecided)"
+        return f"{done}\nnot kept, other data is said there too: {', '.join(self.left)}" if self.left else done
 
 
 def track_row(plan: RedactionPlan, track: Track) -> dict[str, Json]:
@@ -91,8 +92,7 @@ def sound_row(plan: RedactionPlan, span: SoundSpan) -> dict[str, Json]:
     times: dict[str, Json] = {"start_ms": (start - begin) // 1_000_000, "end_ms": (end - begin) // 1_000_000}
     record = record_of(plan)
     label = record.labels.get(span.id) if record else None
-    class_ = "spoken " + ", ".join(label.kinds) if label else "sound"
-    return times | _said(span.id, class_, span.decision) | {"kind": span.kind.value}
+    return times | _said(span.id, class_of(label), span.decision) | {"kind": span.kind.value}
 
 
 def whole_row(plan: RedactionPlan, span: WholeFrame) -> dict[str, Json]:
@@ -179,8 +179,6 @@ def continued(before: RedactionPlan, fresh: RedactionPlan) -> RedactionPlan:
 
     Its sounds and what was heard go along: only whoever listens anew may take a proposal back.
     """
-    from bwc.redact.speech.record import listened
-
     chosen = {key: said for key, said in before.extensions.items() if key not in (DECODING, OVERLAY)}
     drawn = tuple(track for track in before.tracks if track.origin is Origin.PERSON)
     return replace(
@@ -249,7 +247,10 @@ def decide(
     note: str = "",
     at: datetime,
 ) -> Edited:
-    """Decide on tracks by name, class or state, and on suspects (`s342`) of the last check."""
+    """Decide on tracks by name, class or state, and on suspects (`s342`) of the last check.
+
+    To keep a class of sounds leaves those that hold something else as well: `left` of the result.
+    """
     from bwc.redact import copies
 
     by = house.person.key_id
@@ -264,13 +265,15 @@ def decide(
         wanted |= dict.fromkeys(undecided(before.plan))
     if all_tracks or class_:
         wanted |= dict.fromkeys(one.id for one in before.plan.tracks if all_tracks or one.class_ == class_)
+    left: list[str] = []
     if class_:
-        rows = [sound_row(before.plan, span) for span in before.plan.audio_spans]
-        wanted |= dict.fromkeys(str(row["id"]) for row in rows if class_ in _kinds(str(row["class"])))
+        spans, left = sounds_of_class(before.plan, class_, wholly=choice == Choice.KEEP)
+        wanted |= dict.fromkeys(spans)
+        left = [name for name in left if name not in wanted]
     if not wanted:
-        return Edited(state=before, changed=(), what="nothing to decide")
+        return Edited(state=before, changed=(), what="nothing to decide", left=tuple(left))
     chosen = Choice(choice)
-    return edit(
+    done = edit(
         house,
         item,
         before.segment,
@@ -278,6 +281,7 @@ def decide(
         what=choice,
         names=tuple(wanted),
     )
+    return replace(done, left=tuple(left))
 
 
 def mask(
@@ -303,11 +307,6 @@ def mask(
         return plan_edit.add_mask(plan, {first: box}, last=stop - 1, by=by, at=at, exemption=code, note=note)
 
     return edit(house, item, segment, change, what=f"covered {span_text(start_ns, end_ns)}")
-
-
-def _kinds(class_: str) -> list[str]:
-    """How a sound may be called: "sound", "spoken", "name"."""
-    return [class_, "spoken", *class_.removeprefix("spoken ").split(", ")] if class_.startswith("spoken ") else [class_]
 
 
 def import_plan(house: House, item: ItemId, segment: int | None, data: bytes) -> PlanState:

@@ -17,7 +17,7 @@ from bwc.redact.plan_view import muted_spans, silent_and_bleeped, summary
 from bwc.redact.render import render
 from bwc.redact.speech.captions import captions_of, to_text, to_vtt
 from bwc.redact.speech.listen import Hearing, listen
-from bwc.redact.speech.record import record_of, transcript_of
+from bwc.redact.speech.record import record_of, sounds_of_class, transcript_of
 from tests.redact.clips import Memory, Pipe
 from tests.redact.spoken import CLIP, NOON, TRUTH, bare_plan, hearing
 
@@ -110,6 +110,21 @@ def test_what_was_decided_stays_when_nothing_is_heard_there_any_more(bare: Redac
     again = listen(io.BytesIO(DATA), session.continued(decided, bare), hearing(only=["broke", "window"]))
     assert again.audio_spans == decided.audio_spans[:1]
     assert [one.name for one in again.detectors] == ["silero_vad", "reader"]
+
+
+def test_a_class_is_kept_only_where_nothing_else_is_said(plan: RedactionPlan) -> None:
+    kinds = {"a1": ["name"], "a2": ["name", "address"], "a3": ["address"]}
+    told = {name: {"certain": False, "core": [], "kinds": kind} for name, kind in kinds.items()}
+    spans = tuple(replace(plan.audio_spans[0], id=name) for name in (*kinds, "a4"))
+    record = plan.extensions["speech"]
+    assert isinstance(record, dict)
+    mixed = replace(plan, audio_spans=spans, extensions={"speech": record | {"labels": told}})
+    assert sounds_of_class(mixed, "name", wholly=True) == (["a1"], ["a2"])
+    assert sounds_of_class(mixed, "name", wholly=False) == (["a1", "a2"], [])
+    assert sounds_of_class(mixed, "spoken name, address", wholly=True) == (["a2"], [])
+    assert sounds_of_class(mixed, "spoken", wholly=True) == (["a1", "a2", "a3"], [])
+    assert sounds_of_class(mixed, "sound", wholly=True) == (["a4"], [])
+    assert sounds_of_class(mixed, "face", wholly=True) == ([], [])
 
 
 def test_words_of_the_case_are_looked_for_until_they_are_forgotten(bare: RedactionPlan) -> None:

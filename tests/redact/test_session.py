@@ -13,7 +13,7 @@ from bwc.redact.speech.record import KEY
 from tests.redact.clips import NOON, plan_for
 
 
-def test_a_second_detection_keeps_what_was_chosen_and_forgets_what_the_first_one_saw() -> None:
+def test_a_second_detection_keeps_what_was_chosen_or_heard_and_forgets_what_the_first_one_saw() -> None:
     seen = {DECODING: {"damaged": [[1, 2]]}, OVERLAY: [[0, 0, 8, 8]], KEY: {"tracks": []}}
     first = plan_for(b"clip", extensions=seen | {"acme": {"case": 7}})
     chosen = plan_edit.delivered(first, Delivery.FAITHFUL)
@@ -22,7 +22,7 @@ def test_a_second_detection_keeps_what_was_chosen_and_forgets_what_the_first_one
     plan = continued(drawn, fresh)
     assert delivery_of(plan) is Delivery.FAITHFUL
     assert dict(plan.extensions) == {
-        DECODING: {"damaged": []}, "delivery": {"profile": "faithful"}, "acme": {"case": 7}
+        DECODING: {"damaged": []}, "delivery": {"profile": "faithful"}, "acme": {"case": 7}, KEY: {"tracks": []}
     }  # fmt: skip
     assert [track.id for track in plan.tracks] == ["m1"]
     assert (plan.plan_id, plan.revision, plan.previous) == (

@@ -77,6 +77,28 @@ def listened(plan: RedactionPlan) -> tuple[DetectorInfo, ...]:
     return tuple(one for one in plan.detectors if isinstance(models, list) and one.name in models)
 
 
+def sounds_of_class(plan: RedactionPlan, class_: str, *, wholly: bool) -> tuple[list[str], list[str]]:
+    """Sound spans called `class_` ("sound", "spoken", "name", "spoken name, phone"); of these, which hold other data too.
+
+    With `wholly` the second are not among the first.
+    """
+    record = record_of(plan)
+    found: list[str] = []
+    mixed: list[str] = []
+    for span in plan.audio_spans:
+        label = record.labels.get(span.id) if record else None
+        if class_ in (class_of(label), "spoken" if label else ""):
+            found.append(span.id)
+        elif label and class_ in label.kinds:
+            (mixed if wholly and len(set(label.kinds)) > 1 else found).append(span.id)
+    return found, mixed
+
+
+def class_of(label: Label | None) -> str:
+    """How a sound span is called."""
+    return "spoken " + ", ".join(label.kinds) if label else "sound"
+
+
 def words_of(record: SpeechRecord, span: SoundSpan) -> str:
     """What was heard within `span`, of the track that says most there."""
     said = [
