@@ -127,7 +127,7 @@ def plan(
             states = [session.import_plan(house, found, segment, import_from.read_bytes())]
             dropped = session.dropped_by(before.plan, states[0].plan)
             if dropped:
-                entry.terminal.say(f"no longer covered: {', '.join(dropped)}, found by the detectors")
+                entry.terminal.say(f"no longer hidden: {', '.join(dropped)}, found by the detectors")
         else:
             states = session.plans(house, found, segment)
         if export_to:

@@ -13,7 +13,7 @@ from bwc.evidence import Choice, ItemId, ObjectRole
 from bwc.redact import plan_edit
 from bwc.redact.plan import DECODING, OVERLAY, Decision, Origin, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
 from bwc.redact.plan_format import from_bytes, from_edited, to_bytes
-from bwc.redact.plan_view import PlanSummary, summary, within
+from bwc.redact.plan_view import PlanSummary, muted_spans, summary, within
 from bwc.redact.speech.record import class_of, listened, record_of, sounds_of_class
 
 Progress = Callable[[int, int | None], None]
@@ -319,9 +319,17 @@ def import_plan(house: House, item: ItemId, segment: int | None, data: bytes) ->
 
 
 def dropped_by(before: RedactionPlan, after: RedactionPlan) -> list[str]:
-    """Tracks that a detector found and an imported plan no longer holds."""
-    kept = {track.id for track in after.tracks}
-    return [track.id for track in before.tracks if track.origin is Origin.DETECTOR and track.id not in kept]
+    """What a detector found and an imported plan hides no longer: tracks it does not hold, sounds that can be heard."""
+    held, silent = _ids(after), muted_spans(after)
+    tracks = [track.id for track in before.tracks if track.origin is Origin.DETECTOR and track.id not in held]
+    sounds = [
+        span.id
+        for span in before.audio_spans
+        if span.origin is Origin.DETECTOR
+        and span.decision.is_covered
+        and not any(start <= span.start_ns and span.end_ns <= end for start, end in silent)
+    ]
+    return tracks + sounds
 
 
 def sheet(house: House, item: ItemId, segment: int) -> bytes:

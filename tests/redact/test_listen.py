@@ -127,6 +127,21 @@ def test_a_class_is_kept_only_where_nothing_else_is_said(plan: RedactionPlan) ->
     assert sounds_of_class(mixed, "face", wholly=True) == ([], [])
 
 
+def test_an_import_that_uncovers_sounds_is_told(plan: RedactionPlan) -> None:
+    muted = plan_edit.add_mute(plan, 0, 1_000_000_000, by="k", at=NOON)
+    bare = replace(muted, audio_spans=muted.audio_spans[1:-1])
+    assert session.dropped_by(muted, bare) == ["a1"], "what a person muted, a person may take back"
+    assert session.dropped_by(muted, replace(bare, audio_spans=())) == [one.id for one in plan.audio_spans]
+    assert session.dropped_by(muted, plan) == []
+    shorter = replace(muted.audio_spans[0], end_ns=muted.audio_spans[0].end_ns - 1)
+    assert session.dropped_by(muted, replace(bare, audio_spans=(shorter,))) == ["a1"]
+    kept = plan_edit.decide(muted, ["a1"], Choice.KEEP, by="k", at=NOON, note="consent")
+    assert session.dropped_by(kept, bare) == [], "nobody hid it before"
+    assert session.dropped_by(muted, kept) == ["a1"]
+    wider = plan_edit.add_mute(bare, 0, 1 << 40, by="k", at=NOON)
+    assert session.dropped_by(muted, wider) == [], "hidden all the same"
+
+
 def test_words_of_the_case_are_looked_for_until_they_are_forgotten(bare: RedactionPlan) -> None:
     first = listen(io.BytesIO(DATA), bare, hearing(), watch=("jacket",))
     jacket = next(word for word in TRUTH["words"] if word["text"] == "jacket")
