@@ -1,7 +1,7 @@
 """A track in the making, the habits that say how long it lives, and what of it is worth keeping."""
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -19,6 +19,7 @@ class Habits:
     `sure` and `sure_hits`: evidence strong enough for policy to decide.
     `hold` frames a well-tracked subject is waited for; `linger` frames it stays hidden if it does not come back.
     `lead` frames it is hidden before first sight. `brief` is the least of all these for poor evidence.
+    `seldom` frames from look to look at most, of classes that not every look is for.
     `glance` frames from the nearest sight of a face its whole head is hidden. Lower than `small` pixels of the small
     picture is easily missed.
     """
@@ -33,6 +34,15 @@ class Habits:
     brief: int = 15
     glance: int = 6
     small: float = 0.0
+    seldom: Mapping[str, int] = field(default_factory=dict)
+
+    def between(self, class_: str) -> int:
+        """Frames without a sight that are nothing strange: brief, or until the next look for such a class."""
+        return max(self.brief, self.seldom.get(class_, 0))
+
+    def patience(self, class_: str) -> int:
+        """Frames that poor evidence is waited for: what is looked for seldom may be missed once."""
+        return max(self.brief, 2 * self.seldom.get(class_, 0))
 
 
 @dataclass(slots=True)

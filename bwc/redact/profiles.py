@@ -8,6 +8,9 @@ from bwc.errors import UsageError
 from bwc.redact.track import Habits
 
 DEFAULT = "balanced"
+_TEXT_APART = Fraction(
+    3, 2
+)  # seconds: it joins the first look a second after the last, and looks are half a second apart
 _SMALL = 24  # pixels of height below which a face is found in some looks and missed in others
 
 
@@ -130,4 +133,5 @@ def habits_for(rate: Fraction, profile: Profile, scale: float) -> Habits:
         brief=frames(Fraction(1, 2)),
         glance=frames(Fraction(1, 5)),
         small=_SMALL * scale,
+        seldom={"text": frames(_TEXT_APART)},
     )

@@ -251,7 +251,7 @@ class Tracker:
         seen_now = [path for path in self._live if path.last_seen == now]
         for path in self._live:
             unseen = now - path.last_seen
-            patience = self.habits.hold if self._is_followed(path) else self.habits.brief
+            patience = self.habits.hold if self._is_followed(path) else self.habits.patience(path.class_)
             if unseen and any(other.class_ == path.class_ and _iou(other.here, path.here) > 0.5 for other in seen_now):
                 self._end(path, "merged")
             elif unseen > patience:

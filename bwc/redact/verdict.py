@@ -17,7 +17,7 @@ DOUBTS: dict[str, str] = {
     "unmeasured": "found by a detector of which no figures are known here",
     "writing": "writing: whether it names or places anybody is for a person to say",
     "lost_in_view": "was not found again although it should still have been in the picture",
-    "gap_filled": "was not found for more than half a second in between; hidden there all the same",
+    "gap_filled": "was not found in between, for more than half a second (writing: 1.5 s); hidden there all the same",
     "blind_steps": "could not be followed by its own texture in a third of its pictures",
     "plate_unsure": "the plate detector misses many plates on worn cameras and invents some",
 }
@@ -70,7 +70,7 @@ def doubts_of(path: Path, habits: Habits) -> tuple[str, ...]:
         "writing": path.class_ == "text",
         "unmeasured": not is_measured or (path.guessed > 0 and not _is_proven(path, habits)),
         "lost_in_view": path.ended_by == "lost" and path.hits >= habits.sure_hits and not weak,
-        "gap_filled": path.longest_gap > habits.brief,
+        "gap_filled": path.longest_gap > habits.between(path.class_),
         "blind_steps": sum(path.trust) < len(path.trust) * 2 / 3,
         "plate_unsure": path.class_ == "plate" and (weak or path.hits < habits.sure_hits),
     }

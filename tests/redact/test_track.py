@@ -7,6 +7,7 @@ import pytest
 from bwc.redact.cuts import CutFinder
 from bwc.redact.flow import Floats, Grey, Still, carry
 from bwc.redact.track import Habits, Path, Sighting, Tracker, alike
+from bwc.redact.verdict import doubts_of
 
 W, H = 320, 180
 HABITS = Habits(start={"face": 0.3}, sure={"face": 0.5}, hold=40, linger=12, lead=12, brief=6)
@@ -204,3 +205,29 @@ def test_black_between_scenes_is_a_cut() -> None:
     cuts = CutFinder()
     black = np.zeros((H, W), np.uint8)
     assert [cuts.is_cut(picture) for picture in (texture(7), black, black, texture(7))] == [False, True, False, True]
+
+
+TEXT_HABITS = Habits(
+    start={"text": 0.6}, sure={"text": 0.6}, seldom={"text": 45}, hold=150, linger=90, lead=60, brief=15
+)
+
+
+@pytest.mark.parametrize("step", [30, 44])
+def test_weak_text_that_is_looked_for_once_a_second_becomes_a_track(step: int) -> None:
+    made = {i: walk(i) for i in range(3 * step)}
+    looks: dict[int, list[Sighting]] = {i: [] for i in range(0, 3 * step, 5)}
+    looks |= {i: [Sighting(made[i][1], 0.52, "text")] for i in range(10, 3 * step, step)}
+    tracker = Tracker(TEXT_HABITS, width=W, height=H)
+    run(tracker, range(3 * step), looks, {i: grey for i, (grey, _) in made.items()})
+    (path,) = tracker.finish()
+    assert (path.hits, path.longest_gap) == (3, step)
+    assert min(covered(path, i, made[i][1]) for i in range(3 * step)) > 0.9
+    assert "gap_filled" not in doubts_of(path, TEXT_HABITS)
+
+
+def test_weak_text_seen_once_is_no_track() -> None:
+    made = {i: walk(i) for i in range(150)}
+    looks = {i: [Sighting(made[i][1], 0.52, "text")] if i == 30 else [] for i in range(0, 150, 5)}
+    tracker = Tracker(TEXT_HABITS, width=W, height=H)
+    run(tracker, range(150), looks, {i: grey for i, (grey, _) in made.items()})
+    assert tracker.finish() == []
