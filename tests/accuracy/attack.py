@@ -300,7 +300,7 @@ def main() -> int:
     wanted = parser.parse_args()
     found = faces(wanted.data)
     people = [face.person for face in found]
-    detectors = (CenterFace.open((640,), 0.2), CheckFaces((640,)))
+    detectors = (CenterFace.open((640,), 0.2), CheckFaces.open((640,)))
     print(f"{len(found)} photographs of {len(set(people))} people; chance {1 / len(found):.1%} own, other photo at most {1 / len(set(people)):.1%} by person\n")  # fmt: skip
     print("| px | cover | found again | own photo | mean of frames | other photo | mean of frames |")
     print("|---|---|---|---|---|---|---|")

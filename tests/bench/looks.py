@@ -35,7 +35,7 @@ def main() -> None:
     print(f"{'detector':34}{'long side':>10}{'CPU ms a look':>15}")
     for side in (640, 960, 1280, 1920):
         detectors: list[Detector] = [
-            CenterFace.open((side,)), Finder.open((side,)), PlateFinder.open((side,)), CheckFaces((side,)),
+            CenterFace.open((side,)), Finder.open((side,)), PlateFinder.open((side,)), CheckFaces.open((side,)),
         ]  # fmt: skip
         for detector in detectors:
             detector.detect(picture)

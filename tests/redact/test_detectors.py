@@ -87,11 +87,11 @@ def test_nothing_is_found_in_nothing(faces: CenterFace, plates: PlateFinder) -> 
     grey = np.full((360, 640, 3), 128, np.uint8)
     assert faces.detect(grey) == []
     assert plates.detect(grey) == []
-    assert CheckFaces().detect(grey) == []
+    assert CheckFaces.open().detect(grey) == []
 
 
 def test_the_second_face_detector_agrees(astronaut: Picture8) -> None:
-    found = CheckFaces().detect(astronaut)
+    found = CheckFaces.open().detect(astronaut)
     assert iou(found[0].box, FACE) > 0.5
 
 
@@ -110,7 +110,7 @@ def test_every_anchor_has_its_place(plates: PlateFinder) -> None:
         assert moves.shape[1] == len(anchors(height, width))
 
 
-@pytest.mark.parametrize("detector", [CheckFaces(), "faces", "plates"])
+@pytest.mark.parametrize("detector", [CheckFaces.open(), "faces", "plates"])
 def test_a_detector_says_what_it_is(detector: Any, request: pytest.FixtureRequest) -> None:
     made = request.getfixturevalue(detector) if isinstance(detector, str) else detector
     told = made.describe()

