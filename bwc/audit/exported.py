@@ -3,20 +3,21 @@
 1. the paper can be read   2. every entry is in the log under the checkpoint   3. each trail is unbroken from its first
 entry on and ends with the export   4. every entry is signed by keys that proven entries enrol   5. every recording and
 sidecar is named by the trail, its manifest is signed, and the salt told opens its commitment to the digest told
-6. every private body told is what its entry commits to   7. the log is that of an agency we know
+6. every private body told is what its entry commits to   7. the log is that of an agency we know, signed with a key that
+was the log's at that size, by what we saw of it
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from bwc.audit.checkpoint import NoteKey, parse_checkpoint
+from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry
-from bwc.audit.keychain import KeyChain
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.people import People
 from bwc.audit.pins import Pin
 from bwc.audit.signers import Checkpoints, read_proof
+from bwc.audit.tied import KnownChain, no_chain, tie_papers
 from bwc.canonical import canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
@@ -53,7 +54,10 @@ class ExportedItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """A verified export. `tied_to` is the agency whose pinned key it is, empty when the key is not pinned."""
+    """A verified export. `tied_to` is the log that a key we have ties it to, empty when none does; `said` is why, for people.
+
+    `checkpoints` are those it is proven under, as they were signed.
+    """
 
     agency: str
     log: str
@@ -62,6 +66,8 @@ class Export:
     root: str
     items: tuple[ExportedItem, ...]
     tied_to: str
+    said: str
+    checkpoints: tuple[bytes, ...]
 
 
 def entry_name(seq: int) -> str:
@@ -79,14 +85,16 @@ def manifest_name(object_id: str) -> str:
     return f"custody/manifests/{object_id}.json"
 
 
-def verify_export(read: Read, *, key: NoteKey | None = None, pins: Sequence[Pin] = ()) -> Export:
+def verify_export(
+    read: Read, *, key: NoteKey | None = None, pins: Sequence[Pin] = (), known: KnownChain = no_chain
+) -> Export:
     """Check the papers of an export. Raises `IntegrityError`, its subclass naming what is wrong.
 
-    `key` is the other agency's, given by hand; else a pin of the same key ties it. Without either it is only
-    consistent with itself.
+    `key` is the other agency's, given by hand; else a pin of the same log ties it. Without either it is only
+    consistent with itself. `known` are the keys of a log as we saw them handed over.
     """
     try:
-        return _Check(read).run(key, pins)
+        return _Check(read).run(key, pins, known)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise IntegrityError(f"{PAPER} does not keep to its form: {error}") from error
 
@@ -97,7 +105,7 @@ class _Check:
     seen: Checkpoints = field(default_factory=Checkpoints)
     people: People = field(default_factory=lambda: People("", ""))
 
-    def run(self, key: NoteKey | None, pins: Sequence[Pin]) -> Export:
+    def run(self, key: NoteKey | None, pins: Sequence[Pin], known: KnownChain) -> Export:
         paper: Any = parse_canonical(self.read(PAPER))  # 1
         if paper["format"] != FORMAT:
             raise IntegrityError(f"{PAPER} is of the form {paper['format']}")
@@ -111,10 +119,12 @@ class _Check:
         if not items:
             raise IntegrityError(f"{PAPER} hands over nothing")
         size = max(self.seen.roots)
-        chain = KeyChain.of_note(parse_checkpoint(self.seen.notes[-1])[1], stated)
-        if key is not None and key not in chain.keys:
-            raise ProofInvalid(f"the export is signed by another log than {key.name} with the key you gave")
-        tied = next((pin.agency or pin.key.name for pin in pins if pin.key in chain.keys), "")
+        if key is not None and key.name != stated.name:
+            raise ProofInvalid(f"the export is of the log {stated.name}, the key you gave is of {key.name}")
+        last = max((one.entries[-1] for one in items), key=lambda one: one.seq)
+        tied, chain = tie_papers(
+            self.people.agency, self.seen.notes, stated, published=last, given=key, pins=pins, known=known
+        )  # 7
         return Export(
             agency=str(paper["agency"]),
             log=str(paper["log"]),
@@ -122,7 +132,9 @@ class _Check:
             size=size,
             root=self.seen.roots[size].hex(),
             items=items,
-            tied_to=str(paper["agency"]) if key is not None else tied,  # 7
+            tied_to=tied.to,
+            said=tied.said,
+            checkpoints=tuple(self.seen.notes),
         )
 
     def _entries(self, numbers: Sequence[int], key: NoteKey) -> list[Entry]:

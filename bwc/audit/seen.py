@@ -6,7 +6,7 @@ proven to continue needs no keeping; those of packages, which came without the l
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -217,9 +217,14 @@ def look_at_package(report: PackageReport, folder: Path) -> list[ForkEvidence]:
     """
     if report.key is None or not report.tied_to:
         return []
-    memory = Seen(folder, report.key.name)
-    for note in report.checkpoints:
-        evidence = memory.look(note, report.key, None, save=report.verdict is Verdict.OURS)
+    return look_at_notes(report.checkpoints, report.key, folder, save=report.verdict is Verdict.OURS)
+
+
+def look_at_notes(notes: Sequence[bytes], key: NoteKey, folder: Path, *, save: bool) -> list[ForkEvidence]:
+    """Compare checkpoints that papers came with, tied to `key`, with what was seen. The fork evidence found, which is kept."""
+    memory = Seen(folder, key.name)
+    for note in notes:
+        evidence = memory.look(note, key, None, save=save)
         if evidence:
             return evidence
     return []

@@ -69,6 +69,32 @@ def tie(
     return Tie(origin, f"tied to {pinned.agency if pinned else agency} ({origin})")
 
 
+def tie_papers(
+    agency: str,
+    notes: Sequence[bytes],
+    stated: NoteKey,
+    *,
+    published: Entry,
+    given: NoteKey | None,
+    pins: Sequence[Pin],
+    known: KnownChain = no_chain,
+) -> tuple[Tie, KeyChain]:
+    """Whose papers are that are proven under `notes`, checkpoints which `stated` leads to: tied when under each they are.
+
+    With the log's keys by the largest. Raises `ProofInvalid` for a forgery.
+    """
+    read = [read_checkpoint(note, stated) for note in notes]
+    chains = sorted(((point.size, chain) for point, chain in read), key=lambda one: one[0])
+    largest = chains[-1][1]
+    found = Tie()
+    for size, chain in chains:
+        largest.check_begins_with(chain, size)
+        found = tie(agency, chain, size=size, published=published, given=given, pins=pins, known=known)
+        if not found.to:
+            break
+    return found, largest
+
+
 def _check_one_chain(chain: KeyChain, seen: KeyChain, size: int) -> None:
     """Raise `ProofInvalid` when another key than the one in force at `size` signed, by what was seen of the log."""
     if len(seen.handovers) >= len(chain.handovers):

@@ -1,11 +1,15 @@
 """bwc export, bwc import: recordings with their custody, from agency to agency."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.config import user_config_dir
+from bwc.config import seen_dir, user_config_dir
+
+if TYPE_CHECKING:
+    from bwc.audit.exported import Export
 
 
 @command(
@@ -70,12 +74,31 @@ def import_(
     custody of ours are taken in too, with --officer and --camera.
     """
     from bwc.audit.pins import FILE_NAME, load_pins, typed_key
+    from bwc.audit.seen import Seen
     from bwc.ingest.importing import Said, import_bag
 
     said = Said(officer=officer, camera=camera, case_ids=cases, category=category)
     given = typed_key(key) if key else None
     pins = load_pins(user_config_dir() / FILE_NAME)
     with entry.house() as house, entry.terminal.progress("import") as progress:
-        done = import_bag(house, bag, said, key=given, pins=pins, progress=progress)
+        done = import_bag(
+            house,
+            bag,
+            said,
+            key=given,
+            pins=pins,
+            known=lambda origin: Seen(seen_dir(), origin).chain(),
+            look=_compare_with_seen,
+            progress=progress,
+        )
     entry.terminal.result(done.to_json(), done.text())
     done.raise_if_incomplete()
+
+
+def _compare_with_seen(export: "Export") -> None:
+    """What the other agency signs must go with what we saw of its log before; from now on this is seen too."""
+    from bwc.audit.seen import as_error, look_at_notes
+
+    if export.tied_to:
+        for evidence in look_at_notes(export.checkpoints, export.key, seen_dir(), save=True):
+            raise as_error(evidence)

@@ -211,23 +211,24 @@ def _verify_release(terminal: Terminal, what: Path, vkey: str | None) -> None:
 def _destruction(file: Path) -> "dict[str, Any] | None":
     if file.suffix != ".json":
         return None
-    from bwc.oversight.destruction import read_proof
+    from bwc.oversight.destruction import read_document
 
-    return read_proof(file.read_bytes())
+    return read_document(file.read_bytes())
 
 
 def _verify_destruction(terminal: Terminal, proof: "dict[str, Any]", vkey: str | None) -> None:
     """A proof of destruction: to whom it is tied decides the exit code, as for a release."""
-    from bwc.audit.checkpoint import NoteKey
-    from bwc.audit.pins import fingerprint_text, pin_of, typed_key
+    from bwc.audit.pins import fingerprint_text, typed_key
+    from bwc.audit.seen import Seen, as_error, look_at_notes
     from bwc.errors import NotPinned
     from bwc.oversight.destruction import verify_destruction
 
-    named = NoteKey.parse(str(proof.get("vkey")))
-    pin = pin_of(_pins(), named.name)
-    known = typed_key(vkey) if vkey else pin.key if pin else None
-    verify_destruction(proof, known or named)
-    verdict = "ours" if known else "not-tied"
+    key = typed_key(vkey) if vkey else None
+    found = verify_destruction(proof, key, _pins(), lambda origin: Seen(seen_dir(), origin).chain())
+    if found.tie.to:
+        for evidence in look_at_notes(found.checkpoints, found.key, seen_dir(), save=True):
+            raise as_error(evidence)
+    verdict, mark = "ours" if found.tie.to else "not-tied", fingerprint_text(found.key)
     rows = [
         (name, one["at"], one["entry"], one["key"])
         for name, one in sorted(proof["steps"].items(), key=lambda step: step[1]["entry"])
@@ -235,11 +236,12 @@ def _verify_destruction(terminal: Terminal, proof: "dict[str, Any]", vkey: str |
     count = f"{len(proof['list']['objects'])} objects and {len(proof['list']['bodies'])} private parts"
     text = table(("step", "at", "entry", "key"), rows)
     text += f"\n\n{proof['item']}: {count} destroyed by order {proof['order']}"
-    text += f"\nfingerprint  {fingerprint_text(known or named)}\nverdict      {verdict}"
-    data = {"fingerprint": fingerprint_text(known or named), "item": proof["item"], "order": proof["order"]}
+    text += f"\nfingerprint  {mark}\nverdict      {verdict}" + (f" ({found.tie.said})" if found.tie.said else "")
+    data = {"fingerprint": mark, "item": proof["item"], "order": proof["order"]}
     terminal.result(data | {"steps": proof["steps"], "verdict": verdict}, text)
-    if known is None:
-        raise NotPinned("consistent with itself, NOT tied to any agency", "--key VKEY, or bwc pin VKEY")
+    if not found.tie.to:
+        said = found.tie.said or "consistent with itself, NOT tied to any agency"
+        raise NotPinned(said, "--key VKEY, or bwc pin VKEY")
 
 
 def _package_text(report: "PackageReport") -> str:

@@ -14,6 +14,7 @@ from typing import BinaryIO, Protocol
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.exported import PAPER, Export, ExportedItem, verify_export
 from bwc.audit.pins import Pin
+from bwc.audit.tied import KnownChain, no_chain
 from bwc.canonical import Json
 from bwc.errors import IntegrityError, NotFound, UsageError
 from bwc.evidence import ItemId, SealedObject
@@ -59,6 +60,7 @@ class Imported:
     origin: str
     receipts: tuple[Receipt, ...]
     items: tuple[tuple[str, ItemId], ...]  # theirs, ours
+    said: str = ""  # why it is tied to nobody, where there is more to say than that no key was at hand
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -72,7 +74,8 @@ class Imported:
     def text(self) -> str:
         words = {
             PINNED: f"custody    verified, and tied to {self.origin}",
-            NOT_TIED: f"custody    consistent with itself; NOT tied to {self.origin}: bwc pin its key, or --key",
+            NOT_TIED: "custody    consistent with itself; NOT tied to "
+            f"{self.origin}: {self.said or 'bwc pin its key, or --key'}",
             NONE: "custody    the bag brings none that can be verified; its papers are kept as they came",
         }
         lines = [f"{theirs or 'a bag without papers'} is held as {ours}" for theirs, ours in self.items]
@@ -100,17 +103,25 @@ def import_bag(
     *,
     key: NoteKey | None = None,
     pins: Sequence[Pin] = (),
+    known: KnownChain = no_chain,
+    look: Callable[[Export], None] | None = None,
     progress: Progress | None = None,
     describe: Describe = describe_media,
 ) -> Imported:
-    """Take in the bag in `folder`. Raises `IntegrityError` before anything is taken when bag or custody do not verify."""
+    """Take in the bag in `folder`. Raises `IntegrityError` before anything is taken when bag or custody do not verify.
+
+    `known` are the keys of a log as whoever imports saw them handed over; `look` compares a verified export with the rest
+    that they saw of its log, and may refuse it.
+    """
     bag = read_bag(folder, progress)  # 1
     work: list[tuple[ExportedItem | None, str, Tags]]
     if not bag.payload:
         raise NotFound(f"{folder} is a bag without a payload")
     if PAPER in bag.tags:
-        export = verify_export(bag.tag, key=key, pins=pins)  # 2
+        export = verify_export(bag.tag, key=key, pins=pins, known=known)  # 2
         _compare(export, bag)
+        if look is not None:
+            look(export)
         verdict = PINNED if export.tied_to else NOT_TIED
         work = [(one, f"data/{one.item}", _tags_of(one, said)) for one in export.items]
     else:
@@ -140,6 +151,7 @@ def import_bag(
         origin=export.agency if export else "",
         receipts=tuple(receipts),
         items=tuple(items),
+        said=export.said if export and not export.tied_to else "",
     )
 
 

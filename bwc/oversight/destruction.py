@@ -4,13 +4,16 @@ The list is digested in the entry `disposition.done`; that entry, the order, the
 keys travel along with their inclusion proofs. What may still exist elsewhere is said in words.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.people import ENROLS
-from bwc.audit.proof import LogProof
+from bwc.audit.pins import Pin
+from bwc.audit.signers import Checkpoints, read_proof
+from bwc.audit.tied import KnownChain, Tie, no_chain, tie_papers
 from bwc.canonical import Json, canonical, sha256_hex
 from bwc.custody.disposing import Left
 from bwc.custody.house import House
@@ -51,26 +54,42 @@ def proof_of(house: House, row: OrderRow) -> dict[str, Json]:
     }
 
 
-def verify_destruction(document: Any, key: NoteKey) -> None:
-    """Raise `IntegrityError` unless `document` proves what it says to whoever trusts `key`.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """A proof of destruction that was verified: whose it is, the first key of its log, the checkpoints it is proven under."""
 
-    1 its entries are in the log that `key` signs; 2 they are one order, its confirmation and its end; 3 two keys of
-    two enrolments signed order and confirmation; 4 the list is the one that the last entry digests.
+    tie: Tie
+    key: NoteKey
+    checkpoints: tuple[bytes, ...]
+
+
+def verify_destruction(
+    document: Any, given: NoteKey | None, pins: Sequence[Pin] = (), known: KnownChain = no_chain
+) -> Proven:
+    """Raise `IntegrityError` unless `document` proves what it says; whose it is tells the key given or pinned.
+
+    1 its entries are in the log that its key signs; 2 they are one order, its confirmation and its end; 3 two keys of
+    two enrolments signed order and confirmation; 4 the list is the one that the last entry digests; 5 the log is that of
+    an agency we know, signed with a key that was the log's at that size, by what we saw of it (`known`).
     """
     try:
+        stated, seen = NoteKey.parse(document["vkey"]), Checkpoints()
         found = {}
         for one in document["entries"]:
-            entry = parse_entry(one["entry"].encode())
-            proof = LogProof.parse(one["proof"].encode())
-            proof.verify(entry.raw, key)  # 1
-            if proof.index != entry.seq:
-                raise ProofInvalid(f"entry {entry.seq} is proven to be another")
+            entry, _ = read_proof(one["entry"].encode(), one["proof"].encode(), key=stated, seen=seen)  # 1
             found[entry.seq] = entry
         steps = {name: found[document["steps"][name]["entry"]] for name in _STEPS}
         _verify_steps(document, steps)  # 2
         _verify_people(steps, list(found.values()))  # 3
         if steps["done"].facts["list_sha256"] != sha256_hex(canonical(document["list"])):  # 4
             raise IntegrityError("the list is not the one that was recorded")
+        if given is not None and given.name != stated.name:
+            raise ProofInvalid(f"the proof is of the log {stated.name}, the key you gave is of {given.name}")
+        agency = str(document["agency"])
+        tied, chain = tie_papers(
+            agency, seen.notes, stated, published=steps["done"], given=given, pins=pins, known=known
+        )  # 5
+        return Proven(tie=tied, key=chain.first, checkpoints=tuple(seen.notes))
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise IntegrityError(f"not a proof of destruction: {error}") from error
 
@@ -179,7 +198,7 @@ def _numbers(events: list[Any]) -> str:
     return ", ".join(str(one.seq) for one in events)
 
 
-def read_proof(data: bytes) -> dict[str, Any] | None:
+def read_document(data: bytes) -> dict[str, Any] | None:
     """The document, if `data` is a proof of destruction at all."""
     import json
 

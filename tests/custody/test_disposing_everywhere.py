@@ -1,6 +1,7 @@
 """Destruction reaches what lies astray, backups, further stores and single private bodies, and says where it cannot."""
 
 import io
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from bwc.errors import (
     BwcError,
     Disposed,
     NotFound,
+    ProofInvalid,
     SecondPersonNeeded,
     UsageError,
 )
@@ -159,7 +161,7 @@ def test_copies_in_a_further_store_are_destroyed_too_and_the_proof_says_until_wh
     with House.enter(places, None) as house:
         after = proof_of(house, row)
         assert not any("further store" in str(text) for text in after["remains"])  # type: ignore[union-attr]
-        verify_destruction(after, NoteKey.parse(house.vkey))
+        assert verify_destruction(after, NoteKey.parse(house.vkey)).tie.to
     left = {path.stem for path in second.folder.rglob("*") if path.is_file()}  # type: ignore[union-attr]
     assert not left & {one.object_id for one in objects}
     assert not left & {one.envelope_sha256 for one in objects}
@@ -231,3 +233,29 @@ def test_what_a_lock_of_the_store_keeps_stays_unreadable_and_is_said(
         assert f"{len(objects)} sealed objects that a lock of the store keeps" in proof_text(proof_of(house, row))
         house.finish_destruction(again=True)  # the lock has ended
     assert not any((places.vault / "objects" / one.object_id[:2] / one.object_id).exists() for one in objects)
+
+
+def test_a_proof_by_a_key_that_the_log_gave_up_is_no_proof_to_whoever_saw_the_handover(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispose(places)
+    stolen = Places(vault=tmp_path / "stolen")
+    shutil.copytree(places.vault, stolen.vault)
+    with House.enter(places, CHIEF) as house:
+        old = NoteKey.parse(house.vkey)
+        house.rekey_log(note="yearly")
+        chain = house.key_chain()
+        (row,) = house.orders()
+        honest = proof_of(house, row)
+    monkeypatch.setenv("BWC_HOME", str(tmp_path / "thief"))
+    with House.enter(stolen, CHIEF) as house:
+        for data in (b"two", b"three"):
+            take_in(house, data)
+        house.publish()
+        forged = proof_of(house, row)
+    for key in (old, chain.last):
+        assert verify_destruction(honest, key, known=lambda _: chain).tie.to == old.name
+    assert verify_destruction(forged, old).tie.to, "who never saw the handover cannot know"
+    with pytest.raises(ProofInvalid, match="handed over otherwise than was seen"):
+        verify_destruction(forged, old, known=lambda _: chain)
+    assert not verify_destruction(honest, None).tie.to

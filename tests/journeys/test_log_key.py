@@ -69,3 +69,11 @@ def test_everybody_follows_the_logs_key_and_nobody_follows_the_old_one(
     (proof,) = auditor.json("audit", "evidence", "-o", "proofs")["evidence"]
     assert proof["kind"] == "other-keys"
     auditor.run("audit", "evidence", Path("proofs") / proof["name"], "--key", first)
+
+    # 5 nor do they take a bag that the thief hands over in the agency's name
+    for one, bag in ((world, "ours"), (thief, "theirs")):
+        one.run("export", item, "--bag", tmp_path / bag, "--to", "auditor", "--reason", "joint")
+    there = World(tmp_path / "auditor", operator="clerk")
+    there.run("init", there.vault, "--agency", "Shelbyville PD", "--operator", "clerk", "--recovery-file", "r2.txt")
+    assert there.json("import", tmp_path / "ours")["verdict"] == "pinned"
+    assert "handed over otherwise than was seen" in there.run("import", tmp_path / "theirs", code=5).err
