@@ -6,6 +6,7 @@ chroma planes are rounded up.
 """
 
 import gc
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -21,6 +22,7 @@ from bwc.media.facts import Colour, MediaFacts
 from bwc.media.planes import Plane, Planes, bgr_of, cropped, native_planes, planes_of, resized
 from bwc.media.probe import scan
 from bwc.media.source import Decoded, FrameDecoder, LostFrames, Retimed, Source
+from bwc.media.twins import Spans
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -49,6 +51,7 @@ class Picture:
     damaged: bool = False  # concealed errors, or built on a frame that was lost
     interlaced: bool = False
     colour: Colour = field(default_factory=Colour)
+    known: bool = False  # not decoded, its planes are empty: the reader was told that they are known
     motion: NDArray[Any] | None = None  # the codec's vectors (fields of AVMotionVector), when asked for and present
 
     @property
@@ -91,6 +94,7 @@ class VideoReader:
         self._threads = threads
         self._planes = planes
         self.layout: Layout = COMPATIBLE
+        self.known: Spans = ()  # pictures not to be decoded: whole closed groups, see bwc.media.twins
         self._facts: MediaFacts | None = None
         self._account: FrameDecoder | None = None
         with Source(file, name=name) as source:
@@ -137,12 +141,15 @@ class VideoReader:
             stream = _main(source)
             self._account = FrameDecoder(stream, threads=self._threads, motion_vectors=self._motion)
             # The generator below is closed with this one; the container must outlive it.
-            for decoded in _decoded(source, stream, self._account):
+            for decoded in _decoded(source, stream, self._account, self.known):
                 if decoded.ordinal >= start_ordinal:
                     yield self._picture(decoded)
 
     def _picture(self, decoded: Decoded) -> Picture:
         frame = decoded.frame
+        if frame is None:
+            nothing = _nothing()
+            return Picture(decoded.ordinal, decoded.pts, self.time_base, False, *nothing, known=True)
         y, u, v = self._planes_of(frame)
         if self._planes and (frame.width, frame.height) != self._coded:
             y, u, v = resized((y, u, v), *self._coded)
@@ -159,26 +166,28 @@ class VideoReader:
             damaged=decoded.damaged,
             interlaced=bool(frame.interlaced_frame),
             colour=colour_of(frame),
-            motion=self._vectors(decoded) if self._motion else None,
+            motion=self._vectors(frame, decoded.ordinal) if self._motion else None,
         )
 
     def _planes_of(self, frame: VideoFrame) -> Planes:
         if not self._planes:
-            return _nothing(frame)
+            if frame.width <= 0:
+                raise MediaError("a frame has no width")
+            return _nothing()
         if self.layout == COMPATIBLE:
             return planes_of(frame)
         return cast(Planes, native_planes(frame, self.layout))
 
-    def _vectors(self, decoded: Decoded) -> NDArray[Any] | None:
+    def _vectors(self, frame: VideoFrame, ordinal: int) -> NDArray[Any] | None:
         global _frozen  # noqa: PLW0603  once per process, see _COLLECT_EVERY
         if not _frozen:
             gc.collect()
             gc.freeze()
             _frozen = True
-        found = decoded.frame.side_data.get("MOTION_VECTORS")
+        found = frame.side_data.get("MOTION_VECTORS")
         vectors = None if found is None else np.array(found.to_ndarray())
         del found
-        if decoded.ordinal % _COLLECT_EVERY == 0:
+        if ordinal % _COLLECT_EVERY == 0:
             gc.collect()
         return vectors
 
@@ -206,9 +215,18 @@ def colour_of(frame: VideoFrame) -> Colour:
     )
 
 
-def _decoded(source: Source, stream: "VideoStream", account: FrameDecoder) -> Iterator[Decoded]:
+def _decoded(source: Source, stream: "VideoStream", account: FrameDecoder, known: Spans) -> Iterator[Decoded]:
+    spans, at = deque(known), False
     for packet in source.packets(stream):
-        yield from account.push(packet)
+        while spans and packet.pts is not None and packet.pts > spans[0][1]:
+            spans.popleft()
+        before, at = at, bool(spans) and packet.pts is not None and packet.pts >= spans[0][0]
+        if at and not before:
+            yield from account.pause()
+        if at:
+            yield account.known(packet)
+        else:
+            yield from account.push(packet)
     for reason in source.trouble:
         account.lost.append(LostFrames(after_ordinal=account.frames - 1, packets=0, reason=reason))
     yield from account.finish()
@@ -221,8 +239,6 @@ def _main(source: Source) -> "VideoStream":
     return stream
 
 
-def _nothing(frame: VideoFrame) -> tuple[Plane, Plane, Plane]:
+def _nothing() -> tuple[Plane, Plane, Plane]:
     empty = np.zeros((0, 0), np.uint8)
-    if frame.width <= 0:
-        raise MediaError("a frame has no width")
     return empty, empty, empty

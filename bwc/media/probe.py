@@ -105,7 +105,7 @@ class _VideoScan:
         for decoded in frames:
             if self._first is None:
                 self._first = decoded.frame
-            if decoded.frame.key_frame:
+            if decoded.frame is not None and decoded.frame.key_frame:
                 self._keys.append(decoded.ordinal)
             self._pts.append(decoded.pts)
 

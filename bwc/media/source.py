@@ -61,7 +61,7 @@ class Decoded:
 
     ordinal: int
     pts: int
-    frame: VideoFrame
+    frame: VideoFrame | None  # None: known from elsewhere, not decoded
     damaged: bool
 
 
@@ -230,6 +230,23 @@ class FrameDecoder:
                 self._unnamed_errors += 1
                 self._lose(1, reason)
         return [self._deliver(frame) for frame in frames]
+
+    def pause(self) -> list[Decoded]:
+        """The frames still inside the decoder, which then forgets: what follows begins at an IDR picture, or is `known`."""
+        delivered = [self._deliver(frame) for frame in self._context.decode(None)]
+        self._context.flush_buffers()
+        return delivered
+
+    def known(self, packet: "Packet[Any]") -> Decoded:
+        """The frame of a packet that is not decoded, because its picture is known; packets come in the order of showing."""
+        pts = packet.pts
+        assert pts is not None
+        self._settle(pts)
+        if self._last_pts is not None:
+            self._last_delta = pts - self._last_pts
+        self._last_pts, self._smeared = pts, False
+        self.frames += 1
+        return Decoded(ordinal=self.frames - 1, pts=pts, frame=None, damaged=False)
 
     def finish(self) -> list[Decoded]:
         """The frames still inside the decoder; then what remains unanswered is lost, and so is a missing tail."""

@@ -25,6 +25,7 @@ from bwc.media.decode import Picture, VideoReader
 from bwc.media.delivery import Delivery, layout_of
 from bwc.media.facts import MediaFacts
 from bwc.media.mp4_check import check_boxes
+from bwc.media.twins import same_pictures
 from bwc.redact.ahead import Ahead
 from bwc.redact.check_cover import (
     BLOCK_DIFFERENCE_LIMIT,
@@ -86,6 +87,8 @@ def check(
         after = VideoReader(copy)
         facts = before.facts, after.facts
         run.shift = excerpt.start if excerpt else _shift(facts[0])
+        if excerpt is None:
+            whole.known = same_pictures(original, copy, shift=run.shift)
         run.compare_pictures(before, after, progress)
         _look_at_streams(run, facts[1])
         silent, bleeped = silent_and_bleeped(part)
@@ -137,6 +140,7 @@ class _Run:
     heard: HeardAgain = field(default_factory=HeardAgain)
     shift: Fraction = Fraction(0)  # what is added to times of the copy: MP4 cannot begin before zero
     frames: int = 0
+    same: int = 0  # frames that are the original's own bytes
     covers_checked: int = 0
     worst_mean: float = 0.0
     worst_local: float = 0.0
@@ -170,12 +174,17 @@ class _Run:
             for source, result in self._paired(originals, copies):
                 shown = source or result
                 assert shown is not None
+                compared = source
+                if source is not None and source.known and result is not None:  # the same bytes: decoded once
+                    self.same += 1
+                    source = replace(result, ordinal=source.ordinal, pts=source.pts, time_base=source.time_base)
+                    compared = None
                 ordinal = media.pts.ordinal_of(source.pts) if source else None
                 strange += bool(source) and ordinal is None
                 cover = covers.at(ordinal) if ordinal is not None else FrameCover(whole=True)
                 if result is not None:
                     self.frames += 1
-                    self._judge(source, result, ordinal, cover)
+                    self._judge(compared, result, ordinal, cover)
                     place = ordinal if ordinal is not None else min(result.ordinal, max(0, media.frames - 1))
                     kept = covers.kept_tracks(ordinal) if ordinal is not None else ()
                     search.look(result, place, cover, kept, source)
@@ -296,6 +305,7 @@ class _Run:
             measures={
                 **measures,
                 "cutouts": self.search.cutouts,
+                "frames_same_bytes": self.same,
                 "difference_local_centilevels": round(100 * self.worst_local),
                 "difference_mean_centilevels": round(100 * self.worst_mean),
             },
