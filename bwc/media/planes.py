@@ -22,8 +22,11 @@ _TO_LIMITED_Y = np.clip(np.round(16 + np.arange(256) * (219 / 255)), 0, 255).ast
 _TO_LIMITED_C = np.clip(np.round(128 + (np.arange(256) - 128) * (224 / 255)), 0, 255).astype(np.uint8)
 
 
-def planes_of(frame: VideoFrame) -> Planes:
-    """Fresh y, u, v planes of `frame`: y (height, width), chroma (ceil(height / 2), ceil(width / 2)), `uint8`."""
+def planes_of(frame: VideoFrame, *, borrow: bool = False) -> Planes:
+    """Fresh y, u, v planes of `frame`: y (height, width), chroma (ceil(height / 2), ceil(width / 2)), `uint8`.
+
+    With `borrow` they may be the decoder's own memory, with gaps between rows, not to be written to.
+    """
     name = frame.format.name
     planar = name.startswith(("yuv4", "yuvj4", "yuva4")) and not name.endswith("be")
     if not planar:
@@ -39,7 +42,7 @@ def planes_of(frame: VideoFrame) -> Planes:
     if quarter:
         return planes_of(frame.reformat(format="yuv420p", src_color_range=1, dst_color_range=1))
     if depth == 8 and chroma_x and chroma_y and width % 2 == 0 and height % 2 == 0:
-        return _in_one(luma, first, second)
+        return (luma, first, second) if borrow else _in_one(luma, first, second)
     interlaced = bool(frame.interlaced_frame)
     chroma = []
     for plane in (first, second):

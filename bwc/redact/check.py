@@ -81,10 +81,10 @@ def check(
     for sentence in check_boxes(copy):
         run.find(_fault_of(sentence), sentence)
     measures: dict[str, int] = {}
-    whole = VideoReader(original)
+    whole = VideoReader(original, borrow=True)
     before = ExcerptReader(whole, excerpt) if excerpt else whole
     try:
-        after = VideoReader(copy)
+        after = VideoReader(copy, borrow=True)
         facts = before.facts, after.facts
         run.shift = excerpt.start if excerpt else _shift(facts[0])
         if excerpt is None:

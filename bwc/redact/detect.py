@@ -134,7 +134,7 @@ def analyse(
     video = VideoReader(file).facts.video
     if video is None:
         raise UnreadableMedia("the recording holds no picture")
-    reader = VideoReader(file, motion_vectors=has_plain_motion(video))
+    reader = VideoReader(file, motion_vectors=has_plain_motion(video), borrow=True)
     answers = Answers(pieces, _inputs(content_sha256, chosen, look)) if pieces is not None else None
     with ThreadPoolExecutor(max_workers=2, thread_name_prefix="bwc-look") as pool:
         run = _Run(video, chosen, look, pool, answers=answers)

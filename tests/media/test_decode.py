@@ -217,3 +217,13 @@ def test_pts_table_round_trip() -> None:
     assert table.last == VFR[-1]
     assert PtsTable.from_json(table.to_json()) == table
     assert PtsTable.of([]) is None
+
+
+def test_borrowed_planes_hold_the_same_and_outlive_the_reading() -> None:
+    data = clips.clip()
+    own = list(VideoReader(io.BytesIO(data)).frames())
+    borrowed = list(VideoReader(io.BytesIO(data), borrow=True).frames())
+    assert len(borrowed) == len(own) > 3
+    for one, other in zip(own, borrowed, strict=True):
+        for plane, same in zip((one.y, one.u, one.v), (other.y, other.u, other.v), strict=True):
+            assert np.array_equal(plane, same)
