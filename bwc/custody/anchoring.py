@@ -28,7 +28,7 @@ class Anchoring:
         """Raises `NotFound` when nothing is published yet."""
         self._places = places
         self._disk = Disk(places.vault)
-        self._files = LogShelf(self._disk)
+        self._files = LogShelf(self._disk, derived=False)
         note = self._files.read(CHECKPOINT)
         if note is None:
             raise NotFound("nothing is published yet", "any recording command publishes the log")

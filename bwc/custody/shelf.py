@@ -6,10 +6,16 @@ from bwc.storage.fsops import Disk
 
 
 class LogShelf:
-    """`audit.tiles.LogFiles` below `log/` of a vault: all of it is derived from the catalog's rows, which are synced first."""
+    """`audit.tiles.LogFiles` below `log/` of a vault.
 
-    def __init__(self, disk: Disk) -> None:
+    What the log writes there follows from the catalog's rows, which are synced first, and the log's key: `derived`. What
+    outsiders signed (cosignatures, time stamps) nobody here can make again: with `derived` false it is read back from
+    the device before it counts as written.
+    """
+
+    def __init__(self, disk: Disk, *, derived: bool = True) -> None:
         self.disk = disk
+        self._derived = derived
 
     def read(self, path: str) -> bytes | None:
         return self.disk.read(f"log/{path}")
@@ -18,10 +24,10 @@ class LogShelf:
         return self.disk.names(f"log/{folder}")
 
     def write_new(self, files: Mapping[str, bytes]) -> None:
-        self.disk.write_together({f"log/{path}": data for path, data in files.items()}, derived=True)
+        self.disk.write_together({f"log/{path}": data for path, data in files.items()}, derived=self._derived)
 
     def replace(self, path: str, data: bytes, keep: str | None = None) -> None:
-        self.disk.replace(f"log/{path}", data, keep=f"log/{keep}" if keep else None, derived=True)
+        self.disk.replace(f"log/{path}", data, keep=f"log/{keep}" if keep else None, derived=self._derived)
 
     def remove(self, path: str) -> None:
         self.disk.remove(f"log/{path}", synced=False)  # a partial tile that comes back is harmless
