@@ -23,6 +23,7 @@ BwcError                         1   anything that failed and has no better name
 ├ NoVault                       10   no vault here
 ├ StorageError                  11   the store does not answer; may be tried again
 │   ├ UploadIncomplete · Unreachable
+│   └ JournalUnread                   the catalog's newest rows cannot be read where nothing may be written
 ├ StoreFull                     12   no space left
 ├ Interrupted                  130   stopped by the person; run again to continue
 └ MediaError                     1   the recording cannot be read or written
@@ -172,6 +173,10 @@ class UploadIncomplete(StorageError):
 
 
 class Unreachable(StorageError):
+    pass
+
+
+class JournalUnread(StorageError):
     pass
 
 

@@ -17,7 +17,7 @@ from bwc.canonical import parse_canonical, sha256_hex
 from bwc.config import Places
 from bwc.custody.reading import BACKUP_FORMAT, BACKUP_NOTE
 from bwc.custody.scrubbing import Readings
-from bwc.errors import IntegrityError
+from bwc.errors import IntegrityError, JournalUnread
 from bwc.storage.catalog import Catalog
 from bwc.storage.stores import FORMAT as STORE_FORMAT
 from bwc.storage.stores import MARK
@@ -49,9 +49,14 @@ def inspect(
     files = LogFolder(places.log)
     key = typed_key(vkey) if vkey else _pinned(files, pins)
     with ExitStack() as closing:
-        # a copy of the vault without its catalog is verified too: then there is no step 9
-        rows = closing.enter_context(Catalog(places.catalog, read_only=True)) if places.catalog.exists() else None
-        return judge(
+        rows, unread = None, None
+        try:
+            # a copy of the vault without its catalog is verified too: then there is no step 9
+            if places.catalog.exists():
+                rows = closing.enter_context(Catalog(places.catalog, read_only=True))
+        except JournalUnread as error:
+            unread = error
+        found = judge(
             files,
             key=key,
             agency=_agency(key, pins),
@@ -68,6 +73,9 @@ def inspect(
             newer=LogFolder(newer / "log") if newer else None,
             readings=Readings(seen / f"{sha256_hex(key.text().encode())[:32]}.read.sqlite") if key else None,
         )
+        if unread:
+            found.log.findings.note(9, f"not compared: {unread.message}", places.catalog.name)
+        return found
 
 
 def glance(places: Places, *, pins: Sequence[Pin], seen: Path) -> None:

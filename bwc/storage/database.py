@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from bwc.errors import BwcError, IntegrityError, InUse, StorageError, StoreFull
+from bwc.errors import BwcError, IntegrityError, InUse, JournalUnread, StorageError, StoreFull
 from bwc.storage.fsops import Disk
 
 # https://sqlite.org/rescode.html: the low byte is the primary code
@@ -19,7 +19,10 @@ class Database:
     """A connection. It belongs to one thread."""
 
     def __init__(self, path: Path, *, read_only: bool, wait_s: float) -> None:
-        """Open the file, or make it; `read_only` writes nothing and may be on a read-only medium."""
+        """Open the file, or make it; `read_only` writes nothing and may be on a read-only medium.
+
+        Raises `JournalUnread` where that would leave out the newest rows.
+        """
         self.path = path
         if not read_only:
             Disk(path.parent).make_private(path.name)
@@ -137,14 +140,27 @@ def _read_only(path: Path) -> sqlite3.Connection:
     def connect(how: str) -> sqlite3.Connection:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?{how}", uri=True, isolation_level=None)
         connection.row_factory = sqlite3.Row
-        connection.execute("PRAGMA user_version")
-        connection.execute("SELECT count(*) FROM sqlite_schema")
+        try:
+            connection.execute("PRAGMA user_version")
+            connection.execute("SELECT count(*) FROM sqlite_schema")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     try:
         return connect("mode=ro")
     except sqlite3.OperationalError:
-        # WAL needs its shared-memory file beside the database even to read; on a read-only medium nobody writes
+        # WAL needs its shared-memory file beside the database even to read. Where we may make one, something else is wrong
+        if os.access(path.parent, os.W_OK) or not path.exists():
+            raise
+        journal = path.with_name(f"{path.name}-wal")
+        if journal.exists() and journal.stat().st_size:
+            raise JournalUnread(
+                f"{path.name} has rows in {journal.name} that cannot be read where nothing may be written",
+                f"copy it to where you may write: cp -a {path.parent} /tmp/",
+            ) from None
+        # nothing is left in the journal: the file alone is all there is, as long as nobody writes
         return connect("immutable=1")
 
 

@@ -13,6 +13,7 @@ from bwc.custody.house import House
 from bwc.custody.inspection import Inspection, inspect
 from bwc.errors import CheckpointRolledBack, CopyBehind
 from tests.custody.vaults import CHIEF, make_vault, take
+from tests.faults.test_full_disk import memory_disk, remount
 
 
 @pytest.fixture
@@ -86,3 +87,18 @@ def test_a_mark_that_does_not_name_this_log_makes_no_copy(
         (folder / name).write_bytes(data[wrong])
     with pytest.raises(CheckpointRolledBack):
         verdict(tmp_path, folder, vkey).raise_unless_ours()
+
+
+def test_a_copy_on_a_read_only_medium_is_not_called_bad_for_rows_that_cannot_be_read_there(tmp_path: Path) -> None:
+    places = make_vault(tmp_path / "vault", b"first")
+    with memory_disk(tmp_path / "disk", 32 << 20) as disk:
+        with House.enter(places, CHIEF) as house:
+            take(house, b"second")
+            house.publish()
+            shutil.copytree(places.vault, disk / "vault", ignore=shutil.ignore_patterns("*-shm"))
+        assert (disk / "vault" / "catalog.sqlite-wal").stat().st_size
+        remount(disk, "ro")
+        found = verdict(tmp_path, disk / "vault", house.vkey)
+        assert found.verdict == "INTACT"
+        (note,) = [one for one in found.log.findings if one.step == 9]
+        assert "cannot be read where nothing may be written" in note.what

@@ -56,8 +56,6 @@ HARMLESS = re.compile(
     r"|fdatasync\(\d+<[^>]*/vault>"
     r'|/vault", O_RDONLY\|O_CLOEXEC\)'
     r'|-wal", O_RDWR'  # which it opens again
-    # after all was recorded and published, to see which outsiders to ask; it is opened again in another way
-    r'|/catalog\.sqlite", O_RDONLY\|O_NOFOLLOW'
     r"|preadv2\(\d+<[^>]*/card/"  # a range of the card that came when it was asked for again
     r"|O_NOATIME"  # only the owner of a file may ask for it: it is asked again without
 )
