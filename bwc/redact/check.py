@@ -34,6 +34,7 @@ from bwc.redact.check_cover import (
     flaws_of_covers,
 )
 from bwc.redact.check_finders import Finders
+from bwc.redact.check_limits import limits
 from bwc.redact.check_report import CheckReport, Fault, Finding, KeptTrack
 from bwc.redact.check_search import Search, stride_for
 from bwc.redact.check_sight import named
@@ -293,7 +294,7 @@ class _Run:
             frames_lost=before.frames_lost,
             covers_checked=self.covers_checked,
             detectors=(*look.describe(), *self.heard.detectors),
-            not_checked=(*look.not_checked, *self.heard.not_checked),
+            not_checked=(*limits(self.plan, look, self.search, stride), *self.heard.not_checked),
             suspects=named(
                 ranked(
                     one.moved(away)

@@ -125,8 +125,13 @@ class CheckReport:
 
     @property
     def is_clean(self) -> bool:
-        """No suspect and no fault that stops a release."""
-        return not self.suspects and not self.faults
+        """Looked at, with no suspect and no fault that stops a release."""
+        return self.is_searched and not self.suspects and not self.faults
+
+    @property
+    def is_searched(self) -> bool:
+        """Whether any whole picture was searched; a report of which none was is no second opinion."""
+        return self.frames_checked > 0
 
     @property
     def faults(self) -> tuple[Finding, ...]:

@@ -27,6 +27,7 @@ from bwc.redact.detectors.view import View
 from bwc.redact.plan import Box, FrameCover, RedactionPlan
 
 LOOK_SECONDS = Fraction(1, 6)  # between whole pictures, unless told otherwise
+MOST_STRIDE = 40  # unless told otherwise: at 240 frames a second, the most that cameras record
 _FINE_SECONDS = Fraction(1)
 _AGAIN_SECONDS = Fraction(1, 4)  # a place that showed something is looked at for so long
 _GAP_SECONDS = Fraction(2, 5)  # hits further apart are two subjects
@@ -51,8 +52,8 @@ class _Looked:
 
 
 def stride_for(plan: RedactionPlan) -> int:
-    """Frames from one whole picture to the next when nobody says otherwise."""
-    return frames_in(LOOK_SECONDS, rate_of(plan))
+    """Frames from one whole picture to the next when nobody says otherwise; times that make no sense do not thin it out."""
+    return min(MOST_STRIDE, frames_in(LOOK_SECONDS, rate_of(plan)))
 
 
 class Search:
@@ -70,6 +71,7 @@ class Search:
         self._again = max(stride, frames_in(_AGAIN_SECONDS, rate))
         self.chains = Chains(max_gap=max(2 * stride, frames_in(_GAP_SECONDS, rate)))
         self._finders, self._stride = finders, stride
+        self._next = min(stride // 2, max(0, plan.media.frames - 1))  # a short copy is searched too
         self._fine_every = max(1, frames_in(_FINE_SECONDS, rate) // stride)
         self._turns = round(plan.media.rotation / 90) % 4
         self._trails = [Trail(place) for place in places_of(plan)]
@@ -96,7 +98,8 @@ class Search:
         """Search `picture`, shown as frame `ordinal` of the plan; `original` is what the recording shows there."""
         here = self._follow(picture, ordinal, cover, original)
         answers: tuple[Future[list[Detection]], ...] = ()
-        if ordinal % self._stride == self._stride // 2:
+        if ordinal >= self._next:
+            self._next = self._after(ordinal)
             media = self.plan.media
             view, shape = _view(picture, media.height, media.width, self._turns)
             fine = self._finders.fine if self.searched % self._fine_every == 0 else ()
@@ -110,6 +113,11 @@ class Search:
         )
         if len(self._waiting) > _WAITING:
             self._settle(self._waiting.popleft())
+
+    def _after(self, ordinal: int) -> int:
+        """The next frame after `ordinal` half way between the plan's looks; the one that is shown then, if it is missing."""
+        phase = self._stride // 2
+        return ordinal + self._stride - (ordinal - phase) % self._stride
 
     def finish(self) -> None:
         """Wait for the pictures still being searched; then what trails show beyond the detectors' hits joins the chains."""

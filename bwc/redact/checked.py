@@ -60,7 +60,7 @@ class Checked:
         return f" ({self.decided[suspect].text})" if suspect in self.decided else ""
 
     def raise_if_open(self) -> None:
-        """Raise `LeakFound` while a suspect is open or the copy has a fault."""
+        """Raise `LeakFound` while a suspect is open, the copy has a fault, or nothing of it was searched."""
         details: list[dict[str, Json]] = [_suspect_json(one) for one in self.open_suspects]
         details += [{"fault": one.fault.value, "detail": one.detail} for one in self.report.faults]
         if self.open_suspects:
@@ -70,6 +70,8 @@ class Checked:
         if self.report.faults:
             hint = f"bwc redact {self.item}, then check again"
             raise LeakFound(f"{self.item}: the copy has {len(self.report.faults)} faults", hint, details=details)
+        if not self.report.is_searched:
+            raise LeakFound(f"{self.item}: no picture of the copy was searched", f"bwc check {self.item} --stride 1")
 
 
 def _suspect_json(one: Suspect) -> dict[str, Json]:

@@ -274,6 +274,8 @@ def _checked(
             f"the copy is faulty ({first.fault.value}: {first.detail}) and was not kept",
             details=[{"fault": one.fault.value, "detail": one.detail} for one in report.faults],
         )
+    if not report.is_searched:
+        raise LeakFound("no picture of the copy was searched, and it was not kept")
     return report
 
 

@@ -8,16 +8,19 @@ import av
 import pytest
 
 from bwc.canonical import parse_canonical, sha256_hex
-from bwc.errors import UsageError
-from bwc.evidence import Choice
+from bwc.errors import LeakFound, UsageError
+from bwc.evidence import Choice, ItemId
+from bwc.media.decode import VideoReader
 from bwc.redact import plan_edit
 from bwc.redact.check import check
 from bwc.redact.check_finders import Finders
 from bwc.redact.check_report import CheckReport, Fault, Sight
+from bwc.redact.check_search import Search, stride_for
 from bwc.redact.check_sight import Chains, Hit, visible_permille
-from bwc.redact.plan import Box, Effect, EffectKind, RedactionPlan, Span, Track
+from bwc.redact.checked import Checked
+from bwc.redact.plan import Box, Effect, EffectKind, FrameCover, RedactionPlan, Span, Track
 from bwc.redact.render import render
-from tests.redact.clips import FRAMES, NOON, MagentaFinder, Memory, Pipe, make_clip, plan_for, walker
+from tests.redact.clips import FRAMES, NOON, MagentaFinder, Memory, Pipe, make_clip, plan_for, regular, walker
 
 FINDERS = Finders(coarse=(MagentaFinder(),), fine=(), close=(MagentaFinder(),))
 
@@ -250,6 +253,49 @@ def test_a_stride_is_recorded_and_covers_are_still_checked_in_every_frame(source
         29,
         12,
     )  # where the plan stops, every frame is looked at
+
+
+@pytest.mark.parametrize(("frames", "stride"), [(1, None), (2, None), (3, 40), (FRAMES, 1000)])
+def test_a_copy_shorter_than_the_stride_is_searched_too(frames: int, stride: int | None) -> None:
+    times = regular(frames)
+    clip = make_clip(pts=times, audio=False)
+    plan = plan_for(clip, pts=times, spans=())
+    report = checked(clip, rendered(clip, plan), plan, stride=stride)
+    assert report.frames_checked == 1
+    assert report.measures["cutouts"] == 0
+
+
+def test_times_that_make_no_sense_do_not_thin_out_the_search() -> None:
+    plan = plan_for(b"", pts=range(3000), spans=())  # 90,000 frames a second
+    assert stride_for(plan) == 40
+
+
+def test_a_frame_that_is_missing_is_no_way_round_the_search(source: bytes) -> None:
+    search = Search(plan_for(source, spans=()), FINDERS, 20)
+    pictures = list(VideoReader(io.BytesIO(source)).frames())
+    with search:
+        for picture in pictures:
+            if picture.ordinal != 10:
+                search.look(picture, picture.ordinal, FrameCover(), ())
+        search.finish()
+    assert search.searched == 2  # frame 11 for frame 10, and frame 30
+
+
+def test_a_wider_stride_than_usual_is_said(source: bytes, good: bytes) -> None:
+    assert not [line for line in checked(source, good, plan_for(source)).not_checked if "whole pictures" in line]
+    (line,) = [one for one in checked(source, good, plan_for(source), stride=20).not_checked if "whole pictures" in one]
+    assert line == "faces and plates between whole pictures: one frame in 20 was searched, usual is one in 5"
+
+
+def test_a_check_that_searched_nothing_is_not_clean_and_stands_in_the_way(source: bytes, good: bytes) -> None:
+    report = checked(source, good, plan_for(source))
+    nothing = replace(report, frames_checked=0)
+    assert report.is_clean
+    assert not nothing.is_clean
+    with pytest.raises(LeakFound, match="no picture of the copy was searched"):
+        Checked(item=ItemId("2026-0317-K4J7QX"), segment=0, report=nothing, decided={}).raise_if_open()
+    (line,) = [one for one in checked(source, b"\0" * 5000, plan_for(source)).not_checked if "whole picture" in one]
+    assert line == "faces and plates: no whole picture of the copy was searched"
 
 
 def test_the_report_reads_back_and_is_the_same_for_the_same_copy(source: bytes, good: bytes) -> None:
