@@ -163,7 +163,7 @@ def plan(
     "--sheet", type=click.Path(path_type=Path), help="Write a JPEG here: each suspect enlarged, or the copy in short."
 )
 def check(entry: Entry, item: str, *, stride: int | None, report: Path | None, sheet: Path | None) -> None:
-    """Second opinion on the final bytes of ITEM's redacted copy, with detectors that did not make the plan.
+    """Second opinion on the final bytes of ITEM's redacted copy: faces, plates, covers, timing, sound; says what it did not look for.
 
     Exits 6 while suspects are open: look at each, then `bwc decide ITEM s342 keep --note …` or `… s342 redact`.
     What was kept in an earlier check holds while the same thing shows at the same time and place.

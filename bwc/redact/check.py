@@ -1,4 +1,4 @@
-"""The second opinion on a redacted copy: judges the final bytes, with detectors and code that did not make them.
+"""The second opinion on a redacted copy: judges the final bytes, with code and, for faces, a detector that did not make them.
 
  1. the plan belongs to the original (digest, frame times)
  2. the container holds our boxes only: no tags, no other streams, no user data in the picture stream

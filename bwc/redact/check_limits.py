@@ -4,19 +4,30 @@ from collections.abc import Iterator
 
 from bwc.redact.check_finders import Finders
 from bwc.redact.check_search import Search, stride_for
-from bwc.redact.plan import RedactionPlan
+from bwc.redact.plan import Origin, RedactionPlan
 
-NOTHING_SEARCHED = "faces and plates: no whole picture of the copy was searched"
+_SOUGHT_BY = {"bwc_finder": "head", "ppocr_text": "text"}  # what a plan's detector looked for, found or not
+_PLURAL = {"head": "heads that show no face", "text": "lines of text"}
 
 
 def limits(plan: RedactionPlan, finders: Finders, search: Search, stride: int) -> tuple[str, ...]:
     """What was not looked for in the pictures of a copy of `plan`, by a search that has ended."""
-    return (*finders.not_checked, *_pictures(plan, search, stride))
+    return (*finders.not_checked, *_pictures(plan, search, stride), *_classes(plan, finders))
 
 
 def _pictures(plan: RedactionPlan, search: Search, stride: int) -> Iterator[str]:
     usual = stride_for(plan)
     if search.searched == 0:
-        yield NOTHING_SEARCHED
+        yield "faces and plates: no whole picture of the copy was searched"
     elif stride > usual:
         yield f"faces and plates between whole pictures: one frame in {stride} was searched, usual is one in {usual}"
+
+
+def _classes(plan: RedactionPlan, finders: Finders) -> Iterator[str]:
+    """Classes on which the plan's own detectors are the only opinion."""
+    known = {class_ for finder in (*finders.coarse, *finders.fine) for class_ in finder.classes}
+    known |= {line.partition("s:")[0] for line in finders.not_checked}  # said already
+    sought = {track.class_ for track in plan.tracks if track.origin is Origin.DETECTOR}
+    sought |= {_SOUGHT_BY[one.name] for one in plan.detectors if one.name in _SOUGHT_BY}
+    for class_ in sorted(sought - known):
+        yield f"{_PLURAL.get(class_, class_)}: no detector of the check knows them; only gaps within a track are found"

@@ -18,7 +18,7 @@ from bwc.redact.check_report import CheckReport, Fault, Sight
 from bwc.redact.check_search import Search, stride_for
 from bwc.redact.check_sight import Chains, Hit, visible_permille
 from bwc.redact.checked import Checked
-from bwc.redact.plan import Box, Effect, EffectKind, FrameCover, RedactionPlan, Span, Track
+from bwc.redact.plan import Box, DetectorInfo, Effect, EffectKind, FrameCover, RedactionPlan, Span, Track
 from bwc.redact.render import render
 from tests.redact.clips import FRAMES, NOON, MagentaFinder, Memory, Pipe, make_clip, plan_for, regular, walker
 
@@ -285,6 +285,32 @@ def test_a_wider_stride_than_usual_is_said(source: bytes, good: bytes) -> None:
     assert not [line for line in checked(source, good, plan_for(source)).not_checked if "whole pictures" in line]
     (line,) = [one for one in checked(source, good, plan_for(source), stride=20).not_checked if "whole pictures" in one]
     assert line == "faces and plates between whole pictures: one frame in 20 was searched, usual is one in 5"
+
+
+def test_what_the_check_has_no_second_opinion_on_is_said(source: bytes, good: bytes) -> None:
+    plan = plan_for(source)
+    assert checked(source, good, plan).not_checked[:-1] == ()  # the last: what is said
+    made_by = tuple(
+        DetectorInfo(name=name, package="-", file_sha256="00" * 32, licence="-", precision="-")
+        for name in ("centerface", "bwc_finder", "ppocr_text")
+    )
+    drawn = plan_edit.add_mask(plan, {0: (0, 0, 20, 20)}, last=3, by="k", at=NOON)
+    more = replace(drawn.tracks[0], id="t9", class_="tattoo")
+    plan = replace(drawn, detectors=made_by, tracks=(*drawn.tracks, more))
+    alone = "no detector of the check knows them; only gaps within a track are found"
+    assert checked(source, rendered(source, plan), plan).not_checked[:-1] == (
+        f"heads that show no face: {alone}",
+        f"tattoo: {alone}",
+        f"lines of text: {alone}",
+    )
+
+
+def test_a_missing_weight_file_is_said_once(source: bytes, good: bytes) -> None:
+    plan = plan_for(source)
+    plan = replace(plan, tracks=(replace(plan.tracks[0], class_="plate"),))
+    finders = replace(FINDERS, not_checked=("plates: the weight file is not here",))
+    report = check(io.BytesIO(source), io.BytesIO(good), plan, stride=1, finders=finders)
+    assert [line for line in report.not_checked if line.startswith("plate")] == ["plates: the weight file is not here"]
 
 
 def test_a_check_that_searched_nothing_is_not_clean_and_stands_in_the_way(source: bytes, good: bytes) -> None:
