@@ -306,6 +306,7 @@ class _Run:
             measures={
                 **measures,
                 "cutouts": self.search.cutouts,
+                "cutouts_left_out": self.search.left_out,
                 "frames_same_bytes": self.same,
                 "difference_local_centilevels": round(100 * self.worst_local),
                 "difference_mean_centilevels": round(100 * self.worst_mean),

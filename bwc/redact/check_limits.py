@@ -21,6 +21,8 @@ def _pictures(plan: RedactionPlan, search: Search, stride: int) -> Iterator[str]
         yield "faces and plates: no whole picture of the copy was searched"
     elif stride > usual:
         yield f"faces and plates between whole pictures: one frame in {stride} was searched, usual is one in {usual}"
+    if search.left_out:
+        yield f"enlarged: {search.left_out} times a weak hit was not looked at again, because of surer ones in its picture"
 
 
 def _classes(plan: RedactionPlan, finders: Finders) -> Iterator[str]:

@@ -31,7 +31,7 @@ MOST_STRIDE = 40  # unless told otherwise: at 240 frames a second, the most that
 _FINE_SECONDS = Fraction(1)
 _AGAIN_SECONDS = Fraction(1, 4)  # a place that showed something is looked at for so long
 _GAP_SECONDS = Fraction(2, 5)  # hits further apart are two subjects
-_MAX_CUTOUTS = 4  # a picture
+_MAX_RECENT = 4  # cut-outs a picture round weak hits, which foliage has by the dozen; places of doubt are all looked at
 _WORKERS = 2
 _WAITING = 3  # pictures being searched while the next are decoded
 _FLAT = 5.0  # levels of deviation: a hit on less than this inside a cover is a hit on nothing
@@ -66,6 +66,7 @@ class Search:
         self.plan = plan
         self.searched = 0
         self.cutouts = 0
+        self.left_out = 0  # weak hits that were not looked at again because others were
         self.kept: dict[str, int] = {}
         rate = rate_of(plan)
         self._again = max(stride, frames_in(_AGAIN_SECONDS, rate))
@@ -171,7 +172,7 @@ class Search:
         hits = []
         for one in distinct(found):
             hit = _hit(one, ordinal, hidden, [box for _, box in looked.places])
-            keepers = [name for name, class_, box in looked.kept if _is_of(hit, class_, box)]
+            keepers = [name for name, class_, box in looked.kept if _is_one(hit.class_, hit.box, class_, box)]
             for name in keepers:
                 self.kept[name] = self.kept.get(name, 0) + 1
             is_wall = hit.box[3] - hit.box[1] > _HUGE * picture.height and hit.score_permille < _SURE_OF_HUGE
@@ -181,17 +182,21 @@ class Search:
 
     def _places(self, looked: _Looked, found: Sequence[Detection]) -> list[tuple[str, Box]]:
         """Where to look closely: what showed lately first, then where the plan stops hiding something."""
-        seen = [whole(one) for one in found]
-        recent = [
-            (hit.class_, hit.box)
-            for hit in self.chains.recent(looked.ordinal, self._again)
-            if not hit.is_inside
-        ]  # fmt: skip
+        known = [(one.class_, whole(one)) for one in found]
         places: list[tuple[str, Box]] = []
-        for class_, box in (*recent, *looked.places):
-            if not any(shared_permille(box, other) >= _SAME_PERMILLE for other in (*seen, *(one for _, one in places))):
-                places.append((class_, box))
-        return places[:_MAX_CUTOUTS]
+        followed = 0
+        for hit in self.chains.recent(looked.ordinal, self._again):
+            if hit.is_inside or any(_is_one(hit.class_, hit.box, *other) for other in (*known, *places)):
+                continue
+            if followed < _MAX_RECENT:
+                places.append((hit.class_, hit.box))
+                followed += 1
+            else:
+                self.left_out += 1
+        for place in looked.places:
+            if not any(_is_one(*place, *other) for other in (*known, *places)):
+                places.append(place)
+        return places
 
 
 def _view(picture: Picture, height: int, width: int, turns: int) -> tuple[View, tuple[int, int]]:
@@ -222,12 +227,12 @@ def _hit(one: Detection, ordinal: int, hidden: Sequence[Box], edges: Sequence[Bo
     )
 
 
-def _is_of(hit: Hit, class_: str, box: Box) -> bool:
-    """Whether a hit is the kept subject itself: a kept sign or a kept crowd does not speak for a face before it."""
+def _is_one(class_: str, box: Box, other_class: str, other: Box) -> bool:
+    """Whether two boxes of one picture are one subject: a sign or a crowd does not speak for a face before it."""
     return (
-        is_same_class(hit.class_, class_)
-        and is_like_size(hit.box, box)
-        and shared_permille(hit.box, box) >= _SAME_PERMILLE
+        is_same_class(class_, other_class)
+        and is_like_size(box, other)
+        and shared_permille(box, other) >= _SAME_PERMILLE
     )
 
 

@@ -1,7 +1,7 @@
 """The check: good copies pass, every planted fault is found and named."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import av
@@ -18,9 +18,10 @@ from bwc.redact.check_report import CheckReport, Fault, Sight
 from bwc.redact.check_search import Search, stride_for
 from bwc.redact.check_sight import Chains, Hit, visible_permille
 from bwc.redact.checked import Checked
+from bwc.redact.detectors.base import Detection, Picture8
 from bwc.redact.plan import Box, DetectorInfo, Effect, EffectKind, FrameCover, RedactionPlan, Span, Track
 from bwc.redact.render import render
-from tests.redact.clips import FRAMES, NOON, MagentaFinder, Memory, Pipe, make_clip, plan_for, regular, walker
+from tests.redact.clips import FRAMES, NOON, WIDTH, MagentaFinder, Memory, Pipe, make_clip, plan_for, regular, walker
 
 FINDERS = Finders(coarse=(MagentaFinder(),), fine=(), close=(MagentaFinder(),))
 
@@ -303,6 +304,44 @@ def test_what_the_check_has_no_second_opinion_on_is_said(source: bytes, good: by
         f"tattoo: {alone}",
         f"lines of text: {alone}",
     )
+
+
+def standing(column: int, row: int) -> Callable[[int], Box]:
+    left, top = 60 + 200 * column, 80 + 220 * row
+    return lambda _: (left, top, left + 40, top + 40)
+
+
+def test_every_place_of_doubt_is_looked_at_however_many_there_are() -> None:
+    size = (640, 480)
+    people = [standing(column, row) for row in range(2) for column in range(3)]
+    clip = make_clip(subjects=people, size=size, audio=False)
+    plan = plan_for(clip, spans=(), size=size)
+    one = [Track(id=f"t{place}", class_="face", score_permille=900, spans=(Span(first=0, boxes=[path(0)] * 20),))
+           for place, path in enumerate(people)]  # fmt: skip
+    plan = replace(plan, tracks=tuple(one))
+    report = checked(clip, rendered(clip, plan), plan, stride=1000)
+    assert sorted(suspect.boxes[0] for suspect in report.suspects) == sorted((20, *path(0)) for path in people)
+    assert report.measures["cutouts_left_out"] == 0
+
+
+class UnsureFinder(MagentaFinder):
+    """Has weak hits in six corners of every whole picture, and none in a cut-out."""
+
+    def detect(self, bgr: Picture8) -> list[Detection]:
+        if bgr.shape[1] < WIDTH:
+            return []
+        corners = [(float(x), float(y)) for y in (10, 150) for x in (10, 110, 210)]
+        return [Detection((x, y, x + 30, y + 30), 0.3, "face") for x, y in corners]
+
+
+def test_weak_hits_that_were_not_looked_at_again_are_counted_and_said(source: bytes, good: bytes) -> None:
+    finders = Finders(coarse=(UnsureFinder(),), fine=(), close=(UnsureFinder(),))
+    report = check(io.BytesIO(source), io.BytesIO(good), plan_for(source), stride=5, finders=finders)
+    assert report.suspects == ()
+    left_out = report.measures["cutouts_left_out"]
+    assert left_out > 0
+    said = f"enlarged: {left_out} times a weak hit was not looked at again, because of surer ones in its picture"
+    assert said in report.not_checked
 
 
 def test_a_missing_weight_file_is_said_once(source: bytes, good: bytes) -> None:
