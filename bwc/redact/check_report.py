@@ -21,7 +21,7 @@ class Sight(StrEnum):
 
     VISIBLE = "visible"  # nothing covers it
     PARTLY = "partly"  # a cover hides some of it
-    GAP = "gap"  # the plan hides it before or after, and its own pixels go on; no detector found it
+    GAP = "gap"  # the plan hides it before or after; no detector's hits there are evidence by themselves
     INSIDE = "inside"  # found again inside a cover: the cover is too weak
     HEARD = "heard"  # said, not seen
 

@@ -75,12 +75,12 @@ class Search:
         self._next = min(stride // 2, max(0, plan.media.frames - 1))  # a short copy is searched too
         self._fine_every = max(1, frames_in(_FINE_SECONDS, rate) // stride)
         self._turns = round(plan.media.rotation / 90) % 4
-        self._trails = [Trail(place) for place in places_of(plan)]
+        self._coming = deque(sorted((Trail(place) for place in places_of(plan)), key=_start))
         self._begun: list[Trail] = []
+        self._ended: deque[Trail] = deque()  # their frames are not searched yet
+        self._followed: list[Sequence[Hit]] = []  # what trails show
         self._waiting: deque[_Looked] = deque()
-        self._learning: list[tuple[Trail, Future[list[Detection]], Box]] = []
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="bwc-search")
-        self._coming = deque(sorted(self._trails, key=_start))
 
     def __enter__(self) -> "Search":
         return self
@@ -124,34 +124,41 @@ class Search:
         """Wait for the pictures still being searched; then what trails show beyond the detectors' hits joins the chains."""
         while self._waiting:
             self._settle(self._waiting.popleft())
-        for trail, answer, box in self._learning:
-            trail.faces += [
-                round(one.score * 1000)
-                for one in answer.result()
-                if is_same_class(one.class_, trail.place.class_) and shared_permille(whole(one), box) >= _SAME_PERMILLE
-            ]
+        self._ended += self._begun
+        self._judge_trails(None)
         self.chains.end()
-        found = [
-            hits
-            for trail in self._trails
-            if (hits := trail.hits()) and (trail.place.is_one_track or self.chains.saw(hits))
-        ]
-        for trail_hits in without(found, self.chains.proven()):
+        for trail_hits in without(self._followed, self.chains.proven()):
             self.chains.add_trail(trail_hits)
+
+    def _judge_trails(self, settled: int | None) -> None:
+        """What ended trails show, once frame `settled` and all before it are searched (None: all are).
+
+        Their pixels, and hits that are no evidence and beside which no trail still goes on, are then given up:
+        what is held does not grow with the recording.
+        """
+        while self._ended and (settled is None or self._ended[0].stop < settled):
+            trail = self._ended.popleft()
+            hits = trail.hits()
+            if hits and (trail.place.is_one_track or self.chains.saw(hits)):
+                self._followed.append(hits)
+        if settled is not None:
+            self.chains.forget(min([settled, *(_start(trail) for trail in (*self._ended, *self._begun))]) - 1)
 
     def _follow(self, picture: Picture, ordinal: int, cover: FrameCover, original: Picture | None) -> list[Trail]:
         """Trails get the pixels of this frame; those whose subject should show in it."""
         while self._coming and _start(self._coming[0]) <= ordinal:
             self._begun.append(self._coming.popleft())
-        self._begun = [trail for trail in self._begun if trail.stop > ordinal]
+        ended = [trail for trail in self._begun if trail.stop <= ordinal]
+        if ended:
+            self._ended += sorted(ended, key=lambda trail: trail.stop)
+            self._begun = [trail for trail in self._begun if trail.stop > ordinal]
         here = []
         for trail in self._begun:
             if original is not None:
                 for box in trail.anchors(ordinal):
                     trail.learn(original.y, box)
                     near = self._finders.closer(trail.place.class_)
-                    answer = self._pool.submit(detect_near, near, original, box, self._turns)
-                    self._learning.append((trail, answer, box))
+                    trail.asked.append((self._pool.submit(detect_near, near, original, box, self._turns), box))
             if ordinal in trail.place.boxes:
                 trail.take(picture.y, ordinal, _hidden(picture, cover))
                 here.append(trail)
@@ -179,6 +186,7 @@ class Search:
             if not keepers and not is_wall and not (hit.is_inside and _is_empty(picture, hit.box, hidden)):
                 hits.append(hit)
         self.chains.add(ordinal, hits)
+        self._judge_trails(ordinal)
 
     def _places(self, looked: _Looked, found: Sequence[Detection]) -> list[tuple[str, Box]]:
         """Where to look closely: what showed lately first, then where the plan stops hiding something."""

@@ -85,14 +85,12 @@ class Chains:
     def __init__(self, *, max_gap: int) -> None:
         self._max_gap = max_gap
         self._open: list[Chain] = []
-        self._done: list[Chain] = []
+        self._proven: list[Chain] = []  # ended, and evidence
+        self._weak: list[Chain] = []  # ended, and none
 
     def add(self, ordinal: int, hits: Iterable[Hit]) -> None:
         """The hits of frame `ordinal`; each joins the nearest chain that may hold it, or begins one."""
-        still: list[Chain] = []
-        for chain in self._open:
-            (still if ordinal - chain.last.ordinal <= self._max_gap else self._done).append(chain)
-        self._open = still
+        self._close([chain for chain in self._open if ordinal - chain.last.ordinal > self._max_gap])
         for hit in sorted(hits, key=lambda hit: -hit.score_permille):
             fitting = [chain for chain in self._open if chain.may_hold(hit, self._max_gap)]
             if fitting:
@@ -110,32 +108,43 @@ class Chains:
         ]
         return sorted(found, key=lambda hit: -hit.score_permille)
 
+    def forget(self, ordinal: int) -> None:
+        """Give up ended chains that prove nothing and whose last hit is before frame `ordinal`."""
+        self._weak = [chain for chain in self._weak if chain.last.ordinal >= ordinal]
+
     def end(self) -> None:
         """No more hits come."""
-        self._done += self._open
-        self._open = []
+        self._close(self._open)
+
+    def _close(self, ended: Sequence[Chain]) -> None:
+        if not ended:
+            return
+        gone = {id(chain) for chain in ended}
+        for chain in ended:
+            (self._proven if chain.is_evidence else self._weak).append(chain)
+        self._open = [chain for chain in self._open if id(chain) not in gone]
 
     def proven(self) -> list[Sequence[Hit]]:
         """The hits of every chain that is evidence."""
-        return [chain.hits for chain in (*self._done, *self._open) if chain.is_evidence]
+        return [chain.hits for chain in (*self._proven, *self._open) if chain.is_evidence]
 
     def saw(self, trail: Sequence[Hit]) -> bool:
         """Whether a detector had any hit, however weak, on what a trail follows."""
         near = {ordinal: hit.box for hit in trail for ordinal in (hit.ordinal - 1, hit.ordinal, hit.ordinal + 1)}
         return any(
             (box := near.get(hit.ordinal)) is not None and shared_permille(box, hit.box) >= _ON_PERMILLE
-            for chain in (*self._done, *self._open)
+            for chain in (*self._proven, *self._weak, *self._open)
             if not chain.is_trail
             for hit in chain.hits
         )
 
     def add_trail(self, hits: Sequence[Hit]) -> None:
         """A chain of its own that needs no further evidence."""
-        self._done.append(Chain(list(hits), is_trail=True))
+        self._proven.append(Chain(list(hits), is_trail=True))
 
     def suspects(self, end_ms: Callable[[int], int], start_ms: Callable[[int], int]) -> tuple[Suspect, ...]:
         """What a person has to look at, the riskiest first. `start_ms`, `end_ms`: when a frame is shown."""
-        found = [_suspect(chain, end_ms, start_ms) for chain in (*self._done, *self._open) if chain.is_evidence]
+        found = [_suspect(chain, end_ms, start_ms) for chain in (*self._proven, *self._open) if chain.is_evidence]
         return named(sorted(found, key=lambda suspect: (-suspect.risk, suspect.first, suspect.boxes)))
 
 

@@ -1,18 +1,23 @@
 """Does what a cover hides go on beside it, uncovered? The original's own pixels under the cover are looked for in the copy.
 
-No detector is needed for that: a profile or a head from behind is followed as well as a face. Pictures are compared small
-(the subject 24 pixels long), shifted freely within three quarters of its size, by normalised correlation.
+Pictures are compared small (the subject 24 pixels long), shifted freely within three quarters of its size, by normalised
+correlation. A gap within one track needs no detector: the plan says who is there. Everywhere else likeness is not enough:
+a detector must be sure of the original under the cover and have some hit, however weak, on what goes on. So a profile is
+followed from where it was seen as a face; a head that shows no face before or after is not.
 """
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bwc.redact.check_finders import whole
 from bwc.redact.check_places import Kind, Place
-from bwc.redact.check_sight import Hit, shared_permille, visible_permille
+from bwc.redact.check_sight import Hit, is_same_class, shared_permille, visible_permille
+from bwc.redact.detectors.base import Detection
 from bwc.redact.plan import Box
 
 LIKE_PERMILLE = 600  # correlation from which it is the same thing
@@ -20,6 +25,7 @@ _SIDE = 24  # pixels of the longer side of a subject when compared
 _AROUND = 0.75  # of the subject, searched on every side
 _PLAIN = 6.0  # levels of deviation: less is a wall, of which there is more everywhere
 _SURE_PERMILLE = 700  # our own detectors' best score on the original under the cover
+_SAME_PERMILLE = 500
 _OPEN_PERMILLE = 700  # of what looks alike is in the open
 _UNSEEN = 0.3  # the score of a frame that only the plan vouches for
 _LEAST_FRAMES = 4  # of an end or beginning without a gap
@@ -39,12 +45,12 @@ class _Sample:
 
 @dataclass(slots=True)
 class Trail:
-    """What the pictures show of one place. `faces` are our detectors' scores on the original under the cover."""
+    """What the pictures show of one place. `asked` is what our detectors say of the original under the cover, and where."""
 
     place: Place
     templates: list[_Grey] = field(default_factory=list)
     samples: list[_Sample] = field(default_factory=list)
-    faces: list[int] = field(default_factory=list)
+    asked: list[tuple[Future[list[Detection]], Box]] = field(default_factory=list)
 
     @property
     def stop(self) -> int:
@@ -80,8 +86,9 @@ class Trail:
         """Frames in which the subject shows, with its likeness as the score; nothing where that proves nothing.
 
         A gap within one track is a suspect by itself: the plan says who is there. What goes on after an end or before a
-        beginning, or between two tracks, counts when it looks the same and our own detectors know it under the cover:
-        else each lamp that was once taken for a face would be a suspect.
+        beginning, or between two tracks, counts when it looks the same and our own detectors are sure of it under the
+        cover: else each lamp that was once taken for a face would be a suspect. Whether they have a hit on what goes on
+        is for the caller to ask.
         """
         seen = self._seen()
         if self.place.is_one_track:
@@ -89,7 +96,17 @@ class Trail:
             class_ = self.place.class_
             return [found.get(one.ordinal) or _hit(one.ordinal, one.box, _UNSEEN, class_) for one in self.samples]
         enough = 2 * len(seen) >= len(self.samples) if self.place.kind is Kind.GAP else len(seen) >= _LEAST_FRAMES
-        return seen if seen and enough and max(self.faces, default=0) >= _SURE_PERMILLE else []
+        return seen if seen and enough and self._is_known() else []
+
+    def _is_known(self) -> bool:
+        """Whether our own detectors are sure of what is under the cover."""
+        return any(
+            one.score * 1000 >= _SURE_PERMILLE
+            and is_same_class(one.class_, self.place.class_)
+            and shared_permille(whole(one), box) >= _SAME_PERMILLE
+            for answer, box in self.asked
+            for one in answer.result()
+        )
 
     def _seen(self) -> list[Hit]:
         found = []

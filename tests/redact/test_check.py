@@ -1,6 +1,8 @@
 """The check: good copies pass, every planted fault is found and named."""
 
+import gc
 import io
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -17,9 +19,10 @@ from bwc.redact.check_finders import Finders
 from bwc.redact.check_report import CheckReport, Fault, Sight
 from bwc.redact.check_search import Search, stride_for
 from bwc.redact.check_sight import Chains, Hit, visible_permille
+from bwc.redact.check_trail import _Sample
 from bwc.redact.checked import Checked
 from bwc.redact.detectors.base import Detection, Picture8
-from bwc.redact.plan import Box, DetectorInfo, Effect, EffectKind, FrameCover, RedactionPlan, Span, Track
+from bwc.redact.plan import Box, Coverage, DetectorInfo, Effect, EffectKind, FrameCover, RedactionPlan, Span, Track
 from bwc.redact.render import render
 from tests.redact.clips import FRAMES, NOON, WIDTH, MagentaFinder, Memory, Pipe, make_clip, plan_for, regular, walker
 
@@ -361,6 +364,41 @@ def test_a_check_that_searched_nothing_is_not_clean_and_stands_in_the_way(source
         Checked(item=ItemId("2026-0317-K4J7QX"), segment=0, report=nothing, decided={}).raise_if_open()
     (line,) = [one for one in checked(source, b"\0" * 5000, plan_for(source)).not_checked if "whole picture" in one]
     assert line == "faces and plates: no whole picture of the copy was searched"
+
+
+def most_held(source: bytes, frames: int) -> int:
+    """The most cut-outs and hits held at once by a search of `frames` frames, in which covers end all the time."""
+    times = regular(frames)
+    plan = plan_for(source, pts=times, spans=[(start, start + 4) for start in range(0, frames, 15)])
+    (track,) = plan.tracks
+    plan = replace(
+        plan, tracks=tuple(replace(track, id=f"t{place}", spans=(span,)) for place, span in enumerate(track.spans))
+    )
+    picture = next(iter(VideoReader(io.BytesIO(source)).frames()))
+    covers, most = Coverage(plan), 0
+    finder = FlickeringFinder()
+    with Search(plan, Finders(coarse=(finder,), fine=(), close=(finder,)), 2) as search:
+        for ordinal in range(frames):
+            search.look(picture, ordinal, covers.at(ordinal), (), picture)
+            if ordinal % 15 == 0:
+                most = max(most, sum(isinstance(one, (_Sample, Hit)) for one in gc.get_objects()))
+        search.finish()
+    return most
+
+
+class FlickeringFinder(MagentaFinder):
+    """Has one weak hit in every picture, each somewhere else: chains that prove nothing."""
+
+    def __init__(self) -> None:
+        self._chance = random.Random(1)
+
+    def detect(self, bgr: Picture8) -> list[Detection]:
+        x, y = self._chance.choices(range(200), k=2)
+        return [Detection((x, y, x + 30, y + 30), 0.3, "face")]
+
+
+def test_what_a_search_holds_does_not_grow_with_the_recording(source: bytes) -> None:
+    assert most_held(source, 1200) <= 1.3 * most_held(source, 150)
 
 
 def test_the_report_reads_back_and_is_the_same_for_the_same_copy(source: bytes, good: bytes) -> None:
