@@ -93,6 +93,7 @@ class Acting(Reading):
         file = self.log_key_file()
         if self._signer is None or self._signer[0] != file:
             self._signer = file, log_signer(open_log_key(file, self.person))
+            self.vkey = log_vkey(file)[1]
         return self._signer[1]
 
     def _finish_rekeying(self) -> None:

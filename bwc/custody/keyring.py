@@ -6,7 +6,7 @@ from datetime import datetime
 from bwc.canonical import Json
 from bwc.custody.reading import LOG_KEY
 from bwc.custody.rewrapping import Rewrapping
-from bwc.enrolment import OperatorPublic, open_log_key, wrap_log_key
+from bwc.enrolment import OperatorPublic, log_vkey, open_log_key, wrap_log_key
 from bwc.errors import KeyUnavailable, NotFound, UsageError
 from bwc.evidence import EventDraft, EventKind, KeyId, utc_text
 from bwc.keys import Operator, PublicKey, Recipient, Unwrapper
@@ -115,10 +115,14 @@ class Keyring(Rewrapping):
             raise KeyUnavailable("this recovery key is not of this vault", "look for the paper with its date")
 
     def _rewrap_log_key(self, opener: Unwrapper) -> None:
-        file = self.log_key_file()
-        signers = [row.recipient for row in self.operators() if row.is_active]
-        try:
-            seed = open_log_key(file, self.person)
-        except KeyUnavailable:  # this operator's key is new, and another's was wrapped to
-            seed = open_log_key(file, opener)
-        self._disk.replace(LOG_KEY, wrap_log_key(seed, log=self.log_origin, vkey=self.vkey, recipients=signers))
+        """The log's key, wrapped to the operators of now: the one that signs now, whoever changed it meanwhile."""
+        with self._disk.lock("lock"):  # a handover between reading and replacing would be undone
+            self._finish_rekeying()  # else the next key, wrapped to those of before, would take this one's place
+            file = self.log_key_file()
+            signers = [row.recipient for row in self.operators() if row.is_active]
+            try:
+                seed = open_log_key(file, self.person)
+            except KeyUnavailable:  # this operator's key is new, and another's was wrapped to
+                seed = open_log_key(file, opener)
+            self.vkey = log_vkey(file)[1]
+            self._disk.replace(LOG_KEY, wrap_log_key(seed, log=self.log_origin, vkey=self.vkey, recipients=signers))

@@ -1,11 +1,15 @@
 """The log goes on under a new key; dying anywhere leaves a vault that goes on too, and nobody signs with the old key."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
+import bwc.custody.keyring
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.keychain import KeyChain
 from bwc.audit.tiles import LogFolder
@@ -14,7 +18,8 @@ from bwc.config import Places
 from bwc.custody.acting import NEXT_LOG_KEY
 from bwc.custody.house import House
 from bwc.custody.reading import LOG_KEY
-from bwc.errors import NotAllowed
+from bwc.enrolment import OperatorPublic, open_log_key
+from bwc.errors import KeyUnavailable, NotAllowed
 from bwc.evidence import EventKind
 from bwc.keys import LocalOperator
 from bwc.roles import Policy
@@ -34,6 +39,15 @@ def chain_of(places: Places) -> KeyChain:
 def act(places: Places, approvals: int = 2) -> None:
     with House.enter(places, CHIEF) as house:
         house.set_policy(Policy(approvals=approvals))
+
+
+def enrol(places: Places, person: LocalOperator, role: str = "records") -> None:
+    with House.enter(places, CHIEF) as house:
+        house.enrol(public(person), roles=[role])
+
+
+def public(person: LocalOperator) -> OperatorPublic:
+    return OperatorPublic(name=person.name, key=person.verify_key, recipient=person.recipient)
 
 
 def intact(places: Places, key: NoteKey) -> bool:
@@ -57,18 +71,18 @@ def test_the_log_goes_on_under_the_new_key(places: Places) -> None:
     assert all(intact(places, key) for key in chain.keys)
 
 
-@pytest.mark.parametrize("step", ["before the entry", "after the entry", "between the files"])
-def test_dying_on_the_way_leaves_a_vault_that_goes_on(
-    places: Places, step: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    first = chain_of(places).last
+STEPS = ["before the entry", "after the entry", "between the files"]
 
-    class Died(BaseException):
-        pass
 
-    def die(*_: object, **__: object) -> None:
-        raise Died
+class Died(BaseException):
+    """The process is gone."""
 
+
+def die(*_: object, **__: object) -> None:
+    raise Died
+
+
+def die_rekeying(places: Places, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
     house = House.enter(places, CHIEF)
     with monkeypatch.context() as patch:
         if step == "before the entry":
@@ -87,6 +101,14 @@ def test_dying_on_the_way_leaves_a_vault_that_goes_on(
         with pytest.raises(Died):
             house.rekey_log(note="")
     house.close()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_dying_on_the_way_leaves_a_vault_that_goes_on(
+    places: Places, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = chain_of(places).last
+    die_rekeying(places, step, monkeypatch)
     assert (places.vault / NEXT_LOG_KEY).exists()
     act(places)  # whoever comes next
     happened = step != "before the entry"
@@ -113,12 +135,99 @@ def test_a_process_that_was_open_meanwhile_signs_with_the_new_key(places: Places
     assert intact(places, first)
 
 
-def test_only_an_administrator_may_and_a_refusal_is_recorded(places: Places) -> None:
-    from bwc.enrolment import OperatorPublic
+@contextmanager
+def another_rekeys_meanwhile(places: Places, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Another process changes the log's key as soon as ours has read it; it gets as far as our lock lets it."""
+    others: list[Thread] = []
+    deputy = LocalOperator.generate("deputy")
+    enrol(places, deputy, "administrator")
 
+    def rekey() -> None:
+        with House.enter(places, deputy) as house:
+            house.rekey_log(note="meanwhile")
+
+    def read_and_wait(*args: object) -> bytes:
+        seed = open_log_key(*args)  # type: ignore[arg-type]
+        if not others:
+            others.append(Thread(target=rekey))
+            others[0].start()
+            others[0].join(2)
+        return seed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(bwc.custody.keyring, "open_log_key", read_and_wait)
+        yield
+    others[0].join()
+
+
+@pytest.mark.parametrize("change", ["enrol", "revoke", "rotate"])
+def test_a_change_of_keys_never_puts_the_old_key_of_the_log_back(
+    places: Places, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, chief, clerk = chain_of(places).last, CHIEF, LocalOperator.generate("clerk")
+    if change == "revoke":
+        enrol(places, clerk)
+    with another_rekeys_meanwhile(places, monkeypatch), House.enter(places, CHIEF) as house:
+        if change == "enrol":
+            house.enrol(public(clerk), roles=["records"])
+        elif change == "revoke":
+            house.revoke("clerk", note="")
+        else:
+            chief = LocalOperator.generate("chief")
+            house.rotate(chief)
+    with House.enter(places, chief) as house:
+        house.set_policy(Policy(approvals=2))
+    chain = chain_of(places)
+    assert len(chain.keys) == 2
+    assert json.loads((places.vault / LOG_KEY).read_bytes())["vkey"] == chain.last.text()
+    assert intact(places, first)
+
+
+def test_a_process_that_was_open_meanwhile_enrols_for_the_new_key(places: Places) -> None:
     clerk = LocalOperator.generate("clerk")
+    with House.enter(places, CHIEF) as slow:
+        with House.enter(places, CHIEF) as quick:
+            new = quick.rekey_log(note="")
+        slow.enrol(public(clerk), roles=["records"])
+        assert slow.vkey == new.text()
+    assert json.loads((places.vault / LOG_KEY).read_bytes())["vkey"] == new.text() == chain_of(places).last.text()
+    with House.enter(places, clerk) as house:
+        assert house.publish() == house.entries()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_who_comes_or_goes_after_a_death_does_so_for_the_next_key_too(
+    places: Places, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, thief, clerk = chain_of(places).last, LocalOperator.generate("thief"), LocalOperator.generate("clerk")
+    enrol(places, thief)
+    die_rekeying(places, step, monkeypatch)
     with House.enter(places, CHIEF) as house:
-        house.enrol(OperatorPublic(name="clerk", key=clerk.verify_key, recipient=clerk.recipient), roles=["records"])
+        house.revoke("thief", note="")
+    with pytest.raises(KeyUnavailable):
+        open_log_key((places.vault / LOG_KEY).read_bytes(), thief)
+    enrol(places, clerk)
+    with House.enter(places, clerk) as house:
+        assert house.publish() == house.entries()
+    chain = chain_of(places)
+    assert len(chain.keys) == 1 + (step != "before the entry")
+    assert json.loads((places.vault / LOG_KEY).read_bytes())["vkey"] == chain.last.text()
+    assert intact(places, first)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_who_comes_first_after_a_death_may_sign(places: Places, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, clerk = chain_of(places).last, LocalOperator.generate("clerk")
+    die_rekeying(places, step, monkeypatch)
+    enrol(places, clerk)
+    with House.enter(places, clerk) as house:
+        assert house.publish() == house.entries()
+    assert intact(places, first)
+
+
+def test_only_an_administrator_may_and_a_refusal_is_recorded(places: Places) -> None:
+    clerk = LocalOperator.generate("clerk")
+    enrol(places, clerk)
     with House.enter(places, clerk) as house, pytest.raises(NotAllowed):
         house.rekey_log(note="")
     with House.enter(places, None) as house:
