@@ -9,12 +9,15 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
+from bwc.audit.checkpoint import parse_checkpoint
 from bwc.audit.event import Entry
+from bwc.audit.keychain import KeyChain
 from bwc.audit.log import SystemClock
 from bwc.canonical import Json, sha256_hex
 from bwc.config import Places, marks_dir
+from bwc.custody.log_copy import NEXT_LOG_KEY, place_key
 from bwc.custody.marks import Mark
-from bwc.custody.reading import LOG_KEY, Reading
+from bwc.custody.reading import Reading
 from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_signer, log_vkey, open_log_key
 from bwc.errors import BwcError, Disposed, NotAllowed, PolicyRefuses, UsageError
@@ -23,8 +26,6 @@ from bwc.keys import FIPS_SUITE, Operator, Recipient, SeedSigner, Signer
 from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Policy, Role, may
 from bwc.storage.body import seal_body
 from bwc.storage.projection import has_effect
-
-NEXT_LOG_KEY = "keys/log.next.json"  # while the log's key is handed over
 
 
 class Acting(Reading):
@@ -70,45 +71,46 @@ class Acting(Reading):
     def publish(self) -> int:
         """Steps 3 and 4: tiles, then a signed checkpoint that holds every event so far. The number of entries."""
         with self._disk.lock("lock"):
-            signer = self._log_signer()
-            self._check_mark()
-            size = self._catalog.count
-            # Read after `size`: whatever that many events name is on its shelf before they are published
-            waiting = self._catalog.waiting_bodies()
-            for _, data in waiting:
-                self._vault.put_body(data)
-            size = self._log.publish(signer, upto=size).size
-            if waiting:
-                self._catalog.drop_waiting_bodies(file for file, _ in waiting)
-            # If we die here the mark is behind: it then refuses less than it could, nothing honest
-            self._mark.raise_to(self._log.checkpoint())
+            return self._publish()
+
+    def _publish(self) -> int:
+        """The same. Callers hold the vault's lock."""
+        key = self._signing_key()
+        signer = self._signer_of(key)
+        self._check_mark()
+        size = self._catalog.count
+        # Read after `size`: whatever that many events name is on its shelf before they are published
+        waiting = self._catalog.waiting_bodies()
+        for _, data in waiting:
+            self._vault.put_body(data)
+        size = self._log.publish(signer, upto=size).size
+        if waiting:
+            self._catalog.drop_waiting_bodies(file for file, _ in waiting)
+        # If we die here the mark is behind: it then refuses less than it could, nothing honest
+        self._mark.raise_to(self._log.checkpoint())
+        place_key(self._disk, key)
+        self.vkey = log_vkey(key)[1]
         self._unpublished = False
         self.has_published = True
         return size
 
-    def _log_signer(self) -> SeedSigner:
-        """The log's signer. Callers hold the vault's lock."""
-        if self._disk.size(NEXT_LOG_KEY) is not None:
-            self._finish_rekeying()
-        file = self.log_key_file()
-        if self._signer is None or self._signer[0] != file:
-            self._signer = file, log_signer(open_log_key(file, self.person))
-            self.vkey = log_vkey(file)[1]
-        return self._signer[1]
+    def _signing_key(self) -> bytes:
+        """The file of the key that signs the next checkpoint. Callers hold the vault's lock."""
+        key = self._disk.read(NEXT_LOG_KEY)
+        return self.log_key_file() if key is None or not self._is_handed_over(log_vkey(key)[1]) else key
 
-    def _finish_rekeying(self) -> None:
-        """Put the log's next key into its place, if its handover is recorded. Callers hold the vault's lock."""
-        data = self._disk.read(NEXT_LOG_KEY)
-        if data is None:
-            return
-        vkey = log_vkey(data)[1]
-        handovers = self._log.rekeyed(size=self._catalog.count, since=self.published())
-        if any(one.new.text() == vkey for one in handovers):
-            self._disk.replace(LOG_KEY, data)
-            self.vkey = vkey
-        # If we die here both files are of the same key: the next to publish removes this one
-        if log_vkey(self.log_key_file())[1] == vkey:
-            self._disk.remove(NEXT_LOG_KEY)
+    def _is_handed_over(self, vkey: str) -> bool:
+        """Whether the log's key gave way to this one: the checkpoint says so, or an entry that is not published yet."""
+        size = self.published()
+        chain = KeyChain.carried(parse_checkpoint(self._log.checkpoint())[1], self.log_origin) if size else None
+        handovers = [*(chain.handovers if chain else ()), *self._log.rekeyed(size=self._catalog.count, since=size)]
+        return bool(handovers) and handovers[-1].new.text() == vkey
+
+    def _signer_of(self, key: bytes) -> SeedSigner:
+        """The log's signer from its wrapped `key`, which is opened once."""
+        if self._signer is None or self._signer[0] != key:
+            self._signer = key, log_signer(open_log_key(key, self.person))
+        return self._signer[1]
 
     def _check_mark(self) -> None:
         """Refuse to go on from a vault that is older than, or not, what this computer signed; looked at once."""

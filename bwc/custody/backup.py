@@ -19,16 +19,15 @@ from bwc.audit.verify import verify_log
 from bwc.canonical import Json, canonical
 from bwc.config import Places, StorePlace, marks_dir
 from bwc.custody.house import House
+from bwc.custody.log_copy import LOG, take_log
 from bwc.custody.marks import Mark
 from bwc.custody.reading import BACKUP_FORMAT as FORMAT
 from bwc.custody.reading import BACKUP_NOTE as NOTE
-from bwc.custody.reading import LOG_KEY
 from bwc.custody.rebuilding import replay
-from bwc.errors import CheckpointRolledBack, IntegrityError, NotFound, PolicyRefuses, UsageError
+from bwc.errors import CheckpointRolledBack, IntegrityError, PolicyRefuses, UsageError
 from bwc.evidence import EventKind, utc_text
 from bwc.keys import Operator
 from bwc.storage.copying import copy_body, copy_object
-from bwc.storage.files import LOG, Files
 from bwc.storage.fsops import Disk
 from bwc.storage.rows import DocumentRow, ItemFilter, ItemState
 from bwc.storage.store import LocalStore, ObjectStore, Shelf
@@ -133,7 +132,8 @@ def restore(
     try:
         made.mkdir(mode=0o700)
         shelves, files = reach(source, disk)
-        restored_from = _take_log(files, disk, source.text)  # 1
+        take_log(files, disk, source.text)  # 1
+        restored_from = parse_checkpoint(disk.read(f"{LOG}/{CHECKPOINT}") or b"")[0]
         _verify_not_live(live, restored_from.origin, source.text)
         newer = _verify_newest(made, restored_from, seen, accept=bool(lost))  # 2
         target = LocalStore(disk)
@@ -216,17 +216,6 @@ class _Copying:
 def _documents(house: House) -> Iterator[DocumentRow]:
     for row in house.items():
         yield from house._catalog.documents(row.item_id)
-
-
-def _take_log(files: Files, disk: Disk, where: str) -> Checkpoint:
-    key, checkpoint = files.read(LOG_KEY), files.read(f"{LOG}/{CHECKPOINT}")
-    if key is None or checkpoint is None:
-        raise NotFound(f"{where} holds no vault", "a folder that bwc backup made, or a store of bwc.toml")
-    for path in (*files.walk(LOG), LOG_KEY):
-        data = files.read(path)
-        if data is not None:
-            disk.write_new(path, data)
-    return parse_checkpoint(checkpoint)[0]
 
 
 def _verify_newest(made: Path, found: Checkpoint, seen: Path, *, accept: bool) -> Checkpoint | None:

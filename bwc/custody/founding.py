@@ -9,7 +9,7 @@ from bwc.audit.checkpoint import NoteKey
 from bwc.canonical import Json
 from bwc.config import Places
 from bwc.custody.house import House
-from bwc.custody.reading import LOG_KEY
+from bwc.custody.log_copy import LOG_KEY
 from bwc.enrolment import OperatorPublic, log_signer, wrap_log_key
 from bwc.errors import UsageError
 from bwc.evidence import EventKind

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from bwc.canonical import Json
-from bwc.custody.reading import LOG_KEY
+from bwc.custody.log_copy import LOG_KEY, NEXT_LOG_KEY
 from bwc.custody.rewrapping import Rewrapping
 from bwc.enrolment import OperatorPublic, log_vkey, open_log_key, wrap_log_key
 from bwc.errors import KeyUnavailable, NotFound, UsageError
@@ -55,9 +55,13 @@ class Keyring(Rewrapping):
         return self.rewrap(old)
 
     def rewrap_now(self, recovery: Unwrapper | None = None) -> int:
-        """`rewrap`, asked for by a person: refused where their role does not permit it. How many envelopes."""
+        """`rewrap`, asked for by a person: refused where their role does not permit it. How many envelopes.
+
+        The log's key too: whoever enrolled or revoked somebody may have died before it followed.
+        """
         self._require(EventKind.ITEM_REWRAPPED)
         self._check_recovery(recovery)
+        self._rewrap_log_key(self.person)
         return self.rewrap(recovery)
 
     def revoke(
@@ -115,14 +119,16 @@ class Keyring(Rewrapping):
             raise KeyUnavailable("this recovery key is not of this vault", "look for the paper with its date")
 
     def _rewrap_log_key(self, opener: Unwrapper) -> None:
-        """The log's key, wrapped to the operators of now: the one that signs now, whoever changed it meanwhile."""
+        """The log's key, wrapped to the operators of now; while it is handed over, the next one too."""
         with self._disk.lock("lock"):  # a handover between reading and replacing would be undone
-            self._finish_rekeying()  # else the next key, wrapped to those of before, would take this one's place
-            file = self.log_key_file()
-            signers = [row.recipient for row in self.operators() if row.is_active]
-            try:
-                seed = open_log_key(file, self.person)
-            except KeyUnavailable:  # this operator's key is new, and another's was wrapped to
-                seed = open_log_key(file, opener)
-            self.vkey = log_vkey(file)[1]
-            self._disk.replace(LOG_KEY, wrap_log_key(seed, log=self.log_origin, vkey=self.vkey, recipients=signers))
+            for path in (NEXT_LOG_KEY, LOG_KEY):
+                if (file := self._disk.read(path)) is not None:
+                    self._disk.replace(path, self._rewrapped_log_key(file, opener))
+
+    def _rewrapped_log_key(self, file: bytes, opener: Unwrapper) -> bytes:
+        signers = [row.recipient for row in self.operators() if row.is_active]
+        try:
+            seed = open_log_key(file, self.person)
+        except KeyUnavailable:  # this operator's key is new, and another's was wrapped to
+            seed = open_log_key(file, opener)
+        return wrap_log_key(seed, log=self.log_origin, vkey=log_vkey(file)[1], recipients=signers)

@@ -11,6 +11,7 @@ from bwc.audit.event import Entry, parse_entry
 from bwc.audit.log import Log
 from bwc.canonical import Json
 from bwc.config import Places
+from bwc.custody.log_copy import LOG_KEY
 from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_vkey
 from bwc.errors import Disposed, IntegrityError, KeyUnavailable, NotFound, NoVault, UsageError
@@ -27,7 +28,6 @@ from bwc.storage.stores import MARK
 from bwc.storage.telling import content_salt_of
 from bwc.storage.vault import Vault
 
-LOG_KEY = "keys/log.json"
 BACKUP_NOTE = "backup.json"
 BACKUP_FORMAT = "bwc.backup/1"
 _T = TypeVar("_T")

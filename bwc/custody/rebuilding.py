@@ -11,6 +11,7 @@ from bwc.audit.tiles import TILE, TileTree
 from bwc.audit.verify import verify_log
 from bwc.config import Places
 from bwc.custody.house import House
+from bwc.custody.log_copy import set_aside_unsigned
 from bwc.custody.shelf import LogShelf
 from bwc.errors import KeyUnavailable
 from bwc.evidence import EventKind
@@ -52,6 +53,7 @@ def replay(places: Places, operator: Operator) -> Rebuilt:
         lost = published.entries > catalog.count
         if lost:
             published.findings.raise_if_bad()
+            set_aside_unsigned(files.disk)
         bodies = _Bodies(files.disk, catalog, operator, done, _rewrapped(_rows(published) if lost else catalog.rows()))
         done.entries = catalog.rebuild(bodies.read, _rows(published) if lost else None)
     return done

@@ -23,7 +23,7 @@ from bwc.canonical import Json
 from bwc.config import Places, StorePlace
 from bwc.custody.acting import Acting
 from bwc.custody.locking import bring_locks, clear_held, is_locking
-from bwc.custody.reading import LOG_KEY
+from bwc.custody.log_copy import copy_log
 from bwc.custody.replica import Replica
 from bwc.custody.shelf import LogShelf
 from bwc.errors import (
@@ -40,7 +40,7 @@ from bwc.errors import (
 from bwc.evidence import EventDraft, EventKind, ItemId, utc_text
 from bwc.keys import Operator
 from bwc.storage.copying import copy_body, copy_object, prove_copy, wrong_files
-from bwc.storage.files import Files, copy_log
+from bwc.storage.files import Files
 from bwc.storage.retention import lock_wish
 from bwc.storage.rows import DocumentRow
 from bwc.storage.store import Shelf
@@ -181,7 +181,7 @@ class Replicating(Acting):
     def copy_log_to(self, files: Files, where: str) -> None:
         """Publish, then copy the log and its wrapped key; raises as `verify_continues`."""
         self.verify_continues(files, where)
-        copy_log(self._disk, files, [LOG_KEY])
+        copy_log(self._disk, files)
 
     def verify_continues(self, files: Files, where: str) -> None:
         """Publish, then raise `CheckpointRolledBack` or `LogForked` when a newer or another log of ours lies there."""

@@ -9,15 +9,15 @@ from threading import Thread
 
 import pytest
 
+import bwc.custody.acting
 import bwc.custody.keyring
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.keychain import KeyChain
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import verify_log
 from bwc.config import Places
-from bwc.custody.acting import NEXT_LOG_KEY
 from bwc.custody.house import House
-from bwc.custody.reading import LOG_KEY
+from bwc.custody.log_copy import LOG_KEY, NEXT_LOG_KEY
 from bwc.enrolment import OperatorPublic, open_log_key
 from bwc.errors import KeyUnavailable, NotAllowed
 from bwc.evidence import EventKind
@@ -71,7 +71,7 @@ def test_the_log_goes_on_under_the_new_key(places: Places) -> None:
     assert all(intact(places, key) for key in chain.keys)
 
 
-STEPS = ["before the entry", "after the entry", "between the files"]
+STEPS = ["before the entry", "after the entry", "after the checkpoint", "between the files"]
 
 
 class Died(BaseException):
@@ -83,21 +83,29 @@ def die(*_: object, **__: object) -> None:
 
 
 def die_rekeying(places: Places, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with House.enter(places, CHIEF) as house:
+        house.publish()
     house = House.enter(places, CHIEF)
     with monkeypatch.context() as patch:
         if step == "before the entry":
-            patch.setattr(house, "_record", die)
+            patch.setattr(house._log, "append_all", die)
         elif step == "after the entry":
             record = house._record
 
             def record_and_die(*args: object, **more: object) -> None:
                 record(*args, **more)  # type: ignore[arg-type]
-                patch.setattr(house, "publish", lambda: 0)
-                patch.setattr(house, "_finish_rekeying", die)
+                patch.setattr(house._log, "publish", die)
 
             patch.setattr(house, "_record", record_and_die)
+        elif step == "after the checkpoint":
+            patch.setattr(bwc.custody.acting, "place_key", lambda _, key: None if old_is(key) else die())
         else:
-            patch.setattr(house._disk, "remove", die)
+            patch.setattr(house._disk, "remove", lambda path, **_: die() if path == NEXT_LOG_KEY else None)
+        old = house.log_key_file()
+
+        def old_is(key: bytes) -> bool:
+            return key == old
+
         with pytest.raises(Died):
             house.rekey_log(note="")
     house.close()
@@ -204,8 +212,10 @@ def test_who_comes_or_goes_after_a_death_does_so_for_the_next_key_too(
     die_rekeying(places, step, monkeypatch)
     with House.enter(places, CHIEF) as house:
         house.revoke("thief", note="")
-    with pytest.raises(KeyUnavailable):
-        open_log_key((places.vault / LOG_KEY).read_bytes(), thief)
+    for path in (LOG_KEY, NEXT_LOG_KEY):
+        if (places.vault / path).exists():
+            with pytest.raises(KeyUnavailable):
+                open_log_key((places.vault / path).read_bytes(), thief)
     enrol(places, clerk)
     with House.enter(places, clerk) as house:
         assert house.publish() == house.entries()

@@ -1,10 +1,8 @@
 """Rewrapping dies at every file call: verification has nothing against what is left, and the next run finishes."""
 
 import io
-import os
 import shutil
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,44 +20,13 @@ from bwc.enrolment import OperatorPublic
 from bwc.errors import IntegrityError, KeyUnavailable, StoreFull
 from bwc.evidence import EvidenceItem, ItemId, ObjectRole, Segment
 from bwc.keys import LocalOperator, Operator, RecoveryKey
-from bwc.storage import fsops, renewing
+from bwc.storage import renewing
 from bwc.storage.store import LocalStore, Shelf
-from bwc.storage.syscalls import OsCalls
+from tests.custody.dying import Death, dying
 
 CHIEF, DEPUTY = LocalOperator.generate("chief"), LocalOperator.generate("deputy")
 DEPUTY_PUBLIC = OperatorPublic(name="deputy", key=DEPUTY.verify_key, recipient=DEPUTY.recipient)
 FOOTAGE = (b"first " * 1000, b"second")
-CHANGES = {"write", "truncate", "fsync", "mkdir", "link", "rename", "unlink"}
-
-
-class Death(BaseException):
-    """The process is gone. What it did stays; nothing that runs afterwards reaches the disk."""
-
-
-class DyingCalls(OsCalls):
-    """The machine's calls; the process dies right after the `at`-th that changes anything."""
-
-    at = 1 << 30
-    done = 0
-    dead = False
-
-    def __getattribute__(self, name: str) -> Any:
-        call = super().__getattribute__(name)
-        if name.startswith("_") or name in {"close", "done"} or not callable(call):
-            return call
-
-        def counted(*args: Any, **more: Any) -> Any:
-            if DyingCalls.dead:
-                raise Death
-            found = call(*args, **more)
-            if name in CHANGES or (name == "open" and args[1] & os.O_CREAT):
-                DyingCalls.done += 1
-                if DyingCalls.done > DyingCalls.at:
-                    DyingCalls.dead = True
-                    raise Death
-            return found
-
-        return counted
 
 
 @pytest.fixture(scope="module")
@@ -125,18 +92,6 @@ def opened(places: Places, operator: LocalOperator) -> tuple[bytes, ...]:
 def enrol(places: Places) -> None:
     with House.enter(places, CHIEF) as house:
         house.enrol(DEPUTY_PUBLIC, roles=["records"])
-
-
-def dying(act: Callable[[], None], at: int, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Do `act`, dying after the `at`-th change; whether it came to that."""
-    DyingCalls.at, DyingCalls.done, DyingCalls.dead = at, 0, False
-    with monkeypatch.context() as patched:
-        patched.setattr(fsops, "OsCalls", DyingCalls)
-        try:
-            act()
-        except Death:
-            return True
-    return False
 
 
 @pytest.mark.parametrize("step", [7, pytest.param(1, marks=pytest.mark.slow)])
