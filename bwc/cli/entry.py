@@ -53,6 +53,9 @@ class Entry:
                     yield house
                 finally:
                     outsiders = house.policy.has_outsiders
+                if house.destroyed_meanwhile:
+                    gone = ", ".join(sorted(house.destroyed_meanwhile))
+                    self.terminal.say(f"destroyed meanwhile, so given no new readers: {gone}")
         finally:
             if house.has_published and outsiders:
                 self._anchor_after(places)

@@ -173,14 +173,10 @@ class Acting(Reading):
     ) -> list[Entry]:
         """Record `drafts`, signed by who acts and `also` by others."""
         self._check_mark()
-        readers = founding or (self._body_readers() if any(draft.private for draft in drafts) else ())
-        bodies = [
-            seal_body(draft.private, readers, self.log_origin) if draft.private else ("", b"") for draft in drafts
-        ]
-        placed = [
-            (draft, {"commit": commit, "file": sha256_hex(data)} if data else None)
-            for draft, (commit, data) in zip(drafts, bodies, strict=True)
-        ]
+        is_private = not founding and any(draft.private for draft in drafts)
+        before = self.entries() if is_private else 0
+        readers = founding or (self._body_readers() if is_private else ())
+        bodies = self._sealed_bodies(drafts, readers)
         try:
             with self._catalog.transaction():
                 # Here, since another process may have revoked this key or destroyed the item until this began
@@ -190,9 +186,15 @@ class Acting(Reading):
                     first()
                 for kind, item in {(draft.kind, draft.item) for draft in drafts}:
                     self._bar_destroyed(kind, item)
+                if is_private and self.entries() != before and (now := self._body_readers()) != readers:
+                    bodies = self._sealed_bodies(drafts, now)  # else somebody revoked meanwhile could read them
                 for _, data in bodies:
                     if data:  # one sync for event and body, which goes to its shelf when the event is published
                         self._catalog.add_waiting_body(sha256_hex(data), data)
+                placed = [
+                    (draft, {"commit": commit, "file": sha256_hex(data)} if data else None)
+                    for draft, (commit, data) in zip(drafts, bodies, strict=True)
+                ]
                 entries = self._log.append_all(self._catalog, placed, [self.person, *also], self._clock)
                 for draft, entry in zip(drafts, entries, strict=True):
                     if has_effect(draft):
@@ -203,6 +205,10 @@ class Acting(Reading):
             raise
         self._unpublished |= bool(drafts)
         return entries
+
+    def _sealed_bodies(self, drafts: Sequence[EventDraft], readers: Sequence[Recipient]) -> Sequence[tuple[str, bytes]]:
+        """The commitment and the sealed bytes of each draft's private body."""
+        return [seal_body(one.private, readers, self.log_origin) if one.private else ("", b"") for one in drafts]
 
     def _bar_destroyed(self, kind: EventKind, item: ItemId | None) -> None:
         """Raise `Disposed` for an act on what was destroyed, perhaps while the act was being prepared."""

@@ -54,13 +54,20 @@ class Renewer:
         self.vault.store.put_together(Shelf.ENVELOPES, documents)
         return found
 
-    def bodies(self, batch: Sequence[BodyTask]) -> list[str | None]:
-        """The digest of each body's new file, which is durable; None: its readers are right, it is erased, or not ours to open."""
-        found: list[str | None] = []
+    def bodies(self, batch: Sequence[BodyTask]) -> list[str | IntegrityError | None]:
+        """The digest of each body's new file, which is durable; None: its readers are right, it is erased, or not ours to open.
+
+        An error: it is damaged.
+        """
+        found: list[str | IntegrityError | None] = []
         documents: dict[str, bytes] = {}
         for file, readers in batch:
-            held = self.vault.store.get(Shelf.BODIES, file)
-            data = None if held is None else reseal_body(held, self.opener, readers)
+            try:
+                held = self.vault.store.get(Shelf.BODIES, file)
+                data = None if held is None else reseal_body(held, self.opener, readers)
+            except IntegrityError as error:
+                found.append(error)
+                continue
             found.append(None if data is None else sha256_hex(data))
             if data is not None:
                 documents[sha256_hex(data)] = data

@@ -235,6 +235,22 @@ def test_who_comes_first_after_a_death_may_sign(places: Places, step: str, monke
     assert intact(places, first)
 
 
+def test_a_revocation_that_died_before_the_key_of_the_log_followed_is_finished_by_a_rewrap(
+    places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thief = LocalOperator.generate("thief")
+    enrol(places, thief)
+    with House.enter(places, CHIEF) as house, monkeypatch.context() as patch:
+        patch.setattr(house, "_rewrap_log_key", die)
+        with pytest.raises(Died):
+            house.revoke("thief", note="")
+    assert open_log_key((places.vault / LOG_KEY).read_bytes(), thief)
+    with House.enter(places, CHIEF) as house:
+        house.rewrap_now()
+    with pytest.raises(KeyUnavailable):
+        open_log_key((places.vault / LOG_KEY).read_bytes(), thief)
+
+
 def test_only_an_administrator_may_and_a_refusal_is_recorded(places: Places) -> None:
     clerk = LocalOperator.generate("clerk")
     enrol(places, clerk)
