@@ -23,8 +23,9 @@ from bwc.enrolment import log_signer, log_vkey, open_log_key
 from bwc.errors import BwcError, Disposed, NotAllowed, PolicyRefuses, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId, Outcome, SealedObject
 from bwc.keys import FIPS_SUITE, Operator, Recipient, SeedSigner, Signer
-from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Policy, Role, may
+from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Policy, Role, footage_readers, may
 from bwc.storage.body import seal_body
+from bwc.storage.envelope import parse_envelope
 from bwc.storage.projection import has_effect
 
 
@@ -186,6 +187,9 @@ class Acting(Reading):
                     first()
                 for kind, item in {(draft.kind, draft.item) for draft in drafts}:
                     self._bar_destroyed(kind, item)
+                for draft in drafts:
+                    if draft.objects and draft.kind != EventKind.ITEM_REWRAPPED:  # a rewrap looks for itself
+                        self._bar_former_readers(draft.objects)
                 if is_private and self.entries() != before and (now := self._body_readers()) != readers:
                     bodies = self._sealed_bodies(drafts, now)  # else somebody revoked meanwhile could read them
                 for _, data in bodies:
@@ -199,7 +203,7 @@ class Acting(Reading):
                 for draft, entry in zip(drafts, entries, strict=True):
                     if has_effect(draft):
                         self._catalog.project(entry.event, draft.private)
-        except Disposed:
+        except (Disposed, PolicyRefuses):
             for one in (sealed for draft in drafts for sealed in draft.objects):
                 self._vault.erase_envelope(one.envelope_sha256)  # no key to what came too late may stay
             raise
@@ -214,6 +218,14 @@ class Acting(Reading):
         """Raise `Disposed` for an act on what was destroyed, perhaps while the act was being prepared."""
         if item is not None and kind not in AFTER_DESTRUCTION:
             self._raise_if_destroyed(item)
+
+    def _bar_former_readers(self, objects: Sequence[SealedObject]) -> None:
+        """Raise `PolicyRefuses` for what was sealed to somebody who was revoked meanwhile: their rewrap is over."""
+        today = {one.recipient_id for one in self._readers(footage_readers(self.policy))}
+        for one in objects:
+            if not today.issuperset(parse_envelope(self._vault.envelope_bytes(one)).recipients):
+                hint = "run the same command again"
+                raise PolicyRefuses("a reader was revoked while this was sealed to them; nothing was recorded", hint)
 
     def _require(self, kind: EventKind) -> None:
         """Check the role of the key that signs before a longer act; a refused one is itself recorded."""

@@ -12,14 +12,14 @@ from bwc.custody import acting
 from bwc.custody.house import House
 from bwc.custody.inspection import inspect
 from bwc.enrolment import OperatorPublic
-from bwc.errors import IntegrityError
+from bwc.errors import IntegrityError, PolicyRefuses
 from bwc.evidence import EventKind
 from bwc.keys import LocalOperator
 from bwc.storage.body import parse_body
 from bwc.storage.envelope import parse_envelope
 from bwc.storage.renewing import Renewer
 from bwc.storage.store import Shelf, path_of
-from tests.custody.vaults import CHIEF, make_vault
+from tests.custody.vaults import CHIEF, make_vault, take
 
 THIEF, CLERK, DEPUTY = (LocalOperator.generate(name) for name in ("thief", "clerk", "deputy"))
 FOOTAGE = (b"one", b"two", b"three")
@@ -157,6 +157,20 @@ def test_one_damaged_envelope_keeps_nobody_who_left(places: Places) -> None:
     for one in left:
         envelope = parse_envelope((places.vault / path_of(Shelf.ENVELOPES, one.envelope_sha256)).read_bytes())
         assert THIEF.recipient.recipient_id not in envelope.recipients
+
+
+def test_what_was_sealed_to_somebody_revoked_meanwhile_is_sealed_again(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with House.enter(places, CHIEF) as house:
+        with monkeypatch.context() as patch:
+            once_after(patch, House, "seal", lambda: revoke(places, THIEF))
+            with pytest.raises(PolicyRefuses, match="revoked"):
+                take(house, b"four")
+        assert len(house.items()) == len(FOOTAGE)
+        take(house, b"four")
+    assert THIEF.recipient.recipient_id not in readers_on_disk(places)
+    assert not bad(places, tmp_path)
 
 
 def test_a_body_sealed_while_somebody_is_revoked_is_not_for_them(
