@@ -57,7 +57,7 @@ def as_faces(sightings: Sequence[Sighting]) -> list[Sighting]:
                 continue
             face = places[int(np.argmax(shared))]
             if seen[face].ours == 0 and one.ours != 0:
-                whole[face] = _joined(one.box, whole.get(face, seen[face].box))
+                whole[face] = joined(one.box, whole.get(face, seen[face].box))
     found = [
         replace(one, covers=whole.get(place), ours=None) if one.class_ in LOOKED_FOR else one
         for place, one in enumerate(seen)
@@ -65,7 +65,7 @@ def as_faces(sightings: Sequence[Sighting]) -> list[Sighting]:
     return [*found, *lone]
 
 
-def _joined(one: Floats, other: Floats) -> Floats:
+def joined(one: Floats, other: Floats) -> Floats:
     return np.concatenate([np.minimum(one[:2], other[:2]), np.maximum(one[2:], other[2:])]).astype(np.float32)
 
 

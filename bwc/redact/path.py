@@ -56,6 +56,7 @@ class Path:
     now: Follower  # where the subject is now: a detector's box, carried on; not widened, so that it cannot swell
     last_seen: int
     first_seen: int
+    seen: Floats = field(default_factory=lambda: np.zeros(4, np.float32))  # the box of the last sight
     hits: int = 1
     firm: int = 1  # hits good enough to start a track
     best: float = 0.0  # score of detectors whose figures are known here

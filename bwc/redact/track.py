@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from bwc.redact.flow import Floats, Still, carry
-from bwc.redact.heads import FACE, LOOKED_FOR, Sighting, as_faces, head_around, held_by
+from bwc.redact.heads import FACE, LOOKED_FOR, Sighting, as_faces, head_around, held_by, joined
 from bwc.redact.likeness import Follower
 from bwc.redact.path import Habits, Path, worth
 
@@ -46,7 +46,7 @@ class Tracker:
             back.append((path, seen.box, path.last_seen))
             self._saw(path, seen, now)
         self._carry_back(now, back)
-        self._take_in(now, [seen for seen in unmatched if seen.score >= self.habits.new.get(seen.class_, 0.0)])
+        self._take_in(now, [seen for seen in unmatched if self._is_firm(seen)])
         self._lead()
         self._miss(now)
         self._retire(now)
@@ -121,19 +121,19 @@ class Tracker:
 
     def _saw(self, path: Path, seen: Sighting, now: int) -> None:
         path.longest_gap = max(path.longest_gap, now - path.last_seen)
-        path.last_seen = now
+        path.last_seen, path.seen = now, seen.box
         path.hits += 1
-        path.firm += seen.score >= self.habits.new.get(seen.class_, 0.0)
+        path.firm += self._is_firm(seen)
         path.note(seen.score, seen.ours)
-        if _iou(path.here, seen.box) > 0.5:
+        if _iou(path.here, seen.box) > 0.5 or path.trust[-1]:
             path.widen(now, seen.box)
-        else:  # the carried box had drifted: it says nothing
+        else:  # the carried box had drifted and nobody vouched for it: it says nothing
             path.boxes[-1] = seen.box
         path.now = Follower.at(self._past[-1][1].grey, seen.box)
         path.body = path.beside = None
-        if seen.covers is None:
+        if seen.covers is None and self._is_firm(seen):
             path.sights.append(now)
-        else:
+        if seen.covers is not None:
             path.widen(now, seen.covers)
         path.trust[-1] = True
 
@@ -180,6 +180,7 @@ class Tracker:
                     now=Follower.at(self._past[-1][1].grey, seen.box),
                     sights=[now] if seen.covers is None else [],
                     last_seen=now,
+                    seen=seen.box,
                     first_seen=now,
                 )
                 fresh.note(seen.score, seen.ours)
@@ -220,9 +221,10 @@ class Tracker:
                 continue
             for path in missed:
                 if path.last_seen == ordinal:
-                    seen = path.at(ordinal)
-                    path.body = Follower.at(stills[ordinal].grey, held_by(seen, path.class_))
-                    path.beside = head_around(seen) if path.class_ == FACE else seen
+                    path.body = Follower.at(stills[ordinal].grey, held_by(path.seen, path.class_))
+                    path.beside = path.at(ordinal)
+                    if path.class_ == FACE:
+                        path.beside = joined(path.beside, head_around(path.seen))
             before, after = stills[ordinal], stills[ordinal + 1]
             begun = [path for path in missed if path.body is not None]
             if not begun:
@@ -312,6 +314,10 @@ class Tracker:
 
     def _is_believed(self, path: Path) -> bool:
         return path.firm >= 2 or path.likely >= self.habits.start[path.class_]
+
+    def _is_firm(self, seen: Sighting) -> bool:
+        """Whether it may be somebody new, not only a sign that somebody known is still there."""
+        return seen.score >= self.habits.new.get(seen.class_, 0.0)
 
     def _is_sure(self, path: Path) -> bool:
         return path.likely >= self.habits.sure[path.class_]

@@ -1,11 +1,14 @@
 """Flow and tracks on drawn pictures with exact truth: nothing of a subject is left uncovered in between."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
 
 from bwc.redact.cuts import CutFinder
 from bwc.redact.flow import Floats, Grey, Still, carry
+from bwc.redact.heads import head_around
 from bwc.redact.track import Habits, Path, Sighting, Tracker, alike
 from bwc.redact.verdict import doubts_of
 
@@ -231,3 +234,29 @@ def test_weak_text_seen_once_is_no_track() -> None:
     tracker = Tracker(TEXT_HABITS, width=W, height=H)
     run(tracker, range(150), looks, {i: grey for i, (grey, _) in made.items()})
     assert tracker.finish() == []
+
+
+def test_a_face_that_is_hardly_seen_does_not_uncover_its_head() -> None:
+    habits = replace(HABITS, new={"face": 0.2}, glance=3)
+    made = {i: walk(i) for i in range(41)}
+    looks = {i: seen(made[i][1], 0.9 if i <= 10 else 0.13) for i in range(0, 41, 5)}
+    tracker = Tracker(habits, width=W, height=H)
+    run(tracker, range(41), looks, {i: grey for i, (grey, _) in made.items()})
+    (path,) = tracker.finish()
+    assert path.hits == len(looks)  # it is still there, says each look
+    for i in range(14, 41):
+        head = head_around(made[i][1])
+        assert (path.at(i)[:2] < head[:2] + 3).all()
+        assert (path.at(i)[2:] > head[2:] - 3).all()
+
+
+def test_where_a_detector_is_off_the_followed_box_stays_hidden_too() -> None:
+    made = {i: walk(i) for i in range(21)}
+    looks = {i: seen(made[i][1]) for i in range(0, 21, 5)}
+    off = made[10][1] + np.asarray([12, 14, 12, 14], np.float32)
+    looks[10] = seen(off)
+    tracker = Tracker(HABITS, width=W, height=H)
+    run(tracker, range(21), looks, {i: grey for i, (grey, _) in made.items()})
+    (path,) = tracker.finish()
+    assert covered(path, 10, made[10][1]) > 0.95
+    assert covered(path, 10, off) > 0.95
