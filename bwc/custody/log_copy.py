@@ -19,7 +19,8 @@ LOG_KEY = "keys/log.json"
 NEXT_LOG_KEY = "keys/log.next.json"
 _LAST = f"{LOG}/{CHECKPOINT}"
 _TILES = f"{LOG}/tile/"  # written once; partial ones go when they are full
-_ONCE = (_TILES, f"{LOG}/{KEPT}/")
+_KEPT = f"{LOG}/{KEPT}/"
+_ONCE = (_TILES, _KEPT)
 _TILE = re.compile(rf"{LOG}/tile/(entries|\d+)/((?:x\d+/)*\d+)(?:\.p/(\d+))?\Z")
 _SIZED = re.compile(rf"{LOG}/(?:checkpoints|timestamps)/(\d+)(?:/|\Z)")
 
@@ -69,22 +70,26 @@ def copy_log(source: Disk, target: Files) -> int:
     found = set(target.walk(LOG))
     there = {path for path in found if not is_beyond(path, size)}  # what else a copy that stopped brought may be wrong
     written = 0
-    for path in source.walk(LOG):  # full tiles never change: no lock is needed to read them
+    early: dict[str, bytes | None] = {}
+    for path in source.walk(LOG):  # full tiles never change, kept checkpoints hardly: no lock is needed to read them
         if path.startswith(_TILES) and ".p/" not in path and path not in there:
-            written += _bring(target, path, source.read(path))
+            written += _bring(target, path, source.read(path), is_new=path not in found)
             there.add(path)
+        elif path.startswith(_KEPT) and path not in there:
+            early[path] = source.read(path)
+    there.update(early)
     with source.lock("lock"):  # nobody publishes while the edge of the log is read
         now = set(source.walk(LOG))
         edge = {path: source.read(path) for path in sorted(now) if path not in there or not path.startswith(_ONCE)}
         key = signing_key(source, str(source.root))
     checkpoint = edge.pop(_LAST)
     for path in [path for path in edge if path.startswith(_TILES)]:
-        written += _bring(target, path, edge.pop(path))
+        written += _bring(target, path, edge.pop(path), is_new=path not in found)
     before = target.read(LOG_KEY)
     if before != key:  # the one before goes last: it signed the checkpoint that is there
         written += _bring(target, LOG_KEY if before is None else NEXT_LOG_KEY, key)
-    for path, data in [(_LAST, checkpoint), *edge.items()]:
-        written += _bring(target, path, data)
+    for path, data in [(_LAST, checkpoint), *early.items(), *edge.items()]:
+        written += _bring(target, path, data, is_new=path not in found)
     place_key(target, key)
     for path in found - now:
         if path.startswith(_TILES) and ".p/" in path:
@@ -115,16 +120,11 @@ def _size_of(files: Files) -> int:
     return 0 if note is None else parse_checkpoint(note)[0].size
 
 
-def _bring(target: Files, path: str, data: bytes | None) -> int:
-    if data is None:  # a partial tile that became full meanwhile
+def _bring(target: Files, path: str, data: bytes | None, *, is_new: bool = False) -> int:
+    """Write what is not there yet or otherwise; how many. None: a partial tile that became full meanwhile."""
+    if data is None or (not is_new and target.read(path) == data):
         return 0
-    held = target.read(path)
-    if held == data:
-        return 0
-    if held is None:
-        target.write_new(path, data)
-    else:
-        target.replace(path, data)
+    target.replace(path, data)
     return 1
 
 

@@ -11,7 +11,7 @@ from bwc.config import Places, StorePlace, marks_dir
 from bwc.custody.backup import back_up, restore
 from bwc.custody.house import House
 from bwc.custody.inspection import inspect
-from bwc.custody.log_copy import copy_log
+from bwc.custody.log_copy import copy_log, is_beyond
 from bwc.custody.rebuilding import rebuild_catalog
 from bwc.errors import ProofInvalid
 from bwc.roles import Policy
@@ -142,3 +142,33 @@ def test_a_copy_whose_key_did_not_sign_it_is_refused(filled: Places, tmp_path: P
     with pytest.raises(ProofInvalid, match="did not sign"):
         restored(tmp_path / "backup", tmp_path)
     assert not list(tmp_path.glob("*again*"))
+
+
+def test_what_another_history_left_beyond_the_checkpoint_of_a_copy_is_replaced(filled: Places, tmp_path: Path) -> None:
+    places, backup = Places(vault=tmp_path / "vault"), tmp_path / "backup"
+    shutil.copytree(filled.vault, places.vault)
+    shutil.rmtree(marks_dir(), ignore_errors=True)
+    with House.enter(places, CHIEF) as house:
+        size = back_up(house, backup).entries
+        for width in range(size + 1, size + 3):
+            for tile in ("entries", "0"):
+                (backup / f"log/tile/{tile}/000.p/{width}").write_bytes(b"of a vault that is gone")
+        back_up(house, backup)
+    go_on(restored(backup, tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("path", "first"),
+    [
+        ("log/tile/0/000.p/5", 5),
+        ("log/tile/entries/001", 512),
+        ("log/tile/1/000.p/2", 512),
+        ("log/tile/0/x001/234", 1235 * 256),
+        ("log/checkpoints/7", 7),
+        ("log/timestamps/9/somebody-17", 9),
+        ("log/checkpoint", 0),
+    ],
+)
+def test_a_file_of_the_log_belongs_to_a_size(path: str, first: int) -> None:
+    assert not is_beyond(path, first)
+    assert first == 0 or is_beyond(path, first - 1)
