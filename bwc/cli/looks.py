@@ -1,4 +1,4 @@
-"""How a copy looks: options of `bwc redact` that change the plan's effect and delivery before it is rendered."""
+"""How a copy looks: options of `bwc redact` that change the plan's effect, labels and delivery before it is rendered."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from bwc.redact.plan import RedactionPlan
 
 _F = TypeVar("_F", bound=Callable[..., Any])
-NAMES = ("effect", "cells", "blur", "colour", "inverse", "delivery")
+NAMES = ("effect", "cells", "blur", "colour", "inverse", "delivery", "labels")
 
 _OPTIONS = (
     click.option(
@@ -23,6 +23,11 @@ _OPTIONS = (
     click.option("--colour", metavar="#RRGGBB", help="Of solid.  [default: policy's cover_colour]"),
     click.option(
         "--inverse/--no-inverse", default=None, help="Hide the whole picture but what somebody decided to keep."
+    ),
+    click.option(
+        "--labels",
+        type=click.Choice(["none", "class", "exemption"]),
+        help="What is written on solid covers, where it fits: what is hidden, or why.  [default: as the plan says]",
     ),
     click.option(
         "--delivery",
@@ -49,7 +54,8 @@ def change_of(**chosen: Any) -> "Callable[[RedactionPlan], RedactionPlan] | None
         return None
 
     from bwc.media.delivery import Delivery
-    from bwc.redact.plan_edit import delivered
+    from bwc.redact.labels import Labels
+    from bwc.redact.plan_edit import delivered, labelled
     from bwc.redact.plan_effect import Effect, EffectKind, colour_named
 
     def changed(effect: Effect) -> Effect:
@@ -64,6 +70,7 @@ def change_of(**chosen: Any) -> "Callable[[RedactionPlan], RedactionPlan] | None
 
     def change(plan: "RedactionPlan") -> "RedactionPlan":
         edited = replace(plan, effect=changed(plan.effect))
+        edited = labelled(edited, Labels(asked["labels"])) if "labels" in asked else edited
         return delivered(edited, Delivery(asked["delivery"])) if "delivery" in asked else edited
 
     changed(Effect())  # what is too weak is refused before hours of detection, not after

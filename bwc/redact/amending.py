@@ -1,4 +1,4 @@
-"""How the copy of an item is to look, changed in its plan: effect and delivery. What cannot be delivered is refused here."""
+"""How the copy of an item is to look, changed in its plan: effect, labels and delivery. What cannot be delivered is refused here."""
 
 from collections.abc import Callable
 

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bwc.redact.labels import Label
 from bwc.redact.plan import Box, Effect, EffectKind, FrameCover
 
 # Levels of 8 bits, measured on our copies (x264 superfast, crf 22) of a real and a synthetic clip, 2026-11.
@@ -17,6 +18,7 @@ FLAT_LIMIT = 5.0  # deviation in a flat cover: at most 0.1; uncovered faces 16 t
 TINY_FLAT_LIMIT = 12.0  # the same in covers below 24 px, into which ringing of their surroundings reaches: at most 5
 DETAIL_LIMIT = 3.0  # detail in pixelation and blur: at most 0.8; uncovered faces 6 to 11
 COLOUR_LIMIT = 10.0
+LABEL_LIMIT = 6.0  # mean deviation of a label from its letters: at most 1.2, with points of one or two pixels 2.8
 MEAN_DIFFERENCE_LIMIT = 3.0  # outside covers: at most 0.5
 BLOCK_DIFFERENCE_LIMIT = 12.0  # the largest of 24 px squares: at most 1.9
 _TINY = 24
@@ -45,16 +47,19 @@ def flaws_of_covers(y: _Plane, u: _Plane, v: _Plane, cover: FrameCover, effect: 
         kept = [(max(0, b[0] - 16), max(0, b[1] - 16), b[2] + 16, b[3] + 16) for b in cover.keep]
         return _flat_flaw(y, u, v, (0, 0, width, height), kept)
     flaws = []
+    written = [label.box for label in cover.labels]
     for place, box in enumerate(cover.boxes):
         if effect.kind is EffectKind.SOLID:
-            flaws += _flat_flaw(y, u, v, box, []) or _colour_flaw((y, u, v), box, effect.colour)
+            flaws += _flat_flaw(y, u, v, box, [], written=written) or _colour_flaw(
+                (y, u, v), box, effect.colour, written
+            )
             continue
         later = [other for spot, other in enumerate(cover.boxes) if spot != place]
         if effect.kind is EffectKind.MEAN:
             flaws += _flat_flaw(y, u, v, box, later)
         else:
             flaws += _detail_flaw(y, box, later, effect)
-    return flaws
+    return flaws + [flaw for label in cover.labels for flaw in _label_flaw(y, label)]
 
 
 def difference_outside(original: _Plane, copy: _Plane, cover: FrameCover) -> tuple[float, float, Box | None]:
@@ -81,19 +86,21 @@ def difference_outside(original: _Plane, copy: _Plane, cover: FrameCover) -> tup
     return float(apart.sum() / judged.sum()), float(local.max()), where
 
 
-def roughness(y: _Plane, box: Box) -> float:
-    """Standard deviation of luma within `box`: whether there is anything to be found there."""
-    region = y[box[1] : box[3], box[0] : box[2]]
-    return float(region.std()) if region.size else 0.0
+def roughness(y: _Plane, box: Box, without: Sequence[Box] = ()) -> float:
+    """Standard deviation of luma within `box` but `without`: whether there is anything to be found there."""
+    values = _open(y[box[1] : box[3], box[0] : box[2]], (box[0], box[1]), without)
+    return float(values.std()) if values.size else 0.0
 
 
-def _flat_flaw(y: _Plane, u: _Plane, v: _Plane, box: Box, without: Sequence[Box]) -> list[Flaw]:
-    """One colour is left of `box`, up to what an encoder adds."""
+def _flat_flaw(
+    y: _Plane, u: _Plane, v: _Plane, box: Box, without: Sequence[Box], *, written: Sequence[Box] = ()
+) -> list[Flaw]:
+    """One colour is left of `box`, up to what an encoder adds; `written` is left out of luma, `without` of all."""
     worst, words = 0.0, ""
     chroma = (box[0] // 2, box[1] // 2, (box[2] + 1) // 2, (box[3] + 1) // 2)
     halves = [(other[0] // 2, other[1] // 2, (other[2] + 1) // 2, (other[3] + 1) // 2) for other in without]
     for name, plane, part, holes in (
-        ("luma", y, box, without),
+        ("luma", y, box, (*without, *written)),
         ("chroma", u, chroma, halves),
         ("chroma", v, chroma, halves),
     ):
@@ -107,10 +114,27 @@ def _flat_flaw(y: _Plane, u: _Plane, v: _Plane, box: Box, without: Sequence[Box]
     return [Flaw(box, worst, words)] if worst > limit else []
 
 
-def _colour_flaw(planes: tuple[_Plane, _Plane, _Plane], box: Box, colour: tuple[int, int, int]) -> list[Flaw]:
+def _label_flaw(y: _Plane, label: Label) -> list[Flaw]:
+    """Nothing but the letters of `label` is in its box: two levels, each where its points are."""
+    x0, y0, x1, y1 = label.box
+    seen = y[y0:y1, x0:x1].astype(np.float32)
+    points = np.kron(np.array(label.points(), bool), np.ones((label.scale, label.scale), bool))
+    if seen.shape != points.shape:
+        return [Flaw(label.box, 255, "a label lies outside the picture")]
+    # Each of the two is fitted to what is seen: which levels they have is for the cover's own colour to say
+    expected = np.where(points, seen[points].mean(), seen[~points].mean())
+    off = float(np.abs(seen - expected).mean())
+    words = f"a label deviates by {off:.1f} levels from its letters"
+    return [Flaw(label.box, off, words)] if off > LABEL_LIMIT else []
+
+
+def _colour_flaw(
+    planes: tuple[_Plane, _Plane, _Plane], box: Box, colour: tuple[int, int, int], written: Sequence[Box]
+) -> list[Flaw]:
     """A flat region has the plan's colour too: a face in the dark is nearly flat. Any matrix and range will do."""
     chroma = (box[0] // 2, box[1] // 2, (box[2] + 1) // 2, (box[3] + 1) // 2)
-    seen = [float(_inner(plane, part).mean()) for plane, part in zip(planes, (box, chroma, chroma), strict=True)]
+    parts = zip(planes, (box, chroma, chroma), (written, (), ()), strict=True)
+    seen = [float(values.mean()) if (values := _values(*part)).size else 0.0 for part in parts]
     red, green, blue = colour
     away = []
     for kr, kb in ((0.2126, 0.0722), (0.299, 0.114)):  # ITU-R BT.709, BT.601
@@ -168,14 +192,18 @@ def _values(plane: _Plane, box: Box, without: Sequence[Box]) -> _Floats:
     region = _inner(plane, box)
     if not without:
         return region.astype(np.float32).ravel()
-    left, top = _corner(plane, box)
-    taken = np.ones(region.shape, bool)
+    return _open(region, _corner(plane, box), without).astype(np.float32)
+
+
+def _open(region: _Plane, corner: tuple[int, int], without: Sequence[Box]) -> _Plane:
+    """Values of `region`, whose first pixel is `corner`, that lie in none of `without` or the 4 pixels around."""
+    (left, top), taken = corner, np.ones(region.shape, bool)
     for other in without:
         taken[
             max(0, other[1] - top - 4) : max(0, other[3] - top + 4),
             max(0, other[0] - left - 4) : max(0, other[2] - left + 4),
         ] = False
-    return region[taken].astype(np.float32)
+    return np.asarray(region[taken])
 
 
 def _inner(plane: _Plane, box: Box) -> _Plane:

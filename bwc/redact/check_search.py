@@ -183,7 +183,11 @@ class Search:
             for name in keepers:
                 self.kept[name] = self.kept.get(name, 0) + 1
             is_wall = hit.box[3] - hit.box[1] > _HUGE * picture.height and hit.score_permille < _SURE_OF_HUGE
-            if not keepers and not is_wall and not (hit.is_inside and _is_empty(picture, hit.box, hidden)):
+            if (
+                not keepers
+                and not is_wall
+                and not (hit.is_inside and _is_empty(picture, hit.box, hidden, looked.cover))
+            ):
                 hits.append(hit)
         self.chains.add(ordinal, hits)
         self._judge_trails(ordinal)
@@ -244,12 +248,13 @@ def _is_one(class_: str, box: Box, other_class: str, other: Box) -> bool:
     )
 
 
-def _is_empty(picture: Picture, box: Box, hidden: Sequence[Box]) -> bool:
-    """Whether nothing is left of what a hit inside a cover could be seen in."""
+def _is_empty(picture: Picture, box: Box, hidden: Sequence[Box], drawn: FrameCover) -> bool:
+    """Whether nothing is left of what a hit inside a cover could be seen in; what is written on it is judged elsewhere."""
+    written = [label.box for label in drawn.labels]
     for cover in hidden:
         part = max(box[0], cover[0]), max(box[1], cover[1]), min(box[2], cover[2]), min(box[3], cover[3])
         inner = (part[0] + 6, part[1] + 6, part[2] - 6, part[3] - 6)
-        if inner[0] < inner[2] and inner[1] < inner[3] and roughness(picture.y, inner) > _FLAT:
+        if inner[0] < inner[2] and inner[1] < inner[3] and roughness(picture.y, inner, written) > _FLAT:
             return False
     return True
 

@@ -1,7 +1,7 @@
 """One frame's covers drawn into its planes, and what is known of frames whose picture cannot be trusted."""
 
 from bwc.media.facts import VideoFacts
-from bwc.redact.effects import Held, Planes, cover_boxes, cover_whole, yuv_of
+from bwc.redact.effects import Held, Planes, cover_boxes, cover_whole, write_labels, yuv_of
 from bwc.redact.plan import Coverage, FrameCover, RedactionPlan
 from bwc.redact.plan_effect import Effect
 
@@ -23,6 +23,7 @@ def draw(planes: Planes, cover: FrameCover, effect: Effect, fill: Fill, held: He
     if cover.whole:
         cover_whole(planes, fill, cover.keep)
     cover_boxes(planes, cover.boxes, effect, fill, held)
+    write_labels(planes, cover.labels, fill)
 
 
 def around_damage(covers: Coverage, plan: RedactionPlan, ordinal: int) -> FrameCover:
@@ -30,4 +31,10 @@ def around_damage(covers: Coverage, plan: RedactionPlan, ordinal: int) -> FrameC
     around = range(max(0, ordinal - DAMAGE_REACH), min(plan.media.frames, ordinal + DAMAGE_REACH + 1))
     boxes = {box: None for place in around for box in covers.at(place).boxes}
     whole = any(covers.at(place).whole for place in around)
-    return FrameCover(whole=whole, boxes=tuple(boxes), keep=covers.at(ordinal).keep if plan.effect.inverse else ())
+    here = covers.at(ordinal)
+    return FrameCover(
+        whole=whole,
+        boxes=tuple(boxes),
+        keep=here.keep if plan.effect.inverse else (),
+        labels=() if whole else here.labels,
+    )

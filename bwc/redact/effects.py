@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bwc.media.planes import shared_by
+from bwc.redact.labels import Label, ink_on
 from bwc.redact.plan_effect import Box, Effect, EffectKind
 
 Plane: TypeAlias = NDArray[Any]  # uint8; uint16 for 10 bits
@@ -82,6 +83,15 @@ def cover_boxes(
         for region, value in zip(regions, _deep(fill, planes), strict=True):
             if region.size:
                 _draw(region, effect, value)
+
+
+def write_labels(planes: Planes, labels: tuple[Label, ...], fill: tuple[int, int, int]) -> None:
+    """Write `labels` on solid covers, into luma only: colour stays that of the cover."""
+    y = planes[0]
+    ink = ink_on(fill[0]) << _BITS[y.dtype.itemsize] - 8
+    for label in labels:
+        points = np.array(label.points(), bool).repeat(label.scale, axis=0).repeat(label.scale, axis=1)
+        _cut(y, label.box)[points] = ink
 
 
 def cover_whole(planes: Planes, fill: tuple[int, int, int], keep: tuple[Box, ...] = ()) -> None:

@@ -16,11 +16,13 @@ from typing import TypeAlias
 from bwc.canonical import Json, sha256_hex
 from bwc.errors import UsageError
 from bwc.evidence import Choice, utc_text
+from bwc.redact.labels import Label, Labels, placed
 from bwc.redact.plan_boxes import Boxes
 from bwc.redact.plan_effect import Box, Effect, EffectKind, grow
 
 DECODING = "decoding"  # an extension: where the analysis saw damaged frames, {"damaged": [[first, stop]…]}
 DELIVERY = "delivery"  # an extension: how the copy is delivered, {"profile": "compatible" or "faithful"}
+LABELS = "labels"  # an extension: what is written on covers, {"show": "class" or "exemption"}
 OVERLAY = "overlay"  # an extension: where the camera's own writing stands and was left, [[x0, y0, x1, y1]…]
 
 __all__ = ["Box", "Boxes", "Effect", "EffectKind"]
@@ -272,11 +274,15 @@ _BLOCK = 256  # frames per index block: a frame's candidates are the spans that 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameCover:
-    """What is hidden in one frame: `whole` (but `keep`, which is empty unless the effect is inverse), or `boxes`."""
+    """What is hidden in one frame: `whole` (but `keep`, which is empty unless the effect is inverse), or `boxes`.
+
+    `labels` are written on covers; they never change what is hidden.
+    """
 
     whole: bool = False
     boxes: tuple[Box, ...] = ()
     keep: tuple[Box, ...] = ()
+    labels: tuple[Label, ...] = ()
 
     @property
     def is_clear(self) -> bool:
@@ -290,6 +296,7 @@ class Coverage:
         self._plan = plan
         self._covered: dict[int, list[_Entry]] = {}
         self._kept: dict[int, list[_Entry]] = {}
+        self._labels = labels_of(plan)
         for track in plan.tracks:
             index = self._covered if track.decision.is_covered else self._kept
             # A person's box is meant as drawn; a detector's box is grown by the margin.
@@ -305,7 +312,7 @@ class Coverage:
             return FrameCover(whole=True)
         boxes = self._boxes(self._covered, ordinal)
         if not self._plan.effect.inverse:
-            return FrameCover(boxes=boxes)
+            return FrameCover(boxes=boxes, labels=self._labelled(boxes, ordinal))
         # In an inverse plan what is both kept and covered stays covered.
         return FrameCover(whole=True, boxes=boxes, keep=self.kept(ordinal))
 
@@ -320,6 +327,13 @@ class Coverage:
             for span, _, track in _near(self._kept, ordinal)
         )  # fmt: skip
 
+    def _labelled(self, boxes: tuple[Box, ...], ordinal: int) -> tuple[Label, ...]:
+        if self._labels is Labels.NONE or self._plan.effect.kind is not EffectKind.SOLID:
+            return ()
+        tracks = [track for _, _, track in _near(self._covered, ordinal)]
+        words = [track.class_ if self._labels is Labels.CLASS else track.decision.exemption or "" for track in tracks]
+        return placed(zip(boxes, words, strict=True))
+
     def _boxes(self, index: dict[int, list[_Entry]], ordinal: int) -> tuple[Box, ...]:
         media = self._plan.media
         return tuple(
@@ -330,6 +344,18 @@ class Coverage:
 
 def _near(index: dict[int, list[_Entry]], ordinal: int) -> list[_Entry]:
     return [entry for entry in index.get(ordinal // _BLOCK, ()) if entry[0].first <= ordinal < entry[0].stop]
+
+
+def labels_of(plan: RedactionPlan) -> Labels:
+    """What is written on covers; nothing unless the plan says so. Raises `UsageError` for words not known here."""
+    said = plan.extensions.get(LABELS)
+    if said is None:
+        return Labels.NONE
+    shown = said.get("show") if isinstance(said, dict) else said
+    found = next((one for one in Labels if one.value == shown), None)
+    if found is None:
+        raise UsageError(f"the plan asks for the labels {shown!r}", "class, exemption or none")
+    return found
 
 
 def hidden_boxes(plan: RedactionPlan, ordinal: int) -> list[tuple[Box, Effect]]:

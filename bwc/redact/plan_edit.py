@@ -10,12 +10,14 @@ from datetime import datetime
 from itertools import pairwise
 from typing import TypeVar
 
-from bwc.canonical import sha256_hex
+from bwc.canonical import Json, sha256_hex
 from bwc.errors import NotFound, UsageError
 from bwc.evidence import Choice
 from bwc.media.delivery import Delivery
+from bwc.redact.labels import Labels
 from bwc.redact.plan import (
     DELIVERY,
+    LABELS,
     Box,
     Decision,
     Effect,
@@ -26,8 +28,10 @@ from bwc.redact.plan import (
     Span,
     Track,
     WholeFrame,
+    labels_of,
     undecided,
 )
+from bwc.redact.plan_effect import EffectKind
 from bwc.redact.plan_format import to_bytes
 from bwc.redact.plan_view import delivery_of
 
@@ -189,6 +193,17 @@ def remove_drawn(plan: RedactionPlan, ids: Iterable[str], *, at: datetime) -> Re
         audio_spans=tuple(part for part in plan.audio_spans if part.id not in wanted),
         whole_frame=tuple(part for part in plan.whole_frame if part.id not in wanted),
     )
+
+
+def labelled(plan: RedactionPlan, labels: Labels) -> RedactionPlan:
+    """The same revision, whose covers are to bear words. Raises `UsageError` where covers are not solid."""
+    if labels is not Labels.NONE and plan.effect.kind is not EffectKind.SOLID:
+        raise UsageError(f"only solid covers bear labels, these are {plan.effect.kind.value}", "--effect solid")
+    if labels is labels_of(plan):
+        return plan
+    others = {name: value for name, value in plan.extensions.items() if name != LABELS}
+    said: dict[str, Json] = {} if labels is Labels.NONE else {LABELS: {"show": labels.value}}
+    return replace(plan, extensions=others | said)
 
 
 def delivered(plan: RedactionPlan, delivery: Delivery) -> RedactionPlan:
