@@ -1,4 +1,4 @@
-"""Attack on covers: can what is under them be found again, or told apart? `python tests/accuracy/attack.py DATA [--sizes 40,100,300]`
+"""Attack on covers: can what is under them be found again, or told apart? `python tests/accuracy/attack.py DATA [--sizes 40,100,300] [--covers none,solid]`
 
 Faces at hand (stills and frames of real recordings, one person each) are scaled to the size, set among their own surroundings,
 shaken by a few pixels a frame, encoded, redacted by the product with each effect it allows, and decoded again. Then, on the
@@ -297,6 +297,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--sizes", default="40,100,300")
+    parser.add_argument("--covers", default="", help="only those whose names begin so, for example none,solid")
     wanted = parser.parse_args()
     found = faces(wanted.data)
     people = [face.person for face in found]
@@ -308,7 +309,7 @@ def main() -> int:
     for size in map(int, wanted.sizes.split(",")):
         side = tile(found[0], size)[0].shape[0]
         made = list(sheets(found, size))
-        for name, effect, weak in ways():
+        for name, effect, weak in (way for way in ways() if way[0].startswith(tuple(wanted.covers.split(",")))):
             one: list[Floats] = [np.zeros(1, np.float32)] * len(found)
             mean, gallery = list(one), list(one)
             hits = total = 0
