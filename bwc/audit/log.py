@@ -156,6 +156,15 @@ class Log:
         self._drop_partials(signed.size)
         return signed
 
+    def signed(self, signer: Signer, size: int) -> int:
+        """How many of `size` rows the published checkpoint holds; verified as `publish` does, which raises the same."""
+        self._near = None
+        found, _ = self._last_signed(NoteKey.of(self.origin, signer), size)
+        done = 0 if found is None else found.size
+        if size < done:
+            raise CheckpointRolledBack(f"the catalog has {size} events, a checkpoint for {done} was signed")
+        return done
+
     def checkpoint(self) -> bytes:
         """The published checkpoint, a signed note. Raises `NotFound` before the first `publish`."""
         note = self._files.read(CHECKPOINT)

@@ -39,6 +39,7 @@ class Acting(Reading):
         super().__init__(places, operator)
         self._clock = SystemClock()
         self._unpublished = False
+        self._recorded = 0  # entries up to the last one of ours
         self.has_published = False
         self._mark = Mark(marks_dir(), self.log_origin)
         self._signer: tuple[bytes, SeedSigner] | None = None  # of this key file
@@ -70,7 +71,11 @@ class Acting(Reading):
             self.close()
 
     def publish(self) -> int:
-        """Steps 3 and 4: tiles, then a signed checkpoint that holds every event so far. The number of entries."""
+        """Steps 3 and 4: tiles, then a signed checkpoint that holds every event so far. The number of entries.
+
+        When another process signed for ours while we waited for the lock, that is enough: what came after is theirs who
+        recorded it, and one checkpoint serves everybody who waited.
+        """
         with self._disk.lock("lock"):
             return self._publish()
 
@@ -79,6 +84,22 @@ class Acting(Reading):
         key = self._signing_key()
         signer = self._signer_of(key)
         self._check_mark()
+        size = self._published_for_us(signer) or self._publish_all(signer)
+        # If we die here the mark is behind: it then refuses less than it could, nothing honest
+        self._mark.raise_to(self._log.checkpoint())
+        place_key(self._disk, key)
+        self.vkey = log_vkey(key)[1]
+        self._unpublished = False
+        self.has_published = True
+        return size
+
+    def _published_for_us(self, signer: SeedSigner) -> int:
+        """The size of the published checkpoint, if there are acts of ours and it holds them; else 0."""
+        if not self._unpublished or self.published() < self._recorded or self._disk.size(NEXT_LOG_KEY) is not None:
+            return 0
+        return self._log.signed(signer, self._catalog.count)
+
+    def _publish_all(self, signer: SeedSigner) -> int:
         size = self._catalog.count
         # Read after `size`: whatever that many events name is on its shelf before they are published
         waiting = self._catalog.waiting_bodies()
@@ -87,12 +108,6 @@ class Acting(Reading):
         size = self._log.publish(signer, upto=size).size
         if waiting:
             self._catalog.drop_waiting_bodies(file for file, _ in waiting)
-        # If we die here the mark is behind: it then refuses less than it could, nothing honest
-        self._mark.raise_to(self._log.checkpoint())
-        place_key(self._disk, key)
-        self.vkey = log_vkey(key)[1]
-        self._unpublished = False
-        self.has_published = True
         return size
 
     def _signing_key(self) -> bytes:
@@ -207,7 +222,8 @@ class Acting(Reading):
             for one in (sealed for draft in drafts for sealed in draft.objects):
                 self._vault.erase_envelope(one.envelope_sha256)  # no key to what came too late may stay
             raise
-        self._unpublished |= bool(drafts)
+        if entries:
+            self._unpublished, self._recorded = True, entries[-1].seq + 1
         return entries
 
     def _sealed_bodies(self, drafts: Sequence[EventDraft], readers: Sequence[Recipient]) -> Sequence[tuple[str, bytes]]:

@@ -9,10 +9,12 @@ made of entries of four operators about many items, each with its own signature.
 """
 
 import argparse
+import multiprocessing
 import os
 import shutil
 import statistics
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -27,6 +29,7 @@ from bwc.evidence import EventDraft, EventKind, new_item_id
 from bwc.keys import LocalOperator, RecoveryKey
 
 ROUNDS = 15
+SEEDS = (b"s" * 32, b"u" * 32)
 PRIVATE = {"note": "a note of usual length, said by one person to another", "reason": "review"}
 
 
@@ -39,6 +42,9 @@ def main() -> None:
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bwc-bench-") as folder:
         acts(Path(folder), chosen.rounds)
+    for processes in (1, 4, 16):
+        with tempfile.TemporaryDirectory(prefix="bwc-bench-") as folder:
+            side_by_side(Path(folder), processes)
     if not chosen.entries:
         return
     place = chosen.folder or Path(tempfile.mkdtemp(prefix="bwc-bench-"))
@@ -103,6 +109,37 @@ def command(house: House, private: dict[str, str]) -> None:
     """What one command does before the person is told."""
     act(house, private)
     house.publish()
+
+
+def side_by_side(folder: Path, processes: int, each: int = 40) -> None:
+    """Commands of several processes at once in one vault: who waits for the lock is served by whoever has it."""
+    operator, places = LocalOperator("bench", *SEEDS), Places(vault=folder / "vault")
+    found(
+        places, agency="Bench", operator=operator, recovery=RecoveryKey.parse(RecoveryKey.generate()).recipient
+    ).close()
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(processes + 1)
+    running = [context.Process(target=_one_of_many, args=(str(places.vault), ready, each)) for _ in range(processes)]
+    for one in running:
+        one.start()
+    ready.wait(120)
+    began = time.perf_counter()
+    for one in running:
+        one.join()
+    took = time.perf_counter() - began
+    if any(one.exitcode for one in running):
+        raise SystemExit("a process failed")
+    made = len(list((places.log / "checkpoints").iterdir())) - 1
+    count = processes * each
+    show(f"commands, {processes} processes at once", count / took, f"{made} checkpoints for {count} commands")
+
+
+def _one_of_many(vault: str, ready: "threading.Barrier", each: int) -> None:
+    with House.enter(Places(vault=Path(vault)), LocalOperator("bench", *SEEDS)) as house:
+        house.publish()
+        ready.wait(120)
+        for _ in range(each):
+            command(house, {})
 
 
 def rate(do: Callable[[], object], count: int) -> float:

@@ -9,17 +9,21 @@ from pathlib import Path
 
 import pytest
 
-from bwc.audit.checkpoint import NoteKey
+from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
 from bwc.audit.findings import Grade
+from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import verify_log
 from bwc.audit.verify_objects import VaultFolder, verify_objects
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House
+from bwc.errors import IntegrityError
 from bwc.evidence import EventKind, ItemId
 from bwc.keys import LocalOperator, RecoveryKey
 from bwc.storage.catalog import Catalog
+from tests.audit.logs import ITEM, STRANGER
+from tests.custody.vaults import CHIEF, make_vault
 
 SEEDS = (b"s" * 32, b"u" * 32)
 ROUNDS = int(os.environ.get("BWC_HISTORIES", "60")) // 60
@@ -69,3 +73,43 @@ def test_several_processes_and_a_kill(tmp_path: Path, seed: int) -> None:
     done = [line for number in range(3) for line in (tmp_path / f"vault.{number}").read_text().split()]
     assert len(done) >= 24
     assert set(done) <= held
+
+
+def test_who_finds_their_acts_published_by_another_signs_nothing_and_is_told(tmp_path: Path) -> None:
+    places = make_vault(tmp_path / "vault")
+    with (
+        House.enter(places, CHIEF) as one,
+        House.enter(places, CHIEF) as two,
+        House.enter(places, CHIEF) as three,
+    ):
+        last = [house.act(EventKind.ITEM_OPENED, ITEM, {"n": 1}, {"reason": "x"}).seq for house in (one, two, three)]
+        assert one.publish() == last[2] + 1  # a first one signs for all
+        late = one.act(EventKind.ITEM_OPENED, ITEM, {"n": 2}, {}).seq
+        before = one.published()
+        assert two.publish() == before
+        assert two.published() == before
+        assert two.publish() == late + 1, "nothing of its own is left: it does what is left of others"
+        assert three.publish() == late + 1
+        assert one.publish() == late + 1
+    assert intact(places)
+
+
+def test_a_checkpoint_that_another_wrote_is_taken_only_when_the_logs_key_signed_it(tmp_path: Path) -> None:
+    places = make_vault(tmp_path / "vault")
+    with House.enter(places, CHIEF) as house:
+        house.act(EventKind.ITEM_OPENED, ITEM, {"n": 1}, {})
+        checkpoint = places.log / "checkpoint"
+        honest, found = checkpoint.read_bytes(), parse_checkpoint(checkpoint.read_bytes())[0]
+        forged = Checkpoint(found.origin, house.entries(), b"\x01" * 32)
+        checkpoint.write_bytes(sign_checkpoint(forged, STRANGER))
+        with pytest.raises(IntegrityError):
+            house.publish()
+        checkpoint.write_bytes(honest)
+    assert intact(places)
+
+
+def intact(places: Places) -> bool:
+    with House.enter(places, None) as house, Catalog(places.catalog, read_only=True) as rows:
+        report = verify_log(LogFolder(places.log), NoteKey.parse(house.vkey), rows=rows)
+        verify_objects(report, VaultFolder(places.vault))
+        return not report.findings.count(grade=Grade.BAD) and house.published() == house.entries()
