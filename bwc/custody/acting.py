@@ -77,14 +77,14 @@ class Acting(Reading):
         recorded it, and one checkpoint serves everybody who waited.
         """
         with self._disk.lock("lock"):
-            return self._publish()
+            return self._publish(whole=False)
 
-    def _publish(self) -> int:
-        """The same. Callers hold the vault's lock."""
+    def _publish(self, *, whole: bool = True) -> int:
+        """The same; `whole` whatever others signed. Callers hold the vault's lock."""
         key = self._signing_key()
         signer = self._signer_of(key)
         self._check_mark()
-        size = self._published_for_us(signer) or self._publish_all(signer)
+        size = (0 if whole else self._published_for_us(signer)) or self._publish_all(signer)
         # If we die here the mark is behind: it then refuses less than it could, nothing honest
         self._mark.raise_to(self._log.checkpoint())
         place_key(self._disk, key)
