@@ -11,6 +11,7 @@ from bwc.redact import plan_edit, session, sounds
 from bwc.redact.check_report import Sight
 from bwc.redact.check_sound import compare_sound
 from bwc.redact.check_speech import listen_again, ranked
+from bwc.redact.excerpt import Excerpt
 from bwc.redact.plan import Origin, RedactionPlan, SoundKind
 from bwc.redact.plan_format import from_bytes, to_bytes
 from bwc.redact.plan_view import muted_spans, silent_and_bleeped, summary
@@ -226,6 +227,19 @@ def test_captions_say_what_can_be_heard_and_nothing_else(plan: RedactionPlan) ->
         assert len(cue.text.splitlines()) <= 2
         assert cue.start_ms < cue.end_ms
     assert all(one.end_ms <= two.start_ms for one, two in pairwise(cues))
+
+
+def test_captions_of_an_excerpt_hold_no_word_that_may_lie_outside(bare: RedactionPlan) -> None:
+    plan = listen(io.BytesIO(DATA), bare, hearing(late_ms=580))
+    jacket = next(word for word in TRUTH["words"] if word["text"] == "jacket")
+    cut = Excerpt.between(plan, jacket["end_ms"] * 1_000_000, None)
+    assert "jacket" not in to_text(captions_of(plan, cut) or [], note="").decode(), "it was said just before"
+    assert "jacket" in to_text(captions_of(plan) or [], note="").decode()
+    early = listen(io.BytesIO(DATA), bare, hearing(late_ms=-580))
+    cut = Excerpt.between(early, None, jacket["start_ms"] * 1_000_000)
+    assert "jacket" not in to_text(captions_of(early, cut) or [], note="").decode(), "it is said just after"
+    ends = Excerpt.between(plan, 200_000_000, None)
+    assert [one.text for one in captions_of(plan, ends) or []] == [one.text for one in captions_of(plan) or []]
 
 
 def test_captions_keep_away_from_what_a_person_muted_by_ear(plan: RedactionPlan) -> None:

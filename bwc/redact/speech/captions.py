@@ -1,7 +1,7 @@
 """Captions (WebVTT) and transcript of a copy: the words that can be heard in it, and "[redacted: name]" where they cannot.
 
-Cut from the same spans as the sound. Times of words are a recogniser's, so near a span that a person drew by ear a
-word is left out up to `SLIP_MS` away; what is hidden in one place is left out wherever it was written down again
+Cut from the same spans as the sound. Times of words are a recogniser's, so near a span that a person drew by ear, and
+near the ends of an excerpt, a word is left out up to `SLIP_MS` away; what is hidden in one place is left out wherever it was written down again
 unless a person keeps that place.
 """
 
@@ -39,6 +39,10 @@ class _Piece:
     end_ms: int
     text: str
 
+    @property
+    def is_label(self) -> bool:
+        return self.text.startswith("[redacted")
+
 
 def captions_of(plan: RedactionPlan, excerpt: Excerpt | None = None) -> list[Cue] | None:
     """The captions of a copy of `plan`, of `excerpt` only where one is given; None when nothing was written down."""
@@ -46,10 +50,12 @@ def captions_of(plan: RedactionPlan, excerpt: Excerpt | None = None) -> list[Cue
     if record is None or record.missing or not any(track.words for track in record.tracks):
         return None
     track = max(record.tracks, key=lambda one: len(one.words))
-    begin = excerpt.start if excerpt else min(Fraction(0), plan.media.pts.start * plan.media.time_base)
-    end = excerpt.end if excerpt else None
-    pieces = [one for one in _pieces(plan, record, track) if _is_within(one, begin, end)]
-    return list(_cues(pieces, int(begin * 1000), None if end is None else int((end - begin) * 1000)))
+    pieces = _pieces(plan, record, track)
+    if excerpt is None:
+        begin = min(Fraction(0), plan.media.pts.start * plan.media.time_base)
+        return list(_cues(pieces, int(begin * 1000), None))
+    begin_ms, end_ms = int(excerpt.start * 1000), int(excerpt.end * 1000)
+    return list(_cues(_excerpted(pieces, track, begin_ms, end_ms), begin_ms, end_ms - begin_ms))
 
 
 def hidden_words(plan: RedactionPlan, record: SpeechRecord) -> set[str]:
@@ -138,13 +144,16 @@ def _overlaps(word: Word, start_ms: int, end_ms: int) -> bool:
     return word.start_ms < end_ms and start_ms < word.end_ms
 
 
-def _is_within(piece: _Piece, begin: Fraction, end: Fraction | None) -> bool:
-    """Whether it can be heard in the copy: words at its very ends, which may lie beyond, are left out."""
-    late = end is not None and piece.end_ms > int(end * 1000)
-    is_label = piece.text.startswith("[")
-    if is_label:
-        return piece.end_ms > int(begin * 1000) and (end is None or piece.start_ms < int(end * 1000))
-    return piece.start_ms >= int(begin * 1000) and not late
+def _excerpted(pieces: Sequence[_Piece], track: HeardTrack, begin_ms: int, end_ms: int) -> list[_Piece]:
+    """What can be heard from `begin_ms` to `end_ms`; where voices go on beyond, no word that may lie there."""
+    first = begin_ms + SLIP_MS if any(start < begin_ms for start, _ in track.voice) else begin_ms
+    last = end_ms - SLIP_MS if any(end > end_ms for _, end in track.voice) else end_ms
+    return [
+        one
+        for one in pieces
+        if (one.is_label and begin_ms < one.end_ms and one.start_ms < end_ms)
+        or (first <= one.start_ms and one.end_ms <= last)
+    ]
 
 
 def _cues(pieces: Sequence[_Piece], begin_ms: int, length_ms: int | None) -> Iterator[Cue]:
@@ -153,7 +162,7 @@ def _cues(pieces: Sequence[_Piece], begin_ms: int, length_ms: int | None) -> Ite
         if waiting and not _fits(waiting, piece):
             yield _cue(waiting, begin_ms, length_ms, piece.start_ms)
             waiting = []
-        if not (waiting and waiting[-1].text == piece.text and piece.text.startswith("[redacted")):
+        if not (waiting and waiting[-1].text == piece.text and piece.is_label):
             waiting.append(piece)
     if waiting:
         yield _cue(waiting, begin_ms, length_ms, None)
