@@ -213,9 +213,12 @@ def _refuse_existing(*paths: Path | None) -> None:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    if path.exists():
-        raise UsageError(f"{path} exists", "choose a new file name")
-    path.write_bytes(data)
+    """Write `path`, which must not be there yet. Raises `UsageError` if it is, and leaves it alone."""
+    try:
+        with path.open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise UsageError(f"{path} exists", "choose a new file name") from None
 
 
 def raise_lost(losses: list[tuple[str, int]]) -> None:

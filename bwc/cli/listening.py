@@ -47,13 +47,15 @@ def listen(
 ) -> None:
     """Listen to ITEM again: voices, words, and which of them may be personal data. `bwc detect` does it too.
 
-    What it proposes is muted until a person says keep. Words are missed and misheard: listen to the copy yourself.
+    What it proposes is muted until a person says keep, and is shown: that is recorded. Words are missed and misheard: listen to the copy yourself.
     """
     from bwc.redact import sounds
 
     act = listener(asr_model, watch=watch, forget=forget_words, bleep=bleep, words=not no_words)
     with entry.house() as house, entry.terminal.progress(f"listen {item}") as progress:
         states = sounds.listen(house, house.find(item), segment, act, at=datetime.now(UTC), progress=progress)
+        for one in states:
+            note_words(house, one, to="terminal")
     data = {"plans": [one.to_json() | {"spoken": spoken_rows(one)} for one in states]}
     entry.terminal.result(data, "\n\n".join(spoken_text(one) for one in states))
 
@@ -139,14 +141,15 @@ def note_words(house: "House", state: "PlanState", *, to: str) -> None:
 
 
 def write_transcript(house: "House", state: "PlanState", path: Path) -> None:
-    """Everything that was heard, hidden words too, into a file outside the vault."""
+    """Everything that was heard, hidden words too, into a new file outside the vault."""
+    from bwc.cli.desk import write_new
     from bwc.redact.speech.record import record_of, transcript_of
 
     record = record_of(state.plan)
     if record is None or not record.words:
         raise NotFound(f"nothing of {state.item} was written down", f"bwc listen {state.item}")
     note_words(house, state, to=path.name)
-    path.write_text(transcript_of(record, state.plan), encoding="utf-8")
+    write_new(path, transcript_of(record, state.plan).encode())
 
 
 def spoken_rows(state: "PlanState") -> list[dict[str, Any]]:

@@ -68,6 +68,9 @@ def test_words_are_proposed_muted_checked_and_captioned(
     world.run("plan", item, "--transcript", tmp_path / "words.txt")
     assert "# Garcia" in (tmp_path / "words.txt").read_text()
     assert world.run("log", item).out.count("frames.exported") == 2
+    again = world.json("listen", item, "--no-words")["plans"][0]["spoken"]
+    assert again == spoken, "without a recogniser what was proposed stays"
+    assert world.run("log", item).out.count("frames.exported") == 3, "it showed words"
     world.run("redact", item)
     assert world.json("check", item)["checks"][0]["suspects"] == []
     world.run("approve", item, code=7)
