@@ -99,10 +99,8 @@ def mute(
     more: dict[str, Any] = {"kind": kind_of(bleep), "exemption": exemption, "note": note, "at": datetime.now(UTC)}
     with entry.house() as house:
         found = house.find(item)
-        if voices:
-            done = sounds.mute_voices(house, found, segment, **more)
-        elif no_audio:
-            done = sounds.mute_all(house, found, segment, **more)
+        if voices or no_audio:
+            done = sounds.mute_wide(house, found, segment, voices=voices, **more)
         else:
             assert start is not None
             assert end is not None

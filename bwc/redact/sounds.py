@@ -102,45 +102,26 @@ def mute(
     return session.edit(house, item, segment, change, what=f"{_verb(kind)} {span_text(start_ns, end_ns)}")
 
 
-def mute_all(
+def mute_wide(
     house: House,
     item: ItemId,
     segment: int | None,
     *,
+    voices: bool,
     kind: SoundKind = SoundKind.MUTE,
     exemption: str = "",
     note: str = "",
     at: datetime,
 ) -> Edited:
-    """Hide all sound there is."""
+    """Hide all sound there is, or with `voices` every voice that was found: the sound between them stays."""
     by, code = house.person.key_id, exemption or house.policy.default_exemption
+    act, where = (voices_muted, "every voice") if voices else (all_muted, "the whole recording")
     return session.edit(
         house,
         item,
         segment,
-        lambda plan: all_muted(plan, by=by, at=at, kind=kind, exemption=code, note=note),
-        what=f"{_verb(kind)} the whole recording",
-    )
-
-
-def mute_voices(
-    house: House,
-    item: ItemId,
-    segment: int | None,
-    *,
-    kind: SoundKind = SoundKind.MUTE,
-    exemption: str = "",
-    note: str = "",
-    at: datetime,
-) -> Edited:
-    """Hide every voice that was found; the sound between them stays."""
-    by, code = house.person.key_id, exemption or house.policy.default_exemption
-    return session.edit(
-        house,
-        item,
-        segment,
-        lambda plan: voices_muted(plan, by=by, at=at, kind=kind, exemption=code, note=note),
-        what=f"{_verb(kind)} every voice",
+        lambda plan: act(plan, by=by, at=at, kind=kind, exemption=code, note=note),
+        what=f"{_verb(kind)} {where}",
     )
 
 
