@@ -15,11 +15,11 @@ from bwc.redact.check_report import Sight, Suspect
 from bwc.redact.plan import DetectorInfo, RedactionPlan
 from bwc.redact.plan_view import muted_spans
 from bwc.redact.speech import voice
-from bwc.redact.speech.captions import hidden_words
+from bwc.redact.speech.captions import hidden_words, is_one_of
 from bwc.redact.speech.heard import MS, HeardTrack, Word
 from bwc.redact.speech.listen import Hearing, find_hearing, hear_all
 from bwc.redact.speech.record import SpeechRecord, record_of
-from bwc.redact.speech.rules import Mention, mentions_in, plain_text
+from bwc.redact.speech.rules import Mention, mentions_in
 
 _EDGE_MS = 300  # words placed this deep in silence are nobody's: a recogniser fills silence with words of its own
 _ANSWERED_MS = 1_500  # a cue whose answer is hidden this soon after it gives nothing away
@@ -63,7 +63,7 @@ def listen_again(
         places = [
             place
             for place, word in enumerate(track.words)
-            if plain_text(word.text) in hidden and not _is_kept(plan, word) and not _is_silent(plan, word)
+            if is_one_of(hidden, word.text) and not _is_kept(plan, word) and not _is_silent(plan, word)
         ]
         again += len(places)
         suspects += [

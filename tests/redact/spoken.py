@@ -3,7 +3,7 @@
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,10 +21,12 @@ NOON = datetime(2026, 11, 28, 12, tzinfo=UTC)
 
 
 class Reader:
-    """A recogniser that reads the words off the truth, as late as Whisper tells them."""
+    """A recogniser that reads the words off the truth, as late as Whisper tells them; `heard_as` others for some."""
 
-    def __init__(self, *, late_ms: int = 120, only: Sequence[str] | None = None) -> None:
-        self.late_ms, self.only = late_ms, only
+    def __init__(
+        self, *, late_ms: int = 120, only: Sequence[str] | None = None, heard_as: Mapping[str, str] | None = None
+    ) -> None:
+        self.late_ms, self.only, self.heard_as = late_ms, only, heard_as or {}
         self.heard: list[int] = []
 
     def words(self, samples: Floats) -> list[Word]:
@@ -35,6 +37,7 @@ class Reader:
             start = one["start_ms"] - begin + self.late_ms
             # words that are not asked for are still heard as something: a recogniser that hears nothing is asked again
             text = one["text"] if self.only is None or one["text"] in self.only else "hm" + "m" * place
+            text = self.heard_as.get(text, text)
             after = TRUTH["words"][place + 1]["start_ms"] if place + 1 < len(TRUTH["words"]) else 1 << 30
             stop = "." if after - one["end_ms"] > 350 else ""
             found.append(Word(start_ms=start, end_ms=start + one["end_ms"] - one["start_ms"], text=text + stop))

@@ -202,6 +202,15 @@ def test_a_hidden_word_that_is_heard_in_the_copy_is_a_suspect(plan: RedactionPla
     assert listen_again(io.BytesIO(DATA), plan, hearing=Hearing(None, "why")).not_checked == ("spoken words: why",)
 
 
+@pytest.mark.parametrize("owned", ["Garcia's", "Garcia’s", "Garcias"])
+def test_a_hidden_name_that_owns_something_is_hidden_and_found_as_well(bare: RedactionPlan, owned: str) -> None:
+    plan = listen(io.BytesIO(DATA), bare, hearing(heard_as={"school": owned.lower()}))
+    plan = replace(plan, audio_spans=plan.audio_spans[:1])  # as if nothing had found the second
+    assert "garcia" not in to_text(captions_of(plan) or [], note="").decode().casefold()
+    again = listen_again(io.BytesIO(DATA), plan, hearing=hearing(only=["school"], heard_as={"school": owned}))
+    assert again.hidden_words == 1
+
+
 def test_data_nobody_was_asked_about_is_a_suspect_and_what_was_kept_is_none(
     bare: RedactionPlan, plan: RedactionPlan
 ) -> None:

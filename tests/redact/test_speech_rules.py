@@ -57,6 +57,7 @@ def test_personal_data_is_found(text: str, kind: str, hidden: str) -> None:
         "Okay. He went home. So I called dispatch.",
         "Copy that, we are here. Stop right there, sir!",
         "I waited for an hour, then I left.",
+        "And then Let's go over there, That's what He's here for.",
     ],
 )
 def test_everyday_talk_is_left_alone(text: str) -> None:
@@ -71,6 +72,14 @@ def test_seven_digits_are_certain_and_four_are_not() -> None:
 def test_a_name_once_found_is_found_wherever_it_is_said_again() -> None:
     hits = found("I saw that Brzezinski ran. Brzezinski fell.")
     assert [hidden for kind, hidden in hits if kind == "name"] == ["Brzezinski", "Brzezinski"]
+
+
+def test_an_owner_is_the_same_name() -> None:
+    hits = found("I saw that Brzezinski's car left. Brzezinski fell. ’Brzezinski’s gone.")
+    assert [hidden for kind, hidden in hits if kind == "name"] == ["Brzezinski's", "Brzezinski", "’Brzezinski’s"]
+    assert ("word", "kowalczyk") in found("then kowalczyk left", watch=("Kowalczyk’s",))
+    assert ("word", "kowalczyk's") in found("then kowalczyk's left", watch=("Kowalczyk",))
+    assert ("address", "Maple Street's") in found("It is Maple Street's end.")
 
 
 def test_words_the_agency_named_are_found_even_misheard() -> None:

@@ -15,7 +15,7 @@ from bwc.redact.plan import Origin, RedactionPlan
 from bwc.redact.plan_view import within
 from bwc.redact.speech.heard import MS, HeardTrack, Word
 from bwc.redact.speech.record import SpeechRecord, record_of
-from bwc.redact.speech.rules import plain_text
+from bwc.redact.speech.rules import bare_text
 
 SLIP_MS = 600  # how far a recogniser may place a word from where it was said: 95 % lie within 480
 LINE, LINES = 42, 2  # characters and lines of one caption
@@ -62,13 +62,19 @@ def hidden_words(plan: RedactionPlan, record: SpeechRecord) -> set[str]:
     """In comparable form: words that are the personal data of a covered span, short everyday ones left out."""
     covered = {span.id for span in plan.audio_spans if span.decision.is_covered}
     return {
-        plain
+        bare
         for name, label in record.labels.items()
         if name in covered
         for stream, place in label.core
-        for plain in [plain_text(record.word(stream, place).text)]
-        if is_telling(plain)
+        for bare in [bare_text(record.word(stream, place).text)]
+        if is_telling(bare)
     }
+
+
+def is_one_of(hidden: set[str], text: str) -> bool:
+    """Whether a word says one of the hidden ones, also as an owner's: "Hanson's", "Hansons"."""
+    bare = bare_text(text)
+    return bare in hidden or bare.removesuffix("s") in hidden
 
 
 def is_telling(plain: str) -> bool:
@@ -112,7 +118,7 @@ def _pieces(plan: RedactionPlan, record: SpeechRecord, track: HeardTrack) -> lis
             found.append(_Piece(start_ms=start // MS, end_ms=end // MS, text=f"[redacted: {words}]"))
     for place, word in enumerate(track.words):
         is_kept = any(_overlaps(word, span.start_ns // MS, span.end_ns // MS) for span in kept)
-        is_hidden = plain_text(word.text) in hidden and not is_kept
+        is_hidden = is_one_of(hidden, word.text) and not is_kept
         if not (is_hidden or place in core or _is_silenced(plan, word)):
             found.append(_Piece(start_ms=word.start_ms, end_ms=word.end_ms, text=word.text))
         elif is_hidden and not _is_silenced(plan, word):

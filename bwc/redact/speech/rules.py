@@ -23,6 +23,7 @@ _REPLY_MS = 4_000  # so long after a question may its answer begin
 _RUN_PAUSE_MS = 2_000  # digits with longer pauses are not one number
 _LONGEST_PHRASE = 25  # words after a cue that are hidden at most where no phrase ends
 CERTAIN_DIGITS, FEW_DIGITS = 7, 4
+_COMMON = lexicon.CAPITALS | lexicon.FILLERS | lexicon.STARTERS  # capitals of these name nobody
 _ALIKE = 0.8  # how alike a heard word and a name of the agency's list must be
 
 
@@ -41,19 +42,24 @@ def mentions_in(words: Sequence[Word], *, watch: Sequence[str] = ()) -> list[Men
     """Everything in `words` that the rules take for personal data, in order; findings may overlap."""
     said = _Said(words)
     found = [*_cues(said), *_runs(said), *_streets(said), *_dates(said), *_names(said), *_watched(said, watch)]
-    names = {said.plain[place] for one in found if one.kind == "name" for place in one.core if _is_name(said, place)}
+    names = {said.bare[place] for one in found if one.kind == "name" for place in one.core if _is_name(said, place)}
     known = {place for one in found for place in one.core}
     found += [
         Mention(kind="name", first=place, last=place, core=(place,))
-        for place, plain in enumerate(said.plain)
-        if plain in names and place not in known
+        for place, bare in enumerate(said.bare)
+        if bare in names and place not in known
     ]
     return sorted(found, key=lambda one: (one.first, one.last))
 
 
 def plain_text(text: str) -> str:
     """A word as rules compare it: small letters, digits and apostrophes."""
-    return re.sub(r"[^a-z0-9']", "", text.casefold())
+    return re.sub(r"[^a-z0-9']", "", text.casefold().replace("’", "'"))
+
+
+def bare_text(text: str) -> str:
+    """The same word whoever owns something: "kowalczyk" of "Kowalczyk", "Kowalczyk's", "'Kowalczyk'"."""
+    return plain_text(text).strip("'").removesuffix("'s")
 
 
 class _Said:
@@ -63,6 +69,7 @@ class _Said:
         self.words = words
         self.texts = [word.text for word in words]
         self.plain = [plain_text(word.text) for word in words]
+        self.bare = [bare_text(word.text) for word in words]
         self.ends = [self._is_end(place) for place in range(len(words))]
 
     def _is_end(self, place: int) -> bool:
@@ -201,7 +208,7 @@ def _run_from(said: _Said, place: int) -> list[int]:
 
 def _streets(said: _Said) -> list[Mention]:
     found = []
-    for place, plain in enumerate(said.plain):
+    for place, plain in enumerate(said.bare):
         if plain not in lexicon.STREETS:
             continue
         near = [at for at in range(max(0, place - 5), place) if not _broken(said, at, place)]
@@ -219,7 +226,7 @@ def _streets(said: _Said) -> list[Mention]:
 def _dates(said: _Said) -> list[Mention]:
     """A month beside a day or a year."""
     found = []
-    for place, plain in enumerate(said.plain):
+    for place, plain in enumerate(said.bare):
         if plain not in lexicon.MONTHS and plain != "may":
             continue
         stop = place
@@ -245,12 +252,12 @@ def _is_capital(said: _Said, place: int) -> bool:
 
 
 def _is_name(said: _Said, place: int) -> bool:
-    plain = said.plain[place].removesuffix("'s")
-    if plain in lexicon.CAPITALS or plain in lexicon.FILLERS or plain in lexicon.STARTERS:
+    bare = said.bare[place]
+    if bare in _COMMON or said.plain[place] in _COMMON:
         return False
-    if len(plain) < 2 or _symbols(said, place):
+    if len(bare) < 2 or _symbols(said, place):
         return False
-    if plain in lexicon.GIVEN or plain in lexicon.SURNAMES:
+    if bare in lexicon.GIVEN or bare in lexicon.SURNAMES:
         return True
     if place and said.plain[place - 1] in lexicon.TITLES and _is_capital(said, place):
         return True
@@ -275,16 +282,16 @@ def _is_heading(said: _Said, one: Mention) -> bool:
     """A recogniser that writes Every Word Large: capitals then say nothing."""
     around = range(max(0, one.first - 4), min(len(said.words), one.last + 5))
     large = sum(said.texts[at][:1].isupper() for at in around)
-    listed = any(said.plain[at] in lexicon.GIVEN or said.plain[at] in lexicon.SURNAMES for at in one.core)
+    listed = any(said.bare[at] in lexicon.GIVEN or said.bare[at] in lexicon.SURNAMES for at in one.core)
     return not listed and len(around) >= 6 and large > 0.8 * len(around)
 
 
 def _watched(said: _Said, watch: Sequence[str]) -> list[Mention]:
     found = []
     for wanted in watch:
-        parts = [part for part in map(plain_text, wanted.split()) if part]
-        for place in range(len(said.plain) - len(parts) + 1):
-            heard = said.plain[place : place + len(parts)]
+        parts = [part for part in map(bare_text, wanted.split()) if part]
+        for place in range(len(said.bare) - len(parts) + 1):
+            heard = said.bare[place : place + len(parts)]
             if parts and all(_alike(one, other) for one, other in zip(heard, parts, strict=True)):
                 core = tuple(range(place, place + len(parts)))
                 found.append(Mention(kind="word", first=core[0], last=core[-1], core=core, certain=True))
@@ -292,6 +299,6 @@ def _watched(said: _Said, watch: Sequence[str]) -> list[Mention]:
 
 
 def _alike(heard: str, wanted: str) -> bool:
-    if heard == wanted or heard.removesuffix("'s") == wanted or heard.removesuffix("s") == wanted:
+    if wanted in (heard, heard.removesuffix("s")):
         return True
     return len(wanted) >= 5 and SequenceMatcher(None, heard, wanted).ratio() >= _ALIKE
