@@ -3,10 +3,12 @@
 import io
 from dataclasses import replace
 from itertools import pairwise
+from math import floor
 
 import pytest
 
 from bwc.evidence import Choice
+from bwc.media.decode import VideoReader
 from bwc.redact import plan_edit, session, sounds
 from bwc.redact.check_report import Sight
 from bwc.redact.check_sound import compare_sound
@@ -163,8 +165,6 @@ def test_words_of_the_case_are_looked_for_until_they_are_forgotten(bare: Redacti
 
 @pytest.mark.parametrize("kind", list(SoundKind))
 def test_the_copy_is_silent_or_bleeped_and_the_check_agrees(bare: RedactionPlan, kind: SoundKind) -> None:
-    from bwc.media.decode import VideoReader
-
     plan = listen(io.BytesIO(DATA), bare, hearing(), kind=kind)
     copy = copy_of(plan)
     silent, bleeped = silent_and_bleeped(plan)
@@ -249,6 +249,19 @@ def test_captions_of_an_excerpt_hold_no_word_that_may_lie_outside(bare: Redactio
     assert "jacket" not in to_text(captions_of(early, cut) or [], note="").decode(), "it is said just after"
     ends = Excerpt.between(plan, 200_000_000, None)
     assert [one.text for one in captions_of(plan, ends) or []] == [one.text for one in captions_of(plan) or []]
+
+
+def test_captions_are_on_the_clock_of_the_copy_where_sound_comes_before_the_first_picture(plan: RedactionPlan) -> None:
+    record = record_of(plan)
+    assert record is not None
+    assert [track.start_ms for track in record.tracks] == [
+        floor(track.start * track.time_base * 1000) for track in VideoReader(io.BytesIO(DATA)).facts.audio
+    ]
+    early = replace(record, tracks=tuple(replace(track, start_ms=-2_500) for track in record.tracks))
+    before, after = captions_of(plan), captions_of(replace(plan, extensions={"speech": early.to_json()}))
+    assert before is not None
+    assert after is not None
+    assert [one.start_ms for one in after] == [one.start_ms + 2_500 for one in before]
 
 
 def test_captions_keep_away_from_what_a_person_muted_by_ear(plan: RedactionPlan) -> None:

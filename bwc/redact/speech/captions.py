@@ -7,7 +7,7 @@ unless a person keeps that place.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
+from math import floor
 
 from bwc.evidence import Choice
 from bwc.redact.excerpt import Excerpt
@@ -52,8 +52,9 @@ def captions_of(plan: RedactionPlan, excerpt: Excerpt | None = None) -> list[Cue
     track = max(record.tracks, key=lambda one: len(one.words))
     pieces = _pieces(plan, record, track)
     if excerpt is None:
-        begin = min(Fraction(0), plan.media.pts.start * plan.media.time_base)
-        return list(_cues(pieces, int(begin * 1000), None))
+        # the copy's clock, as the renderer sets it: an MP4 begins at zero or, where something is earlier, with that
+        first = floor(plan.media.pts.start * plan.media.time_base * 1000)
+        return list(_cues(pieces, min(0, first, *(one.start_ms for one in record.tracks)), None))
     begin_ms, end_ms = int(excerpt.start * 1000), int(excerpt.end * 1000)
     return list(_cues(_excerpted(pieces, track, begin_ms, end_ms), begin_ms, end_ms - begin_ms))
 

@@ -30,12 +30,16 @@ class Word:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeardTrack:
-    """What one sound track holds: stretches of voice (milliseconds of presentation time) and words, both in order."""
+    """What one sound track holds: stretches of voice (milliseconds of presentation time) and words, both in order.
+
+    `start_ms`: when its sound begins, zero where an older plan does not say.
+    """
 
     stream: int
     voice: tuple[tuple[int, int], ...]
     words: tuple[Word, ...]
     length_ms: int
+    start_ms: int = 0
 
 
 class Recogniser(Protocol):

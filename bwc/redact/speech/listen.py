@@ -7,6 +7,7 @@ looked for, so does what was proposed.
 import importlib.metadata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from math import floor
 from pathlib import Path
 from typing import BinaryIO
 
@@ -90,7 +91,8 @@ def hear_all(file: BinaryIO, hearing: Hearing, *, progress: Progress | None = No
                 progress((total or 0) * number + at_ms, whole)
 
         recogniser = hearing if hearing.open is not None else None
-        found.append(hear(mono_blocks(file, track.stream), stream=track.stream, recogniser=recogniser, progress=step))
+        heard = hear(mono_blocks(file, track.stream), stream=track.stream, recogniser=recogniser, progress=step)
+        found.append(replace(heard, start_ms=floor(track.start * track.time_base * 1000) if track.start else 0))
     return found
 
 

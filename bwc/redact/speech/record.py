@@ -127,6 +127,7 @@ def transcript_of(record: SpeechRecord, plan: RedactionPlan) -> str:
 def _track_json(track: HeardTrack) -> dict[str, Json]:
     return {
         "length_ms": track.length_ms,
+        "start_ms": track.start_ms,
         "stream": track.stream,
         "voice": [[start, end] for start, end in track.voice],
         "words": [[one.start_ms, one.end_ms, one.score_permille, one.text] for one in track.words],
@@ -137,6 +138,7 @@ def _track_of(value: Any) -> HeardTrack:
     return HeardTrack(
         stream=int(value["stream"]),
         length_ms=int(value["length_ms"]),
+        start_ms=int(value.get("start_ms", 0)),
         voice=tuple((int(start), int(end)) for start, end in value["voice"]),
         words=tuple(
             Word(start_ms=int(start), end_ms=int(end), score_permille=int(score), text=str(text))
