@@ -87,7 +87,7 @@ def check(
     try:
         after = VideoReader(copy, borrow=True)
         facts = before.facts, after.facts
-        run.shift = excerpt.start if excerpt else _shift(facts[0])
+        run.shift = excerpt.start if excerpt else shift_of(facts[0])
         if excerpt is None:
             whole.known = same_pictures(original, copy, shift=run.shift)
         run.compare_pictures(before, after, progress)
@@ -103,7 +103,7 @@ def check(
             window=excerpt.window if excerpt else None,
         )
         run.findings += findings
-        run.heard = listen_again(copy, part, shift=run.shift, hearing=hearing)
+        run.heard = listen_again(copy, plan, part=part, shift=run.shift, hearing=hearing)
         measures |= run.heard.measures()
         measures |= _delivered(facts[1])
     except MediaError as error:
@@ -354,7 +354,7 @@ def _look_at_streams(run: _Run, facts: MediaFacts) -> None:
         run.find(Fault.METADATA, "the copy says where or when it was recorded")
 
 
-def _shift(facts: MediaFacts) -> Fraction:
+def shift_of(facts: MediaFacts) -> Fraction:
     """Where the copy's zero lies on the original's clock: at zero, or at the beginning if that is earlier."""
     starts = [Fraction(0)]
     if facts.video is not None and facts.video.pts is not None:

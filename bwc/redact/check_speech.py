@@ -44,9 +44,18 @@ class HeardAgain:
 
 
 def listen_again(
-    copy: BinaryIO, plan: RedactionPlan, *, shift: Fraction = Fraction(0), hearing: Hearing | None = None
+    copy: BinaryIO,
+    plan: RedactionPlan,
+    *,
+    part: RedactionPlan | None = None,
+    shift: Fraction = Fraction(0),
+    hearing: Hearing | None = None,
 ) -> HeardAgain:
-    """Listen to `copy`, whose clock is `shift` behind that of `plan`; `plan` is that of the part that the copy holds."""
+    """Listen to `copy`, whose clock is `shift` behind that of `plan`, for what `plan` hides anywhere.
+
+    `part`: the plan of the part that the copy holds, which counts the frames and times of suspects.
+    """
+    part = part or plan
     listener = hearing or find_hearing()
     if listener.open is None:
         return HeardAgain(not_checked=(MISSING + listener.missing,))
@@ -67,13 +76,13 @@ def listen_again(
         ]
         again += len(places)
         suspects += [
-            _suspect(plan, track.words[place : place + 1], "spoken again", _HIDDEN_PERMILLE) for place in places
+            _suspect(part, track.words[place : place + 1], "spoken again", _HIDDEN_PERMILLE) for place in places
         ]
         for one in mentions_in(track.words, watch=record.watch):
             if _is_open(plan, track, one) and not set(one.core) & set(places):
                 words = track.words[one.first : one.last + 1]
                 score = sum(track.words[place].score_permille for place in one.core) // len(one.core)
-                suspects.append(_suspect(plan, words, f"spoken {one.kind}", score))
+                suspects.append(_suspect(part, words, f"spoken {one.kind}", score))
     return HeardAgain(
         suspects=tuple(_apart(suspects)),
         detectors=(voice.describe(), *listener.describe()) if tracks else (),

@@ -19,6 +19,7 @@ from typing import Any
 
 from bwc.errors import NotFound, UsageError
 from bwc.media.decode import VideoReader
+from bwc.redact.check import shift_of
 from bwc.redact.check_sound import compare_sound
 from bwc.redact.check_speech import listen_again
 from bwc.redact.detect import Lookout, analyse
@@ -145,14 +146,11 @@ def measure(clip: SpokenClip, hearing: Callable[[], Hearing], *, kind: SoundKind
     render(io.BytesIO(data), plan, copy, lambda: SealedScratch(Path("/tmp")))  # noqa: S108  sealed, without a name
     silent, bleeped = silent_and_bleeped(plan)
     facts = VideoReader(io.BytesIO(data)).facts, VideoReader(copy.reader()).facts
-    begin = min((track.start * track.time_base for track in facts[0].audio if track.start is not None), default=0)
-    shift = min(0, begin, plan.media.pts.start * plan.media.time_base)
-    findings, _ = compare_sound(
-        io.BytesIO(data), copy.reader(), facts, muted=silent, bleeped=bleeped, shift=plan.media.time_base * 0 + shift
-    )
+    shift = shift_of(facts[0])
+    findings, _ = compare_sound(io.BytesIO(data), copy.reader(), facts, muted=silent, bleeped=bleeped, shift=shift)
     tally.faults = len(findings)
     tally.misses += [f"{clip.path.name}: {finding.detail}" for finding in findings]
-    again = listen_again(copy.reader(), plan, hearing=ears)
+    again = listen_again(copy.reader(), plan, shift=shift, hearing=ears)
     tally.heard_again, tally.suspects = again.hidden_words, len(again.suspects)
     tally.misses += [
         f"{clip.path.name}: {one.class_} at {one.first_ms / 1000:.2f} s of the copy" for one in again.suspects

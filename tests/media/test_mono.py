@@ -36,7 +36,9 @@ def mixed(channels: np.ndarray, step: int = 341) -> np.ndarray:
     return np.concatenate([*parts, mix.finish()])
 
 
-@pytest.mark.parametrize("weights", [(1, 1), (1, -1), (1, 0), (0, 1), (1, 0.5), (1, 1, 1, 1), (0, 1, -1), (1, -1, 0, 0, 0, 0)])
+@pytest.mark.parametrize(
+    "weights", [(1, 1), (1, -1), (1, 0), (0, 1), (1, 0.5), (1, 1, 1, 1), (0, 1, -1), (1, -1, 0, 0, 0, 0)]
+)
 @pytest.mark.parametrize("hertz", [150, 440, 3_000])
 def test_no_channel_cancels_another(weights: tuple[float, ...], hertz: int) -> None:
     wave = 0.5 * np.sin(2 * np.pi * hertz * np.arange(RATE) / RATE).astype(np.float32)

@@ -10,6 +10,8 @@ import pytest
 from bwc.evidence import Choice
 from bwc.media.decode import VideoReader
 from bwc.redact import plan_edit, session, sounds
+from bwc.redact.check import check
+from bwc.redact.check_finders import Finders
 from bwc.redact.check_report import Sight
 from bwc.redact.check_sound import compare_sound
 from bwc.redact.check_speech import listen_again, ranked
@@ -262,6 +264,19 @@ def test_captions_are_on_the_clock_of_the_copy_where_sound_comes_before_the_firs
     assert before is not None
     assert after is not None
     assert [one.start_ms for one in after] == [one.start_ms + 2_500 for one in before]
+
+
+def test_what_is_hidden_anywhere_is_looked_for_in_an_excerpt(plan: RedactionPlan) -> None:
+    excerpt = Excerpt.between(plan, 9_900_000_000, None)  # after all that is hidden
+    out = Pipe()
+    render(io.BytesIO(DATA), plan, out, Memory, excerpt=excerpt)
+    nobody = Finders(coarse=(), fine=(), close=())
+    ears = hearing(only=["you"], heard_as={"you": "Garcia"})
+    report = check(io.BytesIO(DATA), io.BytesIO(out.data), plan, finders=nobody, excerpt=excerpt, hearing=ears)
+    assert report.measures["speech_hidden_words"] == 1
+    said = next(one for one in report.suspects if one.class_ == "spoken again")
+    assert said.first >= excerpt.first, "frames are the recording's"
+    assert said.first_ms < 1_500, "times are the copy's"
 
 
 def test_captions_keep_away_from_what_a_person_muted_by_ear(plan: RedactionPlan) -> None:
