@@ -3,12 +3,17 @@
 import math
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import pairwise
+
+import numpy as np
 
 from bwc.evidence import Choice
 from bwc.redact.flow import Floats
 from bwc.redact.plan import UNDECIDED, Box, Decision, Origin, Span, Track
 from bwc.redact.track import Habits, Path
 from bwc.roles import TEXT_HIDE, Policy
+
+_FAST = 0.08  # of its size from one picture to the next: less stays within the margin
 
 DOUBTS: dict[str, str] = {
     "single_sighting": "seen in one picture only",
@@ -86,15 +91,37 @@ def _spans(path: Path, scale: tuple[float, float], size: tuple[int, int]) -> tup
     """Runs of consecutive frames in which something of the box is in the picture."""
     spans: list[Span] = []
     run: list[Box] = []
-    for i, box in enumerate(path.boxes):
+    boxes = smeared(path.boxes)
+    for i, box in enumerate(boxes):
         whole = _whole(box, scale, size)
         if whole is not None:
             run.append(whole)
-        if run and (whole is None or i == len(path.boxes) - 1):
+        if run and (whole is None or i == len(boxes) - 1):
             after = path.first + i + (1 if whole is not None else 0)
             spans.append(Span(first=after - len(run), boxes=run))
             run = []
     return tuple(spans)
+
+
+def smeared(boxes: Sequence[Floats]) -> list[Floats]:
+    """`boxes` of consecutive pictures, those of what moves fast grown along its way by half of what it moves.
+
+    While the shutter is open the subject goes on, and a detector finds the middle of the smear: of people who cross under
+    a pan boxes covered 78 to 88 % (hard set, 2026-11).
+    """
+    steps = [(after[:2] + after[2:] - before[:2] - before[2:]) / 2 for before, after in pairwise(boxes)]
+    grown: list[Floats] = []
+    for i, box in enumerate(boxes):
+        size = box[2:] - box[:2]
+        moves = [
+            sign * step
+            for sign, step in ((-1, steps[i - 1] if i else None), (1, steps[i] if i < len(steps) else None))
+            if step is not None
+        ]
+        ends = [np.clip(move / 2, -size / 2, size / 2) for move in moves if float(np.abs(move / size).max()) > _FAST]
+        low, high = np.min([*ends, np.zeros(2)], axis=0), np.max([*ends, np.zeros(2)], axis=0)
+        grown.append(np.concatenate([box[:2] + low, box[2:] + high]).astype(np.float32))
+    return grown
 
 
 def _whole(box: Floats, scale: tuple[float, float], size: tuple[int, int]) -> Box | None:
