@@ -9,6 +9,10 @@ import numpy as np
 from bwc.redact.flow import Floats
 from bwc.redact.likeness import Follower
 
+_WAY = 5  # pictures by which the pace of who comes in is known
+_NEAR = 0.5  # of its size from the edge
+_PACE = 0.02  # of its size in a picture: slower ones stand there
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Habits:
@@ -122,3 +126,35 @@ def worth(steps: Sequence[bool], most: int, patience: int, *, sudden: bool) -> i
         if count >= most or lost > patience:
             return count - (lost - 1 if sudden else 0) if lost else count
     return len(steps) - (lost if sudden else 0)
+
+
+def come_in(path: Path, earliest: int, room: tuple[float, float], most: int) -> None:
+    """Hide the way in, of `most` pictures back to ordinal `earliest`, of who came over an edge of the picture (`room`: width, height).
+
+    There they showed in part before anything of them could be found or followed.
+    """
+    steps = min(len(path.boxes) - 1, _WAY)
+    if steps < 2:
+        return
+    first, later, size = path.boxes[0], path.boxes[steps], path.boxes[0][2:] - path.boxes[0][:2]
+    pace = (later[:2] + later[2:] - first[:2] - first[2:]) / (2 * steps)
+    far = np.asarray(room, np.float32)
+    comes = ((first[:2] < size * _NEAR) & (pace > size * _PACE)) | (
+        (first[2:] > far - size * _NEAR) & (pace < -size * _PACE)
+    )
+    box = first
+    for _ in range(most if bool(comes.any()) else 0):
+        box = box - np.tile(np.where(comes, pace, 0), 2).astype(np.float32)
+        if path.first <= earliest or is_outside(box, room):
+            return
+        path.boxes.appendleft(box)
+        path.trust.appendleft(False)
+        path.first -= 1
+
+
+def is_outside(box: Floats, room: tuple[float, float]) -> bool:
+    """Whether hardly anything of a box is left in the picture of that width and height."""
+    x0, y0, x1, y1 = box.tolist()
+    inside = max(0.0, min(x1, room[0]) - max(x0, 0.0)) * max(0.0, min(y1, room[1]) - max(y0, 0.0))
+    least = min((x1 - x0) * (y1 - y0), room[0] * room[1])
+    return bool(inside < 0.1 * max(least, 1e-6))

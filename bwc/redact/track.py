@@ -19,7 +19,7 @@ import numpy as np
 from bwc.redact.flow import Floats, Still, carry
 from bwc.redact.heads import FACE, LOOKED_FOR, Sighting, as_faces, head_around, held_by, joined
 from bwc.redact.likeness import Follower
-from bwc.redact.path import Habits, Path, worth
+from bwc.redact.path import Habits, Path, come_in, is_outside, worth
 
 __all__ = ["Habits", "Path", "Sighting", "Tracker", "alike"]
 
@@ -33,9 +33,12 @@ class Tracker:
         self._live: list[Path] = []
         self._past: deque[tuple[int, Still]] = deque(maxlen=max(habits.hold, habits.lead) + 1)
         self._width, self._height = float(width), float(height)
+        self._began = 0  # the first ordinal of the scene
 
     def advance(self, stretch: Sequence[tuple[int, Still]], sightings: Sequence[Sighting]) -> None:
         """Take in consecutive pictures by ordinal; `sightings` is what detectors saw in the last of them."""
+        if not self._past:
+            self._began = stretch[0][0]
         for ordinal, still in stretch:
             self._carry_forward(still)
             self._past.append((ordinal, still))
@@ -280,6 +283,7 @@ class Tracker:
             path.boxes.popleft()
             path.trust.popleft()
             path.first += 1
+        come_in(path, self._began, (self._width, self._height), self.habits.brief)
         if path.class_ == FACE:
             self._hide_heads(path)
         self.done.append(path)
@@ -336,11 +340,7 @@ class Tracker:
         return bool(min(x0, y0) <= rim or x1 >= self._width - rim or y1 >= self._height - rim)
 
     def _is_outside(self, box: Floats) -> bool:
-        """Whether hardly anything of a box is left in the picture."""
-        x0, y0, x1, y1 = box.tolist()
-        inside = max(0.0, min(x1, self._width) - max(x0, 0.0)) * max(0.0, min(y1, self._height) - max(y0, 0.0))
-        least = min((x1 - x0) * (y1 - y0), self._width * self._height)
-        return bool(inside < 0.1 * max(least, 1e-6))
+        return is_outside(box, (self._width, self._height))
 
 
 def alike(one: Floats, other: Floats) -> float:

@@ -1,0 +1,43 @@
+"""Who comes in over an edge is hidden on the way in, back to the edge or the beginning of the scene."""
+
+from collections import deque
+
+import numpy as np
+
+from bwc.redact.likeness import Follower
+from bwc.redact.path import Path, come_in
+
+ROOM = (480.0, 270.0)
+
+
+def path(first: int, *lefts: float, side: float = 20.0) -> Path:
+    boxes = deque(np.asarray([left, 50, left + side, 50 + side], np.float32) for left in lefts)
+    return Path(
+        class_="face", first=first, boxes=boxes, trust=deque([True] * len(boxes)),
+        now=Follower(boxes[-1], None), last_seen=first, first_seen=first,
+    )  # fmt: skip
+
+
+def test_the_way_in_is_hidden_up_to_the_edge() -> None:
+    one = path(50, 6, 12, 18, 24)
+    come_in(one, 0, ROOM, 15)
+    assert one.first == 46
+    assert [box[0] for box in one.boxes][:5] == [-18, -12, -6, 0, 6]
+    assert not any(list(one.trust)[:4])
+
+
+def test_not_before_the_scene_nor_longer_than_asked() -> None:
+    for earliest, most, first in ((49, 15, 49), (50, 15, 50), (0, 2, 48)):
+        one = path(50, 6, 12, 18, 24)
+        come_in(one, earliest, ROOM, most)
+        assert one.first == first
+
+
+def test_who_stands_at_the_edge_or_leaves_or_begins_in_the_middle_has_no_way_in() -> None:
+    for lefts in ((2, 2.1, 2.2, 2.3), (8, 6, 4, 2), (200, 206, 212, 218), (6,)):
+        one = path(50, *lefts)
+        come_in(one, 0, ROOM, 15)
+        assert one.first == 50
+    right = path(50, 455, 450, 445, 440)
+    come_in(right, 0, ROOM, 15)
+    assert right.first < 50
