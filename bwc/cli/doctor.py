@@ -137,6 +137,7 @@ def _models() -> Iterator[Finding]:
         away = "note" if weight.is_optional and state == "missing" else "missing"
         yield Finding(what=f"model {name}", state="ok" if good else away, text=state, hint=hint)
     yield from _speech()
+    yield from _mediapipe()
 
 
 def _speech() -> Iterator[Finding]:
@@ -157,6 +158,21 @@ def _speech() -> Iterator[Finding]:
         yield Finding(what="speech", state="note", text=f"{error.message}: no words are heard", hint=error.hint)
     else:
         yield Finding(what="speech", state="ok", text=f"faster-whisper {version}, {found.name} {found.sha256[:12]}")
+
+
+def _mediapipe() -> Iterator[Finding]:
+    """Only where somebody set it up: without it nothing is missing."""
+    from bwc.redact.detectors.mediapipe import MODEL, MediaPipe
+
+    if not os.environ.get(MODEL):
+        return
+    try:
+        found = MediaPipe()
+    except BwcError as error:
+        text = f"--also mediapipe cannot be used: {error.message}"
+        yield Finding(what="mediapipe", state="note", text=text, hint=error.hint)
+    else:
+        yield Finding(what="mediapipe", state="ok", text=f"{found.kind.name}, {found.file_sha256[:12]}")
 
 
 def _keys() -> Iterator[Finding]:

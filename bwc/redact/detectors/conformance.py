@@ -118,7 +118,7 @@ def main(words: Sequence[str]) -> int:
             looked = check_detector(load(name), photographs=photographs)
         except BwcError as error:
             failed = 1
-            sys.stdout.write(f"{name}: {error.message}\n")
+            sys.stdout.write(f"{name}: {error.message}" + (f"; {error.hint}\n" if error.hint else "\n"))
         else:
             sys.stdout.write(f"{name}: keeps the contract on {looked} pictures\n")
     return failed
