@@ -110,6 +110,7 @@ def test_what_the_tensors_say_comes_back_in_pixels_of_the_picture(
     drawn.logits[0, 0] = 3.0
     drawn.raw[0, 0, :4] = *(kind.side / 2 - kind.anchors()[0]), 16, 16  # in the middle
     monkeypatch.setattr(mediapipe, "_open", lambda data, place: drawn)
+    monkeypatch.setattr(mediapipe, "runtime_label", lambda: "drawn")
     detector = MediaPipe(model, (1,))
     assert detector.kind == kind
     (one,) = detector.detect(np.zeros((kind.side, kind.side * 2, 3), np.uint8))
