@@ -28,7 +28,7 @@ from bwc.redact.detectors.network import Network
 from bwc.redact.detectors.plates import PlateFinder
 
 HEIGHTS = (0, 12, 20, 40, 100, 10_000)
-THRESHOLDS = (0.15, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95)
+THRESHOLDS = (0.12, 0.2, 0.25, 0.35, 0.5, 0.7, 0.9)
 _LOWEST = 0.08
 Find = Callable[[np.ndarray], list[Detection]]
 

@@ -148,8 +148,8 @@ def cut(rng: Generator, sample: Sample, side: int, about: int | None, behind: tu
         bgr = cv2.resize(bgr, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     turn = float(rng.normal(0, 5) if rng.random() < 0.7 else rng.normal(0, 20))
     shape = np.diag([stretch, 1.0])
-    if about == PLATE and rng.random() < 0.35:  # seen from the side: narrow, and its lines no longer level
-        narrow = float(rng.uniform(0.3, 0.9))
+    if about == PLATE and rng.random() < 0.5:  # seen from the side: narrow, and its lines no longer level
+        narrow = float(rng.uniform(0.26, 0.9))
         shape = np.asarray([[narrow, 0.0], [rng.normal(0, 0.35) * (1.1 - narrow), 1.0]]) @ shape
     turning = cv2.getRotationMatrix2D((0, 0), turn, 1.0)[:, :2] @ shape * scale
     move = middle - turning @ np.asarray([x, y])
@@ -202,7 +202,7 @@ def stick(rng: Generator, scene: Bgr, plate: Bgr, taken: Boxes) -> Boxes | None:
     """Put `plate` into `scene` in perspective, often on something like a car; its box, or None where one is already."""
     side = scene.shape[0]
     high = float(np.exp(rng.uniform(np.log(SMALLEST[PLATE]), np.log(LARGEST[PLATE] * 0.6))))
-    yaw = np.cos(np.radians(rng.uniform(20, 74) if rng.random() < 0.5 else rng.uniform(0, 25)))
+    yaw = np.cos(np.radians(rng.uniform(20, 77) if rng.random() < 0.6 else rng.uniform(0, 25)))
     wide = high * plate.shape[1] / plate.shape[0] * yaw
     if wide > side * 1.2:
         high, wide = high * side / wide, float(side)
@@ -238,8 +238,10 @@ def stick(rng: Generator, scene: Bgr, plate: Bgr, taken: Boxes) -> Boxes | None:
     ends = unit + 0.5
     corners = ends * np.float32([small.shape[1], small.shape[0]])
     warp = cv2.getPerspectiveTransform(corners.astype(np.float32), quad.astype(np.float32))
-    if rng.random() < 0.25:  # in shade or haze little contrast is left
-        small = np.asarray(small * rng.uniform(0.3, 0.8) + rng.uniform(20, 70), np.float32)
+    if rng.random() < 0.35:  # in shade or haze little contrast is left
+        small = np.asarray(small * rng.uniform(0.2, 0.8) + rng.uniform(20, 70), np.float32)
+    elif rng.random() < 0.12:  # a torch or headlamps thrown back: more light than the sensor takes
+        light *= float(rng.uniform(1.5, 4.0))
     lit = np.clip(small * (light * rng.uniform(0.94, 1.06, 3)), 0, 255).astype(np.uint8)
     drawn = cv2.warpPerspective(lit, warp, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     mask = np.zeros((side, side), np.uint8)
@@ -307,8 +309,10 @@ def spoil(rng: Generator, scene: Bgr) -> Bgr:
     if rng.random() < 0.2:  # sun in the lens: a veil over everything
         share = float(rng.uniform(0.1, 0.5))
         face = face * (1 - share) + rng.uniform(90, 230, 3).astype(np.float32) * share
-    if rng.random() < 0.2:  # night: little light, a lamp somewhere
-        face *= rng.uniform(0.2, 0.6)
+    if rng.random() < 0.3:  # night or deep shade: little light, a lamp somewhere
+        face *= rng.uniform(0.12, 0.6)
+        if rng.random() < 0.4:
+            face *= np.float32([rng.uniform(1.0, 1.5), 1.0, rng.uniform(0.7, 1.0)])
         if rng.random() < 0.5:
             y, x = np.ogrid[: face.shape[0], : face.shape[1]]
             far = (x - rng.uniform(0, face.shape[1])) ** 2 + (y - rng.uniform(0, face.shape[0])) ** 2
@@ -319,8 +323,8 @@ def spoil(rng: Generator, scene: Bgr) -> Bgr:
         face *= rng.uniform(0.85, 1.15, 3).astype(np.float32)
     if rng.random() < 0.08:
         face[:] = face.mean(axis=2, keepdims=True)
-    if rng.random() < 0.3:
-        face = cv2.GaussianBlur(face, (0, 0), float(rng.uniform(0.4, 1.6)))
+    if rng.random() < 0.4:
+        face = cv2.GaussianBlur(face, (0, 0), float(rng.uniform(0.4, 2.0)))
     if rng.random() < 0.2:  # the camera moves while the shutter is open
         length = int(rng.integers(3, 12))
         kernel = np.zeros((length, length), np.float32)

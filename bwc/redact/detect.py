@@ -88,21 +88,26 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
     Raises `NotFound` when weight files or a plug-in are absent.
     """
     more = find_plugins(also)
-    faces, plates, own = open_faces(), open_plates(), open_finder()
+    faces, own = open_faces(), open_finder()
+    plates = open_plates() if profile.plates or profile.plates_deep else None
     wanted = {"plate": profile.own_plate_threshold, "head": profile.head_threshold}
     plates_only = {"plate": profile.own_plate_threshold}
-    large = [Finder(own, (side,), plates_only) for side in profile.own_plates_deep]
-    ordinary: list[Detector] = [CenterFace(faces, profile.faces, profile.face_threshold)]
-    if profile.plates:
-        ordinary.append(PlateFinder(plates, profile.plates, profile.plate_threshold))
-    ordinary.append(Finder(own, profile.own, wanted))
+
+    def others(sides: tuple[int, ...]) -> list[Detector]:
+        return [PlateFinder(plates, sides, profile.plate_threshold)] if plates and sides else []
+
     return Lookout(
-        (*ordinary, *more),
+        (
+            CenterFace(faces, profile.faces, profile.face_threshold),
+            *others(profile.plates),
+            Finder(own, profile.own, wanted),
+            *more,
+        ),
         (
             CenterFace(faces, profile.faces_deep, profile.face_threshold),
-            PlateFinder(plates, profile.plates_deep, profile.plate_threshold),
+            *others(profile.plates_deep),
             Finder(own, profile.own_deep, wanted),
-            *large,
+            *(Finder(own, (side,), plates_only) for side in profile.own_plates_deep),
             *more,
         ),
         (TextFinder.open(),) if text else (),

@@ -30,6 +30,7 @@ from bwc.redact.motion import field_of  # noqa: E402
 from bwc.redact.path import Path as Track  # noqa: E402
 from bwc.redact.profiles import DEFAULT, habits_for, profile_named  # noqa: E402
 from bwc.redact.track import Sighting, Tracker  # noqa: E402
+from bwc.redact.verdict import smeared  # noqa: E402
 from bwc.roles import Policy  # noqa: E402
 
 FOUND = 0.3  # overlap of a detection and a truth box from which the face was found
@@ -74,11 +75,14 @@ def judged(clip: Path, finder: CenterFace, every: int) -> tuple[int, int]:
     truth: list[list[dict[str, Any]]] = json.loads(clip.with_suffix(".truth.json").read_text())["frames"]
     tracks, found, scale = tracked(clip, finder, every)
     seen = {ordinal: {one["id"] for one in _faces(truth, ordinal) if _is_found(one, boxes)} for ordinal, boxes in found.items()}  # fmt: skip
+    ways = [(track.first, smeared(track.boxes)) for track in tracks]  # as the plan has them
     margin, covered, counted = Policy().margin_permille / 2000, 0, 0
     for ordinal in range(min(len(truth), max(found) + 1)):
         before = ordinal - ordinal % every
         known = seen.get(before, set()) | seen.get(before + every if ordinal % every else before, set())
-        hidden = [_grown(track.at(ordinal) * scale, margin) for track in tracks if track.first <= ordinal <= track.last]
+        hidden = [
+            _grown(boxes[ordinal - first] * scale, margin) for first, boxes in ways if 0 <= ordinal - first < len(boxes)
+        ]
         for one in _faces(truth, ordinal):
             if one["id"] in known:
                 counted += 1

@@ -293,7 +293,8 @@ def test_a_wider_stride_than_usual_is_said(source: bytes, good: bytes) -> None:
 
 def test_what_the_check_has_no_second_opinion_on_is_said(source: bytes, good: bytes) -> None:
     plan = plan_for(source)
-    assert checked(source, good, plan).not_checked[:-1] == ()  # the last: what is said
+    alone = "no detector of the check knows them; only gaps within a track are found"
+    assert not [line for line in checked(source, good, plan).not_checked if alone in line]
     made_by = tuple(
         DetectorInfo(name=name, package="-", file_sha256="00" * 32, licence="-", precision="-")
         for name in ("centerface", "bwc_finder", "ppocr_text")
@@ -301,12 +302,8 @@ def test_what_the_check_has_no_second_opinion_on_is_said(source: bytes, good: by
     drawn = plan_edit.add_mask(plan, {0: (0, 0, 20, 20)}, last=3, by="k", at=NOON)
     more = replace(drawn.tracks[0], id="t9", class_="tattoo")
     plan = replace(drawn, detectors=made_by, tracks=(*drawn.tracks, more))
-    alone = "no detector of the check knows them; only gaps within a track are found"
-    assert checked(source, rendered(source, plan), plan).not_checked[:-1] == (
-        f"heads that show no face: {alone}",
-        f"tattoo: {alone}",
-        f"lines of text: {alone}",
-    )
+    said = [line for line in checked(source, rendered(source, plan), plan).not_checked if alone in line]
+    assert said == [f"{what}: {alone}" for what in ("heads that show no face", "tattoo", "lines of text")]
 
 
 def standing(column: int, row: int) -> Callable[[int], Box]:

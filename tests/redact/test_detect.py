@@ -265,7 +265,7 @@ def test_an_unknown_profile_is_refused() -> None:
 def test_without_weights_nothing_is_analysed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BWC_MODELS", str(tmp_path))
     with pytest.raises(NotFound):
-        plan_of(recording(walking, 2))
+        plan_of(recording(walking, 2), profile="max")
 
 
 def test_the_contact_sheet_is_a_picture_of_pictures() -> None:

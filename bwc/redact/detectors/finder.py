@@ -20,13 +20,13 @@ from bwc.version import TOOL
 
 FILE = PackagedFile(
     name="finder.onnx",
-    file_sha256="3d1dcef6b7aafb1b41aaae311afd4886ccac476a4cb29ab2e96ba525a5af2696",
+    file_sha256="9489da321d0c54db58fd3250e0d0a3652be66d6a12c63f762e0f70aade5f706a",
     licence="Apache-2.0",
 )
 # The same network in 8-bit integers (training/quantize.py): 12 ms where floats take 28 (960x544, OpenVINO, VNNI)
 INT8 = PackagedFile(
     name="finder_int8.onnx",
-    file_sha256="9e32eae4f72d26b4531a8ffe250c147ebaead92b7cf90dcd614d1bbba717abcc",
+    file_sha256="f2bdb488c5a317638d00239e21c3492f50f26fdae9bf8542789807f69e7863ca",
     licence="Apache-2.0",
 )
 _FEED = Feed("picture")
