@@ -11,12 +11,14 @@ from bwc.media.planes import bgr_of
 from bwc.redact.check_sight import shared_permille
 from bwc.redact.detectors.base import Detection, Detector
 from bwc.redact.detectors.faces_check import CheckFaces
+from bwc.redact.detectors.finder import Finder
 from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.view import Looker, View, unturned
 from bwc.redact.plan import Box, DetectorInfo
 
 CUTOUT_SIDES = 4  # a cut-out is so many sides of its box wide
 _CUTOUT = 192  # pixels it is brought to: a face of 48 px is where the network is surest, and 5 ms (640 whole: 25 to 40)
+_PLATE_CUTOUT = 320
 _SMALLEST_CUTOUT = 64
 _SAME_PERMILLE = 500
 
@@ -38,13 +40,14 @@ class Finders:
         missing: tuple[str, ...] = ()
         try:
             plates = (PlateFinder.open(long_sides=(960,), threshold=0.3),)
-            closer = (PlateFinder.open(long_sides=(320,), threshold=0.3),)
+            closer = (PlateFinder.open(long_sides=(_PLATE_CUTOUT,), threshold=0.3),)
         except NotFound:
             missing = ("plates: the weight file clp_det.onnx is not here",)
         return cls(
             coarse=(CheckFaces.open(long_sides=(640,)),),
             fine=(CheckFaces.open(long_sides=(1280,)), *plates),
-            close=(CheckFaces.open(long_sides=(_CUTOUT,)), *closer),
+            # in a place of doubt the question is whether the plan stops too early: there its own network may answer, too
+            close=(CheckFaces.open(long_sides=(_CUTOUT,)), Finder.open((_PLATE_CUTOUT,), {"plate": 0.25}), *closer),
             not_checked=missing,
         )
 

@@ -74,15 +74,19 @@ def places_of(plan: RedactionPlan) -> list[Place]:
     gap, reach = frames_in(_GAP_SECONDS, rate), frames_in(_REACH_SECONDS, rate)
     pieces = _pieces(plan)
     cover = Coverage(plan)
-    ends = [piece for piece in pieces if piece.last + 1 < plan.media.frames and not _leaves(piece.boxes[-1], plan)]
     begins = [piece for piece in pieces if piece.first > 0 and not _leaves(piece.boxes[0], plan)]
     found: list[Place] = []
     joined: set[int] = set()
     by_first: dict[int, list[_Piece]] = {}
     for piece in begins:
         by_first.setdefault(piece.first, []).append(piece)
-    for piece in ends:
-        after = _next_of(piece, by_first, gap)
+    for piece, own in _with_own_next(pieces, gap):
+        leaves = _leaves(piece.boxes[-1], plan) or (own is not None and _leaves(own.boxes[0], plan))
+        if leaves and own is not None and own.first - piece.last > reach:
+            own = None  # out of the picture and in again
+        if piece.last + 1 >= plan.media.frames or (_leaves(piece.boxes[-1], plan) and own is None):
+            continue
+        after = own or _next_of(piece, by_first, gap)
         if after is not None:
             joined.add(id(after))
         boxes = _between(piece, after) if after else _onward(piece, reach, plan, forward=True)
@@ -151,11 +155,23 @@ def _jumps(boxes: Sequence[Box], place: int, usual: float) -> bool:
     return _distance(going, other) > most
 
 
+def _with_own_next(pieces: Sequence[_Piece], gap: int) -> list[tuple[_Piece, _Piece | None]]:
+    """Each piece with the one that goes on with the same track after a gap of frames: the plan's own word for who is there."""
+    later: dict[str, _Piece] = {}
+    found: list[tuple[_Piece, _Piece | None]] = []
+    for piece in reversed(pieces):
+        after = later.get(piece.track)
+        is_near = after is not None and 1 < after.first - piece.last <= gap + 1
+        found.append((piece, after if is_near else None))
+        later[piece.track] = piece
+    return found[::-1]
+
+
 def _next_of(piece: _Piece, by_first: Mapping[int, Sequence[_Piece]], gap: int) -> _Piece | None:
-    """The piece that takes this one up again, soonest first, then nearest."""
+    """The piece that takes this one up again, soonest first, then that of the same track, then nearest."""
     for first in range(piece.last + 1, piece.last + gap + 2):
         fitting = [other for other in by_first.get(first, ()) if other is not piece and _may_be(piece, other)]
-        if fitting:  # the plan's own word first
+        if fitting:
             return min(
                 fitting, key=lambda other: (other.track != piece.track, _distance(piece.boxes[-1], other.boxes[0]))
             )

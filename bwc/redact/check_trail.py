@@ -120,7 +120,7 @@ class Trail:
 
 
 def without(trails: Sequence[Sequence[Hit]], chains: Sequence[Sequence[Hit]]) -> list[Sequence[Hit]]:
-    """Those of `trails` that no chain of a detector's hits tells of already."""
+    """Those of `trails` of which no half is told already by chains of a detector's hits: a neighbour in a crowd tells nothing."""
     seen: dict[int, list[Box]] = {}
     for chain in chains:
         for hit in chain:
@@ -128,7 +128,8 @@ def without(trails: Sequence[Sequence[Hit]], chains: Sequence[Sequence[Hit]]) ->
     return [
         trail
         for trail in trails
-        if not any(shared_permille(hit.box, box) >= 300 for hit in trail for box in seen.get(hit.ordinal, ()))
+        if 2 * sum(any(shared_permille(hit.box, box) >= 300 for box in seen.get(hit.ordinal, ())) for hit in trail)
+        < len(trail)
     ]
 
 

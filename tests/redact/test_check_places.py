@@ -7,11 +7,14 @@ from dataclasses import replace
 import pytest
 
 from bwc.evidence import Choice
-from bwc.redact import plan_edit
+from bwc.media.decode import Picture
+from bwc.redact import check_search, plan_edit
 from bwc.redact.check import check
-from bwc.redact.check_finders import Finders
+from bwc.redact.check_finders import Finders, detect_near
 from bwc.redact.check_places import Kind, places_of
 from bwc.redact.check_report import Sight
+from bwc.redact.check_sight import Hit
+from bwc.redact.check_trail import without
 from bwc.redact.detectors.base import Detection, Picture8
 from bwc.redact.plan import Box, Origin, RedactionPlan, Span, Track
 from tests.redact.clips import FRAMES, NOON, MagentaFinder, make_clip, plan_for, walker
@@ -119,25 +122,41 @@ def test_an_end_that_no_detector_vouches_for_is_no_suspect() -> None:
     assert check(io.BytesIO(source), io.BytesIO(copy), short, finders=BLIND).suspects == ()
 
 
-class Weak(MagentaFinder):
-    """Knows the subject when asked first (in the original, under the cover), and in the copy is never sure of it."""
+def test_an_end_that_a_detector_knows_under_the_cover_is_followed_on_weak_hits(monkeypatch: pytest.MonkeyPatch) -> None:
+    def near(finders: object, picture: Picture, *where: object) -> list[Detection]:
+        """Sure of the subject under the cover, in the last frame that hides it, and never in the copy."""
+        score = 0.75 if picture.ordinal == 19 else 0.52
+        return [replace(one, score=score) for one in detect_near(finders, picture, *where)]  # type: ignore[arg-type]
 
-    name = "weak"
-
-    def __init__(self) -> None:
-        self.asked = 0
-
-    def detect(self, bgr: Picture8) -> list[Detection]:
-        self.asked += 1
-        score = 0.75 if self.asked == 1 else 0.52
-        return [Detection(one.box, score, "face") for one in super().detect(bgr)]
-
-
-def test_an_end_that_a_detector_knows_under_the_cover_is_followed_on_weak_hits() -> None:
+    monkeypatch.setattr(check_search, "detect_near", near)
     source = make_clip()
     short = plan_for(source, spans=((0, 20),))
     copy = rendered(source, short)
-    finders = Finders(coarse=(Blind(),), fine=(), close=(Weak(),))
+    finders = Finders(coarse=(Blind(),), fine=(), close=(MagentaFinder(),))
     (suspect,) = check(io.BytesIO(source), io.BytesIO(copy), short, finders=finders).suspects
     assert (suspect.sight, suspect.first) == (Sight.GAP, 20)
     assert suspect.sightings >= 4
+
+
+def test_the_same_track_later_comes_before_another_that_begins_at_once() -> None:
+    made = plan((0, 15), (25, FRAMES), tracks=(piece("t9", 15, 18),))
+    gaps = [place for place in places_of(made) if place.is_one_track]
+    assert [(min(place.boxes), max(place.boxes)) for place in gaps] == [(18, 24)]  # t9 hides the first three
+
+
+def test_a_short_gap_at_the_edge_within_one_track_is_a_place_and_a_long_one_is_not() -> None:
+    def at_edge(ordinal: int) -> Box:
+        return 0, 20 + ordinal % 2, 20, 50
+
+    assert told(plan_for(b"", spans=((0, 10), (14, FRAMES)), path=at_edge)) == [("gap", 10, 13)]
+    assert told(plan_for(b"", spans=((0, 10), (30, FRAMES)), path=at_edge)) == []
+
+
+def hit(ordinal: int, left: int) -> Hit:
+    return Hit(ordinal=ordinal, box=(left, 0, left + 20, 20), score_permille=700, class_="face", visible_permille=1000)
+
+
+def test_a_neighbour_s_hit_does_not_speak_for_a_trail() -> None:
+    trail = [hit(ordinal, 100) for ordinal in range(6)]
+    assert without([trail], [[hit(0, 100)]]) == [trail]
+    assert without([trail], [[hit(ordinal, 100) for ordinal in range(3)]]) == []
