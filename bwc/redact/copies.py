@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 
 from bwc.canonical import Json
 from bwc.custody.house import House
@@ -10,12 +11,15 @@ from bwc.errors import NotApproved, NotFound, PlanStale, SecondPersonNeeded, Und
 from bwc.evidence import Choice, EventKind, ItemId, ObjectId, ObjectRole
 from bwc.redact import plan_edit, session, sounds
 from bwc.redact.carrying import carry, decisions
+from bwc.redact.check_places import frames_in, rate_of
 from bwc.redact.check_report import CheckReport, Sight, Suspect
 from bwc.redact.checked import Checked
 from bwc.redact.excerpt import Excerpt, excerpt_of
 from bwc.redact.plan import RedactionPlan, undecided
 from bwc.redact.session import Edited, PlanState
 from bwc.roles import approvals_missing
+
+_BESIDE_SECONDS = Fraction(2, 5)  # a suspect is covered so long before and after it was seen, if not longer
 
 Progress = Callable[[int, int | None], None]
 _WATCHING = ("copy", "review")  # purposes of an opening in which somebody sees the copy
@@ -123,7 +127,10 @@ def decide_suspects(
     note: str,
     at: datetime,
 ) -> Edited:
-    """`keep`: a person looked and it is no leak. `redact`: its boxes become a mask of the next plan revision."""
+    """`keep`: a person looked and it is no leak. `redact`: its boxes become a mask of the next plan revision.
+
+    The check looks at some pictures: what it saw was there before and after, so the mask is longer on both sides.
+    """
     state = session.current(house, item, segment)
     checked = last_check(house, state)
     known = {one.id: one for one in checked.report.suspects}
@@ -146,9 +153,9 @@ def decide_suspects(
                     )
                     continue
                 boxes = {box[0]: box[1:] for box in known[name].boxes}
-                plan = plan_edit.add_mask(
-                    plan, _widened(boxes, plan), last=known[name].last, by=by, at=at, exemption=exemption, note=note
-                )
+                most = max(checked.report.stride, frames_in(_BESIDE_SECONDS, rate_of(plan)))
+                wide = plan_edit.reaching(_widened(boxes, plan), known[name].last, most, plan.media.frames)
+                plan = plan_edit.add_mask(plan, wide, by=by, at=at, exemption=exemption, note=note)
             return plan
 
         edited = session.edit(house, item, state.segment, cover, what="covered, render again")

@@ -123,6 +123,24 @@ def add_mask(
     return _next(plan, at, tracks=(*plan.tracks, track))
 
 
+def reaching(boxes: Mapping[int, Box], last: int, most: int, frames: int) -> dict[int, Box]:
+    """`boxes` of something seen now and then, up to frame `last`, and `most` frames more on both sides, of `frames` in all.
+
+    It was there before it was first seen and after it was last seen: there its box covers where it was and where it was going.
+    """
+    marks = sorted(boxes.items())
+    begin, end = max(0, marks[0][0] - most), min(frames - 1, max(last, marks[-1][0]) + most)
+    found = dict(marks)
+    for ordinal, pair in ((begin, marks[1::-1]), (end, marks[-2:])):
+        (there, box), (here, edge) = pair[0], pair[-1]
+        steps = (ordinal - here) / (here - there) if here != there else 0.0
+        going = [round(side + (side - other) * steps) for side, other in zip(edge, box, strict=True)]
+        hull = min(edge[0], going[0]), min(edge[1], going[1]), max(edge[2], going[2]), max(edge[3], going[3])
+        found[ordinal] = hull
+        found[here] = edge if ordinal != here else hull
+    return found
+
+
 def add_mute(
     plan: RedactionPlan,
     start_ns: int,
