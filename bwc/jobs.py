@@ -1,7 +1,7 @@
 """Spread work over processes: pure jobs, answered in order, a few in flight; a lost worker costs its job only.
 
 Any `concurrent.futures.Executor` does the work: none (in this process), a pool of processes here, a Dask cluster
-elsewhere (`bwc[cluster]`). A job is a module-level function of one picklable argument whose answer depends on nothing else.
+elsewhere (the extra `cluster`). A job is a module-level function of one picklable argument whose answer depends on nothing else.
 """
 
 import os
@@ -158,7 +158,7 @@ def _cluster(address: str) -> Executor:
     try:
         distributed: Any = import_module("distributed")  # an extra: not there for the type checker either
     except ImportError as error:
-        raise ConfigError("no cluster software here", "pip install 'bwc[cluster]'") from error
+        raise ConfigError("no cluster software here", "in the folder of bwc: pip install '.[cluster]'") from error
     try:
         client = distributed.Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:

@@ -218,7 +218,9 @@ def _token(module: str, label: str) -> Any:
     try:
         import pkcs11
     except ImportError:
-        raise KeyUnavailable("keys on tokens need the library for PKCS#11", "pip install 'bwc[pkcs11]'") from None
+        raise KeyUnavailable(
+            "keys on tokens need the library for PKCS#11", "in the folder of bwc: pip install '.[pkcs11]'"
+        ) from None
     try:
         found = list(pkcs11.lib(module).get_tokens(token_label=label))
     except (RuntimeError, OSError) as error:
@@ -300,7 +302,9 @@ def _translated(label: str) -> Iterator[None]:
     try:
         import pkcs11
     except ImportError:
-        raise KeyUnavailable("keys on tokens need the library for PKCS#11", "pip install 'bwc[pkcs11]'") from None
+        raise KeyUnavailable(
+            "keys on tokens need the library for PKCS#11", "in the folder of bwc: pip install '.[pkcs11]'"
+        ) from None
     try:
         yield
     except (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange):

@@ -108,7 +108,12 @@ def _packages() -> Iterator[Finding]:
         try:
             yield Finding(what=name, state="ok", text=importlib.metadata.version(name))
         except importlib.metadata.PackageNotFoundError:
-            yield Finding(what=name, state="missing", text="not installed", hint=f"{sys.executable} -m pip install bwc")
+            yield Finding(
+                what=name,
+                state="missing",
+                text="not installed",
+                hint=f"in the folder of bwc: {sys.executable} -m pip install .",
+            )
 
 
 def _own() -> Iterator[Finding]:
@@ -121,7 +126,10 @@ def _own() -> Iterator[Finding]:
         names = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
         text = f"{digest}; not as it was installed: {names}"
         yield Finding(
-            what=what, state="missing", text=text, hint=f"{sys.executable} -m pip install --force-reinstall bwc"
+            what=what,
+            state="missing",
+            text=text,
+            hint=f"in the folder of bwc: {sys.executable} -m pip install --force-reinstall .",
         )
     else:
         yield Finding(what=what, state="ok", text=digest + ("" if changed == [] else " (installed to be edited)"))
@@ -147,7 +155,7 @@ def _speech() -> Iterator[Finding]:
     try:
         version = importlib.metadata.version("faster-whisper")
     except importlib.metadata.PackageNotFoundError:
-        hint = f"{sys.executable} -m pip install 'bwc[speech]'"
+        hint = f"in the folder of bwc: {sys.executable} -m pip install '.[speech]'"
         yield Finding(
             what="speech", state="note", text="faster-whisper is not installed: no words are heard", hint=hint
         )

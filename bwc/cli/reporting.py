@@ -194,7 +194,9 @@ def _possible(entry: Entry) -> tuple[str, ...]:
     from importlib.util import find_spec
 
     if find_spec("reportlab") is None:
-        entry.terminal.say("note: no PDF without reportlab: pip install 'bwc[pdf]', or print the HTML from a browser")
+        entry.terminal.say(
+            "note: no PDF without reportlab (in the folder of bwc: pip install '.[pdf]'), or print the HTML from a browser"
+        )
         return _FORMS[1:]
     return _FORMS
 

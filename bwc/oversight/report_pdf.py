@@ -18,7 +18,7 @@ def pdf(report: Report) -> bytes:
         from reportlab.platypus import Paragraph, SimpleDocTemplate, Spacer
     except ImportError as error:
         raise ConfigError(
-            "a PDF needs reportlab", "pip install 'bwc[pdf]', or print the HTML from a browser"
+            "a PDF needs reportlab", "in the folder of bwc: pip install '.[pdf]', or print the HTML from a browser"
         ) from error
     styles = getSampleStyleSheet()
     for name in ("Normal", "Heading2", "Title"):

@@ -131,7 +131,7 @@ def age_recipients(recipients: Sequence[str]) -> list[object]:
     try:
         import pyrage
     except ImportError as error:
-        raise UsageError("the package pyrage is not installed", "pip install 'bwc[age]'") from error
+        raise UsageError("the package pyrage is not installed", "in the folder of bwc: pip install '.[age]'") from error
     found: list[object] = []
     for text in recipients:
         try:

@@ -39,7 +39,7 @@ def connect(place: StorePlace, *, connect_s: float = 10.0, read_s: float = 60.0,
         from botocore.config import Config
         from botocore.exceptions import BotoCoreError
     except ImportError as error:
-        raise ConfigError("a store on S3 needs boto3", "pip install 'bwc[s3]'") from error
+        raise ConfigError("a store on S3 needs boto3", "in the folder of bwc: pip install '.[s3]'") from error
     try:
         return Session(profile_name=place.profile).client(
             "s3",

@@ -169,7 +169,7 @@ def test_a_killed_worker_costs_its_group_only(folder: Path, undisturbed: tuple[s
 
 
 def test_a_cluster_gives_the_same_bytes_also_when_a_worker_dies(folder: Path, undisturbed: tuple[str, float]) -> None:
-    pytest.importorskip("distributed", reason="no cluster software: pip install 'bwc[cluster]'")
+    pytest.importorskip("distributed", reason="no cluster software: pip install '.[cluster]'")
     where = folder / "scheduler.json"
     tool = [sys.executable, "-m", "dask"] if _has_dask_module() else ["dask"]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}

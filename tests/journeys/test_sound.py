@@ -54,7 +54,7 @@ def test_words_are_proposed_muted_checked_and_captioned(
     from bwc.errors import NotFound
     from bwc.redact.speech import model
 
-    pytest.importorskip("faster_whisper", reason="pip install 'bwc[speech]'")
+    pytest.importorskip("faster_whisper", reason="in the folder of bwc: pip install '.[speech]'")
     try:
         model.load()
     except NotFound as error:

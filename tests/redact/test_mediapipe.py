@@ -143,7 +143,7 @@ def test_what_is_missing_is_named_with_what_to_type(
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     with pytest.raises(NotFound, match="LiteRT, which is not installed") as caught:
         MediaPipe(model)
-    assert "bwc[mediapipe]" in caught.value.hint
+    assert "pip install '.[mediapipe]'" in caught.value.hint
 
 
 def test_tiles_are_chosen_by_the_environment() -> None:
@@ -160,7 +160,7 @@ def test_it_is_a_plug_in_and_takes_no_name_of_ours() -> None:
 
 @pytest.fixture(scope="module")
 def real() -> MediaPipe:
-    pytest.importorskip("ai_edge_litert", reason="LiteRT absent; pip install 'bwc[mediapipe]'")
+    pytest.importorskip("ai_edge_litert", reason="LiteRT absent; pip install '.[mediapipe]'")
     if not os.environ.get(MODEL):
         pytest.skip(f"no model file: {MODEL} names none (docs/detectors.md)")
     return MediaPipe()
@@ -191,6 +191,6 @@ def test_the_real_model_says_the_same_in_four_threads(real: MediaPipe, astronaut
 
 
 def test_real_litert_names_a_file_that_is_no_model(model: Path) -> None:
-    pytest.importorskip("ai_edge_litert", reason="LiteRT absent; pip install 'bwc[mediapipe]'")
+    pytest.importorskip("ai_edge_litert", reason="LiteRT absent; pip install '.[mediapipe]'")
     with pytest.raises(BwcError, match="no model that LiteRT can run"):
         MediaPipe(model)

@@ -31,7 +31,7 @@ def test_another_runtime_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_both_runtimes_give_the_same_scores(monkeypatch: pytest.MonkeyPatch, astronaut: Picture8) -> None:
     if not importlib.util.find_spec(OPENVINO):
-        pytest.skip("OPENVINO ABSENT: pip install 'bwc[fast]'")
+        pytest.skip("OPENVINO ABSENT: pip install '.[fast]'")
     found = []
     for name in (OPENVINO, ONNXRUNTIME):
         network.runtime.cache_clear()

@@ -73,7 +73,7 @@ def test_without_a_model_it_is_said_and_nothing_stops(monkeypatch: pytest.Monkey
     assert found.open is None
     assert "bwc models fetch --speech" in found.missing
     monkeypatch.setattr(importlib.metadata, "version", _absent)
-    assert "bwc[speech]" in listen.find_hearing().missing
+    assert "pip install '.[speech]'" in listen.find_hearing().missing
     with pytest.raises(NotFound, match="not installed"):
         listen.find_hearing(Path("/nowhere"))
 

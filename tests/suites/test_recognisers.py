@@ -53,7 +53,7 @@ class Promises:
 class TestWhisper(Promises):
     @pytest.fixture(scope="class")
     def recogniser(self) -> Recogniser:
-        pytest.importorskip("faster_whisper", reason="pip install 'bwc[speech]'")
+        pytest.importorskip("faster_whisper", reason="in the folder of bwc: pip install '.[speech]'")
         from bwc.errors import NotFound
         from bwc.redact.speech import model
         from bwc.redact.speech.whisper import Whisper

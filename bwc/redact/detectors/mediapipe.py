@@ -222,7 +222,8 @@ def _open(data: bytes, place: Path | None) -> Any:
 
 def _no_runtime() -> NotFound:
     return NotFound(
-        "the detector mediapipe needs LiteRT, which is not installed", "python3 -m pip install 'bwc[mediapipe]'"
+        "the detector mediapipe needs LiteRT, which is not installed",
+        "in the folder of bwc: python3 -m pip install '.[mediapipe]'",
     )
 
 

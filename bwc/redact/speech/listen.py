@@ -63,8 +63,10 @@ def find_hearing(own_model: Path | None = None, *, beams: int = 5) -> Hearing:
         files = model.load(own_model)
     except importlib.metadata.PackageNotFoundError:
         if own_model is not None:
-            raise NotFound("speech recognition is not installed", "pip install 'bwc[speech]'") from None
-        return Hearing(None, "speech recognition is not installed (pip install 'bwc[speech]')")
+            raise NotFound(
+                "speech recognition is not installed", "in the folder of bwc: pip install '.[speech]'"
+            ) from None
+        return Hearing(None, "speech recognition is not installed (in the folder of bwc: pip install '.[speech]')")
     except NotFound as error:
         if own_model is not None:
             raise

@@ -22,7 +22,9 @@ class Whisper:
         try:
             from faster_whisper import WhisperModel
         except ImportError as error:
-            raise NotFound("speech recognition is not installed", "pip install 'bwc[speech]'") from error
+            raise NotFound(
+                "speech recognition is not installed", "in the folder of bwc: pip install '.[speech]'"
+            ) from error
         self._model, self._beams = model, beams
         try:
             # the place is a name only: all files come from memory
