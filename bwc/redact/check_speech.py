@@ -91,6 +91,12 @@ def listen_again(
     )
 
 
+def is_unheard(plan: RedactionPlan, not_checked: Iterable[str]) -> bool:
+    """Whether `plan` found voices and the check, whose limits are `not_checked`, looked for no spoken words."""
+    record = record_of(plan)
+    return bool(record and record.voice_ms) and any(line.startswith(MISSING) for line in not_checked)
+
+
 def ranked(suspects: Iterable[Suspect]) -> list[Suspect]:
     """What is seen and what is said, the riskiest first."""
     return sorted(suspects, key=lambda one: -one.risk)

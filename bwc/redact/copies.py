@@ -23,6 +23,7 @@ _BESIDE_SECONDS = Fraction(2, 5)  # a suspect is covered so long before and afte
 
 Progress = Callable[[int, int | None], None]
 _WATCHING = ("copy", "review")  # purposes of an opening in which somebody sees the copy
+_UNHEARD = "there are voices, and the check did not look for spoken words: listen to all of the copy yourself"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,12 +35,14 @@ class Approved:
     missing: int
     parts: tuple[str, ...] = ()  # of copies that are not of the whole recording
     unopened: tuple[int, ...] = ()  # segments whose copy nobody has taken out to watch
+    unheard: tuple[int, ...] = ()  # segments with voices in whose copy the check looked for no spoken words
 
     def to_json(self) -> dict[str, Json]:
         return {
             "entries": list(self.entries),
             "item": self.item,
             "more_people_needed": self.missing,
+            "unheard": list(self.unheard),
             "unopened": list(self.unopened),
         }
 
@@ -50,6 +53,7 @@ class Approved:
             f"{self.item} approved (entry {', '.join(map(str, self.entries))} of the log){more}"
             + "".join(f"\nonly a part: {part}" for part in self.parts)
             + (f"\nnote: nobody has opened this copy to watch it: bwc open {self.item} --copy" if self.unopened else "")
+            + (f"\nnote: {_UNHEARD}" if self.unheard else "")
         )
 
 
@@ -70,6 +74,7 @@ class Releasable:
     stride: int
     suspects: int
     approvals: tuple[int, ...]
+    not_checked: tuple[str, ...] = ()
     excerpt: Excerpt | None = None  # None: of the whole recording
 
 
@@ -187,7 +192,9 @@ def copy_object(house: House, item: ItemId, segment: int) -> ObjectId:
 
 def approve(house: House, item: ItemId, *, note: str) -> Approved:
     """Sign the digests of plan, copy and report of every recording of `item`. Raises what stands in the way."""
-    entries, parts, unopened = [], [], []
+    from bwc.redact.check_speech import is_unheard
+
+    entries, parts, unopened, unheard = [], [], [], []
     missing = 0
     for state in session.plans(house, item):
         ready = _ready(house, state)
@@ -203,7 +210,15 @@ def approve(house: House, item: ItemId, *, note: str) -> Approved:
         entries.append(again[0] if again else house.record_approval(item, facts, note=note))
         missing = max(missing, _missing(house, state, ready.copy_sha256))
         unopened += [] if _is_opened(house, state) else [state.segment]
-    return Approved(item=item, entries=tuple(entries), missing=missing, parts=tuple(parts), unopened=tuple(unopened))
+        unheard += [state.segment] if is_unheard(state.plan, ready.not_checked) else []
+    return Approved(
+        item=item,
+        entries=tuple(entries),
+        missing=missing,
+        parts=tuple(parts),
+        unopened=tuple(unopened),
+        unheard=tuple(unheard),
+    )
 
 
 def _is_opened(house: House, state: PlanState) -> bool:
@@ -308,6 +323,7 @@ def _ready(house: House, state: PlanState) -> Releasable:
         frames_checked=checked.report.frames_checked,
         stride=checked.report.stride,
         suspects=len(checked.report.suspects),
+        not_checked=checked.report.not_checked,
         approvals=tuple(row.seq for row in approvals if row.report_sha256 == checked.report.sha256),
     )
 

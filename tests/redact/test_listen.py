@@ -14,7 +14,7 @@ from bwc.redact.check import check
 from bwc.redact.check_finders import Finders
 from bwc.redact.check_report import Sight
 from bwc.redact.check_sound import compare_sound
-from bwc.redact.check_speech import listen_again, ranked
+from bwc.redact.check_speech import is_unheard, listen_again, ranked
 from bwc.redact.excerpt import Excerpt
 from bwc.redact.plan import Origin, RedactionPlan, SoundKind
 from bwc.redact.plan_format import from_bytes, to_bytes
@@ -81,6 +81,14 @@ def test_without_a_recogniser_voices_are_found_and_it_is_said(bare: RedactionPla
     voices = sounds.voices_muted(plan, by="k", at=NOON, kind=SoundKind.MUTE)
     assert all(is_hidden(voices, word) for word in TRUTH["words"])
     assert voices.revision == plan.revision + 1
+
+
+def test_voices_whose_words_the_check_did_not_look_for_are_unheard(bare: RedactionPlan, plan: RedactionPlan) -> None:
+    limits = listen_again(io.BytesIO(DATA), plan, hearing=Hearing(None, "why")).not_checked
+    assert is_unheard(plan, limits)
+    assert is_unheard(listen(io.BytesIO(DATA), bare, Hearing(None, "none")), ("text: not looked for", *limits))
+    assert not is_unheard(plan, ("text: not looked for",))
+    assert not is_unheard(bare, limits), "no voice was found"
 
 
 def test_what_a_person_said_stays_when_it_is_listened_to_again(plan: RedactionPlan) -> None:
