@@ -280,7 +280,7 @@ class _Check:
         try:
             found = tie(release.agency, chain, size=size, published=published, **mine)  # type: ignore[arg-type]
         except ProofInvalid as error:
-            hint = "treat it as a forgery and ask the agency; older than a handover of its key, it needs the first key"
+            hint = "verify it with the first key the agency published; if it fails there too, treat it as a forgery"
             self._complain(8)(PAPER, ProofInvalid(error.message, hint))
             return
         self.tied_to = found.to
