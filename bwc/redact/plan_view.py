@@ -176,6 +176,33 @@ def within(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
     return max(begin, start_ns), max(begin, min(end, end_ns))
 
 
+def span_within(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
+    """A span counted from the first picture, in presentation time.
+
+    Raises `UsageError` for one that hides nothing: it ends before it begins, or begins when the recording has ended.
+    """
+    length = _length_ns(plan)
+    if start_ns >= end_ns:
+        raise UsageError("the span ends before it begins", "--from TIME --to LATER")
+    if start_ns >= length:
+        hint = "check --from: times count from the first picture"
+        raise UsageError(f"the recording is only {length / 1e9:.2f} s long: nothing would be hidden", hint)
+    begin = int(plan.media.pts.start * plan.media.time_base * 1_000_000_000)
+    return start_ns + begin, end_ns + begin
+
+
+def span_text(plan: RedactionPlan, start_ns: int, end_ns: int) -> str:
+    """A span counted from the first picture, as much of it as the recording has."""
+    length = _length_ns(plan)
+    if end_ns - length < 10_000_000:  # what is shown is rounded to that
+        return f"{start_ns / 1e9:.2f}-{end_ns / 1e9:.2f} s"
+    return f"only {start_ns / 1e9:.2f} to {length / 1e9:.2f} s of {length / 1e9:.2f} s"
+
+
+def _length_ns(plan: RedactionPlan) -> int:
+    return int(plan.media.duration * plan.media.time_base * 1_000_000_000)
+
+
 def silent_and_bleeped(
     plan: RedactionPlan, *, silent: Iterable[tuple[int, int]] = ()
 ) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:

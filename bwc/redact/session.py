@@ -13,7 +13,7 @@ from bwc.evidence import Choice, ItemId, ObjectRole
 from bwc.redact import plan_edit
 from bwc.redact.plan import DECODING, OVERLAY, Decision, Origin, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
 from bwc.redact.plan_format import from_bytes, from_edited, to_bytes
-from bwc.redact.plan_view import PlanSummary, muted_spans, summary, within
+from bwc.redact.plan_view import PlanSummary, muted_spans, span_text, span_within, summary, within
 from bwc.redact.speech.record import class_of, listened, record_of, sounds_of_class
 
 Progress = Callable[[int, int | None], None]
@@ -298,15 +298,16 @@ def mask(
 ) -> Edited:
     """Cover `box` (or with None the whole picture) from `start_ns` to `end_ns` after the first frame."""
     by, code = house.person.key_id, exemption or house.policy.default_exemption
+    before = current(house, item, segment)
+    span = span_within(before.plan, start_ns, end_ns)
 
     def change(plan: RedactionPlan) -> RedactionPlan:
-        offset, end = offset_of(plan, start_ns, end_ns)
-        first, stop = plan_edit.ordinals_of(plan, start_ns + offset, end + offset)
+        first, stop = plan_edit.ordinals_of(plan, *span)
         if box is None:
             return plan_edit.add_whole_frame(plan, first, stop, by=by, at=at, exemption=code, note=note)
         return plan_edit.add_mask(plan, {first: box}, last=stop - 1, by=by, at=at, exemption=code, note=note)
 
-    return edit(house, item, segment, change, what=f"covered {span_text(start_ns, end_ns)}")
+    return edit(house, item, before.segment, change, what=f"covered {span_text(before.plan, start_ns, end_ns)}")
 
 
 def import_plan(house: House, item: ItemId, segment: int | None, data: bytes) -> PlanState:
@@ -339,22 +340,6 @@ def sheet(house: House, item: ItemId, segment: int) -> bytes:
         raise NotFound(f"{item} has no contact sheet", f"bwc detect {item}")
     house.record_opening(item, segment, purpose="sheet")
     return house.read(row.object_id)
-
-
-def offset_of(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
-    """Where the recording begins in presentation time, and the end of the span. Refuses a span that hides nothing."""
-    media = plan.media
-    length = int(media.duration * media.time_base * 1_000_000_000)
-    if start_ns >= end_ns:
-        raise UsageError("the span ends before it begins", "--from TIME --to LATER")
-    # sound may go on a little after the last picture; anything that starts a second later is a slip of the pen
-    if start_ns >= length + 1_000_000_000:
-        raise UsageError(f"the recording is only {length / 1e9:.2f} s long: nothing would be hidden", "check --from")
-    return int(media.pts.start * media.time_base * 1_000_000_000), end_ns
-
-
-def span_text(start_ns: int, end_ns: int) -> str:
-    return f"{start_ns / 1e9:.2f}-{end_ns / 1e9:.2f} s"
 
 
 def save(

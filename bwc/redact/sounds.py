@@ -12,8 +12,8 @@ from bwc.evidence import ItemId
 from bwc.redact import plan_edit, session
 from bwc.redact.check_report import CheckReport, Suspect
 from bwc.redact.plan import RedactionPlan, SoundKind
-from bwc.redact.plan_view import ALWAYS_NS
-from bwc.redact.session import Edited, Listen, PlanState, Progress, offset_of, span_text
+from bwc.redact.plan_view import ALWAYS_NS, span_text, span_within
+from bwc.redact.session import Edited, Listen, PlanState, Progress
 from bwc.redact.speech.record import record_of
 
 
@@ -92,14 +92,15 @@ def mute(
 ) -> Edited:
     """Hide all sound from `start_ns` to `end_ns` after the first frame."""
     by, code = house.person.key_id, exemption or house.policy.default_exemption
+    before = session.current(house, item, segment)
+    # to the end that was asked for: sound may outlast the pictures
+    start, end = span_within(before.plan, start_ns, end_ns)
 
     def change(plan: RedactionPlan) -> RedactionPlan:
-        offset, end = offset_of(plan, start_ns, end_ns)
-        return plan_edit.add_mute(
-            plan, start_ns + offset, end + offset, by=by, at=at, kind=kind, exemption=code, note=note
-        )
+        return plan_edit.add_mute(plan, start, end, by=by, at=at, kind=kind, exemption=code, note=note)
 
-    return session.edit(house, item, segment, change, what=f"{_verb(kind)} {span_text(start_ns, end_ns)}")
+    what = f"{_verb(kind)} {span_text(before.plan, start_ns, end_ns)}"
+    return session.edit(house, item, before.segment, change, what=what)
 
 
 def mute_wide(

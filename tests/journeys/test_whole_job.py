@@ -212,6 +212,12 @@ def test_work_on_a_plan_is_not_lost(world: World, ingested: str, tmp_path: Path)
     (tmp_path / "there.jpg").write_bytes(b"x")
     world.run("detect", ingested, "--again", "--sheet", tmp_path / "there.jpg", code=2)
     assert world.json("plan", ingested)["plans"][0]["summary"]["revision"] == 4
+    # one that goes on past the end is told as what is hidden of it
+    length = plan["summary"]["milliseconds"] / 1000
+    for act in (("mute",), ("mask", "--whole-frame")):
+        world.run(*act, ingested, "--from", f"{length + 0.1:.3f}", "--to", "500", code=2)
+        said = world.json(*act, ingested, "--from", "0.5", "--to", "500")["what"]
+        assert said.endswith(f" only 0.50 to {length:.2f} s of {length:.2f} s")
 
 
 def test_the_copy_can_be_watched_before_approval(world: World, ingested: str, tmp_path: Path) -> None:
