@@ -90,7 +90,10 @@ def mask(
     note: str,
     segment: int | None,
 ) -> None:
-    """Cover an area by hand for a span of time, or the whole picture."""
+    """Cover an area by hand for a span of time, or the whole picture.
+
+    Times count from the first picture, as in `bwc plan` and on the contact sheet.
+    """
     from bwc.redact import session
 
     if whole_frame == bool(box):

@@ -8,6 +8,7 @@ Pictures are turned as they are shown; the figures of a box stay pixels of the c
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import BinaryIO, TypeAlias
 
 import cv2
@@ -81,9 +82,11 @@ def contact_sheet(
     last = max({*wanted, *middles.values()}, default=0)
     tiles: list[Picture8] = []
     crops: dict[str, Picture8] = {}
+    begin: Fraction | None = None
     for picture in reader.frames():
+        begin = picture.seconds if begin is None else begin
         if picture.ordinal in wanted:
-            tiles.append(_tile(picture, plan, width, rotation))
+            tiles.append(_tile(picture, plan, width, rotation, begin))
         here = [track for track in urgent if middles[track.id] == picture.ordinal]
         if plan and here:
             whole = Upright.of(picture, rotation)
@@ -202,6 +205,12 @@ def time_range(first_ms: int, last_ms: int) -> str:
     return f"{first_ms / 1000:.2f}-{last_ms / 1000:.2f} s"
 
 
+def moment(ordinal: int, seconds: Fraction) -> str:
+    """The label of a picture: its ordinal, and its time after the first picture."""
+    minutes, rest = divmod(round(seconds * 1000), 60_000)
+    return f"#{ordinal}  {minutes}:{rest / 1000:06.3f}"
+
+
 def _urgency(track: Track) -> tuple[bool, int, str]:
     length = sum(len(span.boxes) for span in track.spans)
     return track.decision.choice is not Choice.UNDECIDED, -length, track.id
@@ -212,7 +221,7 @@ def _middle(track: Track) -> int:
     return longest.first + len(longest.boxes) // 2
 
 
-def _tile(picture: Picture, plan: RedactionPlan | None, width: int, rotation: int) -> Picture8:
+def _tile(picture: Picture, plan: RedactionPlan | None, width: int, rotation: int, begin: Fraction) -> Picture8:
     shown = Upright.of(picture, rotation, width)
     marks = []
     for track in plan.tracks if plan else ():
@@ -220,8 +229,7 @@ def _tile(picture: Picture, plan: RedactionPlan | None, width: int, rotation: in
         if box is not None:
             marks.append((shown.place(box), track.id, _COLOURS[track.decision.choice]))
     mark(shown.bgr, marks)
-    seconds = float(picture.seconds)
-    label = f"#{picture.ordinal}  {int(seconds // 60)}:{seconds % 60:06.3f}"
+    label = moment(picture.ordinal, picture.seconds - begin)
     at = (5, shown.bgr.shape[0] - 6)
     cv2.putText(shown.bgr, label, at, _FONT, 0.4, (0, 0, 0), 3, cv2.LINE_AA)
     cv2.putText(shown.bgr, label, at, _FONT, 0.4, (255, 255, 255), 1, cv2.LINE_AA)

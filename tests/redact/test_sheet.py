@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -58,6 +59,20 @@ def test_every_track_follows_enlarged_with_its_caption(monkeypatch: pytest.Monke
 def test_a_sheet_without_a_plan_has_frames_only() -> None:
     picture = seen(contact_sheet(io.BytesIO(clips.make_clip()), None, pictures=4, columns=2, width=160))
     assert picture.shape == (2 * 120 + 4, 2 * 160 + 4, 3)
+
+
+def test_pictures_are_labelled_with_the_time_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    labels: list[str] = []
+    moment = sheet.moment
+    monkeypatch.setattr(sheet, "moment", lambda *what: (labels.append(moment(*what)), labels[-1])[1])
+    late = [72_000 + tick for tick in clips.regular()]  # the first picture comes 0.8 s after zero
+    data = clips.make_clip(pts=late)
+    for plan in (clips.plan_for(data, pts=late, spans=()), None):
+        labels.clear()
+        contact_sheet(io.BytesIO(data), plan, pictures=4, columns=2, width=160)
+        assert labels[0] == "#0  0:00.000"
+        assert labels[1].endswith(f"{int(labels[1][1:3]) * 3003 / 90_000:06.3f}")
+    assert moment(1800, Fraction(3003 * 1800, 90_000)) == "#1800  1:00.060"
 
 
 def test_what_is_not_enlarged_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
