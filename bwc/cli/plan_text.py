@@ -29,7 +29,8 @@ def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
         rows += [sound_row(state.plan, one) for one in state.plan.audio_spans]
         parts.append(
             table(
-                ("track", "class", "from s", "to s", "decision", "exemption", "doubts"), [_cells(one) for one in rows]
+                ("track", "class", "from s", "to s", "decision", "exemption", "doubts", "note"),
+                [_cells(one) for one in rows],
             )
         )
     if summary.speech:
@@ -45,4 +46,5 @@ def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
 
 def _cells(row: dict[str, Any]) -> tuple[object, ...]:
     start, end = f"{row['start_ms'] / 1000:.2f}", f"{row['end_ms'] / 1000:.2f}"
-    return row["id"], row["class"], start, end, row["decision"], row["exemption"], " ".join(row["doubts"])
+    doubts, note = " ".join(row["doubts"]), " ".join(row["note"].split())
+    return row["id"], row["class"], start, end, row["decision"], row["exemption"], doubts, note

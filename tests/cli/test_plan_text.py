@@ -1,0 +1,24 @@
+"""What `bwc plan` tells people."""
+
+from bwc.cli.plan_text import plan_text
+from bwc.evidence import Choice, ItemId
+from bwc.redact import plan_edit
+from bwc.redact.plan import RedactionPlan
+from bwc.redact.plan_format import to_bytes
+from bwc.redact.session import PlanState
+from tests.redact import clips
+
+
+def told(plan: RedactionPlan, *, tracks: bool = True) -> str:
+    state = PlanState(item=ItemId("2026-0317-K4J7QX"), segment=0, plan=plan, data=to_bytes(plan))
+    return plan_text(state, tracks=tracks)
+
+
+def test_the_note_of_a_decision_is_shown() -> None:
+    plan = plan_edit.decide(
+        clips.plan_for(b"clip"), ["t1"], Choice.KEEP, by="key", at=clips.NOON, note="officer\non duty"
+    )
+    (row,) = [line for line in told(plan).splitlines() if line.startswith("t1 ")]
+    assert " keep " in row
+    assert row.endswith("  officer on duty")
+    assert "officer" not in told(plan, tracks=False)
