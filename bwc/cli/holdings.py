@@ -338,7 +338,7 @@ def _segment_cells(row: "SegmentRow") -> tuple[object, ...]:
         text += f", {counted(len(damage['gaps']), 'gap')} where the card could not be read"
         text += f", read better as {damage['reread_by']}" if "reread_by" in damage else ""
     if facts.get("frames_lost"):
-        text += f", {facts['frames_lost']} frames lost"
+        text += f", {counted(int(facts['frames_lost']), 'frame')} lost"  # type: ignore[arg-type]
     return row.segment, row.name or "?", row.state, text
 
 

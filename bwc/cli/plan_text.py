@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from bwc.cli.terminal import seconds_text, table
+from bwc.cli.terminal import counted, seconds_text, table
 
 if TYPE_CHECKING:
     from bwc.redact.session import PlanState
@@ -12,7 +12,8 @@ def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
     """Tracks by class; with `tracks` each track and sound in a line; what is doubtful or undecided."""
     summary = state.summary()
     length = seconds_text(summary.milliseconds / 1000)
-    head = f"{state.item} segment {state.segment}: plan revision {summary.revision}, {length}, {summary.frames} frames"
+    frames = counted(summary.frames, "frame")
+    head = f"{state.item} segment {state.segment}: plan revision {summary.revision}, {length}, {frames}"
     classes = [
         (row.class_, row.tracks, f"{row.milliseconds / 1000:.1f}", row.keep, row.undecided) for row in summary.classes
     ]

@@ -9,7 +9,7 @@ from bwc.cli.desk import raise_lost, write_new
 from bwc.cli.entry import Entry, command
 from bwc.cli.looking import looking
 from bwc.cli.looks import change_of, look_options
-from bwc.cli.terminal import size_text
+from bwc.cli.terminal import counted, size_text
 from bwc.errors import LeakFound, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -197,4 +197,4 @@ def _wish(mute_voices: bool, no_audio: bool, bleep: bool) -> "SoundWish":
 
 
 def _copy_text(one: "Rendered") -> str:
-    return f"{one.item} segment {one.segment}: {one.frames} frames, {one.frames_lost} lost, {size_text(one.size_bytes)}, sha256 {one.copy_sha256}\n{one.way_text}"
+    return f"{one.item} segment {one.segment}: {counted(one.frames, 'frame')}, {one.frames_lost} lost, {size_text(one.size_bytes)}, sha256 {one.copy_sha256}\n{one.way_text}"

@@ -294,7 +294,7 @@ def _shape(part: Track | SoundSpan | WholeFrame) -> tuple[object, ...]:
 def _words(part: Track | SoundSpan | WholeFrame) -> str:
     if isinstance(part, Track):
         frames = sum(len(span.boxes) for span in part.spans)
-        return f"{part.class_}, {frames} frames, {_said(part.decision)}"
+        return f"{part.class_}, {frames} {'frame' if frames == 1 else 'frames'}, {_said(part.decision)}"
     if isinstance(part, SoundSpan):
         return f"{part.kind.value} {part.start_ns}-{part.end_ns} ns, {_said(part.decision)}"
     return f"whole frames {part.first}-{part.stop}, {_said(part.decision)}"
