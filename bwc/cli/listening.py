@@ -1,5 +1,6 @@
 """bwc listen and mute: what is said in a recording, and what of it nobody shall hear."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ import click
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import table
 from bwc.cli.times import parse_time
-from bwc.errors import NotFound, UsageError
+from bwc.errors import NotFound, PartlyDone, UsageError
 
 if TYPE_CHECKING:
     from bwc.custody.house import House
@@ -58,6 +59,7 @@ def listen(
             note_words(house, one, to="terminal")
     data = {"plans": [one.to_json() | {"spoken": spoken_rows(one)} for one in states]}
     entry.terminal.result(data, "\n\n".join(spoken_text(one) for one in states))
+    say_unlooked(states, watch)
 
 
 @command(
@@ -127,6 +129,17 @@ def kind_of(bleep: bool) -> Any:
     from bwc.redact.plan import SoundKind
 
     return SoundKind.BLEEP if bleep else SoundKind.MUTE
+
+
+def say_unlooked(states: "Sequence[PlanState]", watch: Sequence[str]) -> None:
+    """Raises `PartlyDone` when words were asked for, somebody speaks, and nothing was written down."""
+    from bwc.redact.speech.record import record_of
+
+    records = [record_of(state.plan) for state in states]
+    deaf = [record for record in records if record is not None and record.missing and record.voice_ms]
+    if watch and deaf:
+        words = ", ".join(watch)
+        raise PartlyDone(f"not looked for: {words} ({deaf[0].missing})", "listen yourself, or: bwc mute ITEM --voices")
 
 
 def note_words(house: "House", state: "PlanState", *, to: str) -> None:

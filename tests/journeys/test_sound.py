@@ -35,6 +35,7 @@ def test_without_a_model_every_voice_can_be_bleeped(world: World, card: Callable
     heard = world.json("listen", item, "--no-words")["plans"][0]
     assert heard["summary"]["speech"]["voice_ms"] > 10_000
     assert heard["spoken"] == []
+    assert "not looked for: Smith" in world.run("listen", item, "--no-words", "--word", "Smith", code=3).err
     assert "NOTHING WAS WRITTEN DOWN" in world.run("plan", item).out
     muted = world.json("mute", item, "--voices", "--bleep", "--exemption", "minor")
     assert muted["summary"]["muted_ms"] > 12_000
