@@ -18,11 +18,11 @@ from bwc.redact.check import check
 from bwc.redact.check_finders import Finders
 from bwc.redact.check_report import CheckReport, Fault, Sight
 from bwc.redact.check_search import Search, stride_for
-from bwc.redact.check_sight import Chains, Hit, visible_permille
+from bwc.redact.check_sight import Hit, visible_permille
 from bwc.redact.check_trail import _Sample
 from bwc.redact.checked import Checked
 from bwc.redact.detectors.base import Detection, Picture8
-from bwc.redact.plan import Box, Coverage, DetectorInfo, Effect, EffectKind, FrameCover, RedactionPlan, Span, Track
+from bwc.redact.plan import Box, Coverage, Effect, EffectKind, FrameCover, RedactionPlan, Span, Track
 from bwc.redact.render import render
 from tests.redact.clips import FRAMES, NOON, WIDTH, MagentaFinder, Memory, Pipe, make_clip, plan_for, regular, walker
 
@@ -285,27 +285,6 @@ def test_a_frame_that_is_missing_is_no_way_round_the_search(source: bytes) -> No
     assert search.searched == 2  # frame 11 for frame 10, and frame 30
 
 
-def test_a_wider_stride_than_usual_is_said(source: bytes, good: bytes) -> None:
-    assert not [line for line in checked(source, good, plan_for(source)).not_checked if "whole pictures" in line]
-    (line,) = [one for one in checked(source, good, plan_for(source), stride=20).not_checked if "whole pictures" in one]
-    assert line == "faces and plates between whole pictures: one frame in 20 was searched, usual is one in 5"
-
-
-def test_what_the_check_has_no_second_opinion_on_is_said(source: bytes, good: bytes) -> None:
-    plan = plan_for(source)
-    alone = "no detector of the check knows them; only gaps within a track are found"
-    assert not [line for line in checked(source, good, plan).not_checked if alone in line]
-    made_by = tuple(
-        DetectorInfo(name=name, package="-", file_sha256="00" * 32, licence="-", precision="-")
-        for name in ("centerface", "bwc_finder", "ppocr_text")
-    )
-    drawn = plan_edit.add_mask(plan, {0: (0, 0, 20, 20)}, last=3, by="k", at=NOON)
-    more = replace(drawn.tracks[0], id="t9", class_="tattoo")
-    plan = replace(drawn, detectors=made_by, tracks=(*drawn.tracks, more))
-    said = [line for line in checked(source, rendered(source, plan), plan).not_checked if alone in line]
-    assert said == [f"{what}: {alone}" for what in ("heads that show no face", "tattoo", "lines of text")]
-
-
 def standing(column: int, row: int) -> Callable[[int], Box]:
     left, top = 60 + 200 * column, 80 + 220 * row
     return lambda _: (left, top, left + 40, top + 40)
@@ -415,68 +394,3 @@ def test_the_report_reads_back_and_is_the_same_for_the_same_copy(source: bytes, 
     ):
         with pytest.raises(UsageError):
             CheckReport.from_bytes(broken)
-
-
-def hit(ordinal: int, score: int, box: Box = (10, 10, 50, 50), visible: int = 1000, beside: bool = False) -> Hit:
-    return Hit(ordinal=ordinal, box=box, score_permille=score, class_="face", visible_permille=visible, beside=beside)
-
-
-@pytest.mark.parametrize(
-    ("scores", "beside", "is_suspect"),
-    [
-        ([860], False, True),  # a single strong one
-        ([700], False, False),
-        ([770, 600], False, True),
-        ([700, 600], False, False),
-        ([730, 600, 600, 600], False, True),
-        ([660, 600, 600], False, False),
-        ([560, 560, 560], False, False),
-        ([600] * 6, False, True),
-        ([810], True, True),  # beside a cover less is asked
-        ([760, 300], True, True),
-        ([630, 630], True, False),
-        ([550], True, False),
-    ],
-)
-def test_evidence_is_a_chain_longer_the_weaker_it_is(scores: list[int], beside: bool, is_suspect: bool) -> None:
-    chains = Chains(max_gap=12)
-    for ordinal, score in enumerate(scores):
-        chains.add(ordinal, [hit(ordinal, score, beside=beside)])
-    assert bool(chains.suspects(lambda place: place * 33 + 33, lambda place: place * 33)) is is_suspect
-
-
-def test_a_large_hit_must_be_surer_than_a_small_one_unless_a_cover_is_on_it() -> None:
-    for box, visible, expected in (
-        ((10, 10, 90, 110), 1000, 0),
-        ((10, 10, 90, 110), 700, 1),
-        ((10, 10, 40, 50), 1000, 1),
-    ):
-        chains = Chains(max_gap=12)
-        for ordinal in range(20):
-            chains.add(ordinal, [hit(ordinal, 780, box, visible)])
-        assert len(chains.suspects(lambda place: place * 33 + 33, lambda place: place * 33)) == expected
-
-
-def test_hits_far_apart_are_different_subjects_and_the_riskiest_comes_first() -> None:
-    chains = Chains(max_gap=12)
-    for ordinal in range(5):
-        chains.add(ordinal, [hit(ordinal, 800), hit(ordinal, 830, (300, 10, 400, 110))])
-    chains.add(40, [hit(40, 900)])
-    found = chains.suspects(lambda place: place * 33 + 33, lambda place: place * 33)
-    assert [(one.id, one.first, one.sightings) for one in found] == [("s0b", 0, 5), ("s0", 0, 5), ("s40", 40, 1)]
-    assert found[0].boxes[0] == (0, 300, 10, 400, 110)
-    assert found[0].risk > found[1].risk > found[2].risk
-
-
-@pytest.mark.parametrize(
-    ("covers", "expected"),
-    [
-        ([], 1000),
-        ([(0, 0, 100, 100)], 0),
-        ([(0, 0, 50, 100)], 500),
-        ([(0, 0, 50, 100), (25, 0, 75, 100)], 250),
-        ([(0, 0, 50, 50), (50, 50, 100, 100), (200, 200, 300, 300)], 500),
-    ],
-)
-def test_the_visible_share_counts_overlapping_covers_once(covers: list[Box], expected: int) -> None:
-    assert visible_permille((0, 0, 100, 100), covers) == expected
