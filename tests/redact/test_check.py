@@ -374,7 +374,9 @@ class FlickeringFinder(MagentaFinder):
 
 
 def test_what_a_search_holds_does_not_grow_with_the_recording(source: bytes) -> None:
-    assert most_held(source, 1200) <= 1.3 * most_held(source, 150)
+    # The search's threads share the finder's chance, so the peaks of two searches differ by a third; what is kept for
+    # every frame would make the second eight times as much.
+    assert most_held(source, 1200) <= 2 * most_held(source, 150)
 
 
 def test_the_report_reads_back_and_is_the_same_for_the_same_copy(source: bytes, good: bytes) -> None:
