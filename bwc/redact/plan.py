@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
 from itertools import pairwise
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from bwc.canonical import Json, sha256_hex
 from bwc.errors import UsageError
@@ -24,6 +24,8 @@ DECODING = "decoding"  # an extension: where the analysis saw damaged frames, {"
 DELIVERY = "delivery"  # an extension: how the copy is delivered, {"profile": "compatible" or "faithful"}
 LABELS = "labels"  # an extension: what is written on covers, {"show": "class" or "exemption"}
 OVERLAY = "overlay"  # an extension: where the camera's own writing stands and was left, [[x0, y0, x1, y1]…]
+
+Way = TypeVar("Way", bound=StrEnum)
 
 __all__ = ["Box", "Boxes", "Effect", "EffectKind"]
 
@@ -346,16 +348,21 @@ def _near(index: dict[int, list[_Entry]], ordinal: int) -> list[_Entry]:
     return [entry for entry in index.get(ordinal // _BLOCK, ()) if entry[0].first <= ordinal < entry[0].stop]
 
 
+def chosen(plan: RedactionPlan, extension: str, key: str, default: Way) -> Way:
+    """The way a plan's extension names under `key`; `default` where it has none. Raises `UsageError` for a way not known here."""
+    said = plan.extensions.get(extension)
+    if said is None:
+        return default
+    word = said.get(key) if isinstance(said, dict) else said
+    ways = {str(way): way for way in type(default)}
+    if not isinstance(word, str) or word not in ways:
+        raise UsageError(f"the plan asks for the {extension} {word!r}", " or ".join(ways))
+    return ways[word]
+
+
 def labels_of(plan: RedactionPlan) -> Labels:
     """What is written on covers; nothing unless the plan says so. Raises `UsageError` for words not known here."""
-    said = plan.extensions.get(LABELS)
-    if said is None:
-        return Labels.NONE
-    shown = said.get("show") if isinstance(said, dict) else said
-    found = next((one for one in Labels if one.value == shown), None)
-    if found is None:
-        raise UsageError(f"the plan asks for the labels {shown!r}", "class, exemption or none")
-    return found
+    return chosen(plan, LABELS, "show", Labels.NONE)
 
 
 def hidden_boxes(plan: RedactionPlan, ordinal: int) -> list[tuple[Box, Effect]]:

@@ -16,6 +16,7 @@ from bwc.redact.plan import (
     SoundSpan,
     Track,
     WholeFrame,
+    chosen,
     undecided,
 )
 from bwc.redact.speech.record import record_of
@@ -307,11 +308,4 @@ def _said(decision: Decision) -> str:
 
 def delivery_of(plan: RedactionPlan) -> Delivery:
     """How its copy is delivered; compatible unless the plan says otherwise. Raises `UsageError` for a way not known here."""
-    said = plan.extensions.get(DELIVERY)
-    if said is None:
-        return Delivery.COMPATIBLE
-    profile = said.get("profile") if isinstance(said, dict) else said
-    found = next((one for one in Delivery if one.value == profile), None)
-    if found is None:
-        raise UsageError(f"the plan asks for the delivery {profile!r}", "compatible or faithful")
-    return found
+    return chosen(plan, DELIVERY, "profile", Delivery.COMPATIBLE)
