@@ -4,15 +4,17 @@ Six clips, 1280x720 at 30 frames per second as a body camera writes them (no B-f
 turning (to lost profile and away), hidden (phone, hand and other people in front), worn (cap, mask, glasses), night
 (torch, noise), fast (pans with motion blur, people crossing), small (10 to 40 px, coming nearer, in and out of the frame).
 Truth: `face` while the head is turned by less than 100 degrees, `head` while it is turned further away. `vis` is the
-share not covered by something in front; a head under a quarter in sight is `ignore`d. Seeded: the same clips every time.
+share not covered by something in front; a head under a quarter in sight is `ignore`d. The same clips every time;
+`--seed N` makes another set of the same kinds: other people in each part, other places, sizes, tempo, light, wall, mirrored or not.
 """
 
 import argparse
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import pi, sin
 from pathlib import Path
+from typing import TypedDict
 
 import av
 import cv2
@@ -56,6 +58,44 @@ class Clip:
     shake: float = 7.0  # pixels
     pan: Callable[[float], float] = lambda _: 0.0  # pixels to the right
     blur: bool = False
+    seed: int = 0
+
+
+def varied(clip: Clip, found: Sequence[Head], seed: int) -> Clip:
+    """The same kind of clip with other people, places, sizes, tempo and shake."""
+    chance = np.random.default_rng([seed, *map(ord, clip.name)])
+    mirrored, order = bool(chance.random() < 0.5), chance.permutation(len(found))
+    people = [
+        replace(one, head=found[order[n % len(found)]], **_moved(one, mirrored, chance))
+        for n, one in enumerate(clip.people)
+    ]
+    pan, side = clip.pan, -1 if mirrored else 1
+    return replace(
+        clip,
+        name=f"{clip.name}_{seed}",
+        people=people,
+        shake=clip.shake * float(chance.uniform(0.7, 1.5)),
+        pan=lambda t: side * pan(t),
+        seed=seed,
+    )
+
+
+class _Moves(TypedDict):
+    at: Callable[[float], Pose]
+    thing: Callable[[float], tuple[str, float] | None]
+
+
+def _moved(one: Person, mirrored: bool, chance: np.random.Generator) -> _Moves:
+    tempo, start, larger = (float(chance.uniform(*ends)) for ends in ((0.75, 1.3), (0, 3), (0.85, 1.2)))
+    right, down = float(chance.uniform(-60, 60)), float(chance.uniform(-40, 30))
+    at, thing = one.at, one.thing
+
+    def there(t: float) -> Pose:
+        pose = at(start + tempo * t)
+        x, yaw = (W - pose.x, -pose.yaw) if mirrored else (pose.x, pose.yaw)
+        return Pose(x + right, pose.y + down, pose.height * larger, yaw, pose.pitch)
+
+    return {"at": there, "thing": lambda t: thing(start + tempo * t)}
 
 
 def clips(found: list[Head], seconds: float) -> list[Clip]:
@@ -118,7 +158,7 @@ def _walker(x: float, height: float, number: int) -> Callable[[float], Pose]:
     )
 
 
-def background() -> Pixels:
+def background(seed: int = 0) -> Pixels:
     """A wall and a yard, larger than the frame, from CC0 textures."""
     canvas = np.zeros((H + 240, W + 900, 3), np.float32)
     for name, top, bottom, dim in (("brick", 60, 520, 0.8), ("gravel", 520, H + 240, 0.7)):
@@ -126,7 +166,7 @@ def background() -> Pixels:
         tile = cv2.resize(photo, (360, 360), interpolation=cv2.INTER_AREA)
         canvas[top:bottom] = (np.tile(tile, (4, 8))[: bottom - top, : W + 900] * dim)[..., None]
     canvas[:60] = 205
-    rng = np.random.default_rng(5)
+    rng = np.random.default_rng(5 + seed)
     for _ in range(14):  # windows, doors, boxes: edges that a tracker may hold on to
         x, y = rng.integers(0, W + 800), rng.integers(90, 420)
         w, h = rng.integers(30, 140), rng.integers(40, 160)
@@ -259,7 +299,7 @@ def lit(picture: Floats, clip: Clip, t: float, chance: np.random.Generator) -> P
 
 
 def write(clip: Clip, folder: Path, seconds: float) -> None:
-    wall, chance = background(), np.random.default_rng(11)
+    wall, chance = background(clip.seed), np.random.default_rng(11 + clip.seed)
     truth: list[list[dict[str, object]]] = []
     path = folder / f"{clip.name}.mp4"
     with av.open(str(path), "w") as out:
@@ -288,10 +328,13 @@ def main() -> None:
     )
     parser.add_argument("--seconds", type=float, default=8.0)
     parser.add_argument("--only", default="")
+    parser.add_argument("--seed", type=int, default=0, help="another set of the same kinds")
     wanted = parser.parse_args()
     wanted.out.mkdir(parents=True, exist_ok=True)
     found = make.heads(wanted.stills)
     for clip in clips(found, wanted.seconds):
+        if wanted.seed:
+            clip = varied(clip, found, wanted.seed)
         if wanted.only in clip.name:
             write(clip, wanted.out, wanted.seconds)
             print(f"{clip.name}: {len(clip.people)} people", flush=True)
