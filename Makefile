@@ -35,10 +35,10 @@ walls: setup ## only the walls between the floors
 	@$(BIN)/lint-imports --no-cache
 
 test: setup ## the tests
-	@$(BIN)/pytest -n 2 -m "not slow and not independent"
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not independent"
 
 test-all: setup ## the tests, slow ones and those that need tools written by others too
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist worksteal
 
 fix: setup ## format and mend what can be mended
 	@$(BIN)/ruff format .
