@@ -73,7 +73,7 @@ def back_up(house: House, folder: Path, *, progress: Progress | None = None) -> 
     """Bring the backup in `folder` up to date and record it (`backup.made`). Sound objects are kept if some are not.
 
     1 what the catalog names and the backup lacks is copied; 2 the event, so that the backup holds it too; 3 the log;
-    4 if others went on meanwhile, again from 1; 5 what was replaced or destroyed is destroyed there; 6 a note of its age.
+    4 if others went on meanwhile, again from 1, three times at most, and then 1 once more; 5 what was replaced or destroyed is destroyed there; 6 a note of its age.
     """
     house._require(EventKind.BACKUP_MADE)
     disk = Disk(folder)
@@ -97,6 +97,9 @@ def back_up(house: House, folder: Path, *, progress: Progress | None = None) -> 
         size = _size_of(disk)
         if mine == before and size == before + 1:  # 4: all that this log names was there to be copied
             break
+    else:  # they never rest: what came before the log was copied is there by now, what came after names nothing yet
+        copying.objects(house)
+        copying.bodies(house._catalog.body_ids)
     for shelf, names in gone.items():  # 5
         for name in names.intersection(shelves.names(shelf)):
             shelves.destroy(shelf, name)

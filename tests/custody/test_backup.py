@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,6 +48,26 @@ def test_a_backup_grows_by_what_is_new_and_verifies_as_it_is(tmp_path: Path) -> 
     assert not (tmp_path / "backup" / "catalog.sqlite").exists()
     with pytest.raises(UsageError, match="is a backup"):
         enter(Places(vault=tmp_path / "backup"))
+
+
+def test_a_backup_beside_somebody_who_never_rests_verifies_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = make_vault(tmp_path / "vault", *FOOTAGE)
+    real, counted = House.copy_log_to, []
+
+    def busy(self: House, *words: Any) -> Any:
+        counted.append(len(counted))
+        with enter(places) as other:
+            take(other, b"busy %d" % len(counted))
+        return real(self, *words)
+
+    monkeypatch.setattr(House, "copy_log_to", busy)
+    with enter(places) as house:
+        done = back_up(house, tmp_path / "backup")
+    assert len(counted) == 3
+    assert verify(tmp_path / "backup", tmp_path).log.entries == done.entries
+    assert done.objects == len(FOOTAGE) + 3
 
 
 def test_a_vault_comes_back_from_its_backup(tmp_path: Path) -> None:
