@@ -1,27 +1,32 @@
 """Giving what is held its new readers: every envelope and private body made again for them, footage never touched.
 
 The new ones are written, then recorded, then published; only then are the old ones erased. If we die before,
-some are left that nothing names or nothing names any more: the latter are erased by the next rewrap.
+some are left that nothing names or nothing names any more: the latter are erased by the next rewrap, the former by one
+that comes a day later, when no process can be about to name them.
 
 Others go on meanwhile. So what was made is recorded only if, inside the transaction, the readers are still those it was
 made for and the log still names what it was made from. What was overtaken is erased, and looked at again.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TypeVar
 
 from bwc.canonical import Json
 from bwc.custody.acting import Acting
-from bwc.errors import IntegrityError
+from bwc.errors import IntegrityError, NotFound, StorageError
 from bwc.evidence import EventDraft, EventKind, ItemId, KeyId, SealedObject
 from bwc.keys import Recipient, Unwrapper
 from bwc.roles import BODY_READERS, footage_readers, may
+from bwc.storage.body import parse_body
+from bwc.storage.envelope import parse_envelope
 from bwc.storage.renewing import Renewed, Renewer, Spread, spread
 from bwc.storage.store import Shelf
 
 _BODIES_TOGETHER = 300  # an entry has at most 65,535 bytes, each of these takes 136
+_LEFT_S = 86_400.0
 _TOGETHER = 1000  # items recorded in one transaction: half a second that other writers wait
 _T = TypeVar("_T")
 
@@ -82,6 +87,37 @@ class Rewrapping(Acting):
             self.publish()  # a verifier reads what is published, and must find what that names
             store.erase_together(Shelf.ENVELOPES, envelopes)
             store.erase_together(Shelf.BODIES, bodies)
+        self._erase_left()
+
+    def _erase_left(self) -> None:
+        """Erase what a rewrap wrote and died before naming: others of what is named, so nothing needs them.
+
+        They may be wrapped to readers who were revoked since. What belongs to nothing named, or cannot be read, stays
+        for verification to name.
+        """
+        store, catalog = self._vault.store, self._catalog
+        known = {
+            Shelf.ENVELOPES: catalog.envelope_ids().union(catalog.replaced_envelopes()),
+            Shelf.BODIES: catalog.body_ids().union(catalog.replaced_bodies()),
+        }
+        for shelf, named in known.items():
+            store.erase_together(
+                shelf, [name for name in set(store.names(shelf)) - named if self._is_left(shelf, name)]
+            )
+
+    def _is_left(self, shelf: Shelf, name: str) -> bool:
+        """Whether this unnamed file is old, and another of an object or a private body that has the one that is named."""
+        store = self._vault.store
+        with suppress(IntegrityError, NotFound, StorageError):
+            data = store.get(shelf, name) or b""
+            if store.age_s(shelf, name) < _LEFT_S:
+                return False
+            if shelf is Shelf.BODIES:
+                now = self._catalog.body_file(parse_body(data).commit)
+            else:
+                now = self._catalog.object(parse_envelope(data).object_id).sealed.envelope_sha256
+            return now is not None and now != name and store.size(shelf, now) is not None
+        return False
 
 
 class _OvertakenError(Exception):
@@ -174,6 +210,15 @@ class _Pass:
         if _ids(self.house._footage_readers()) != _ids(readers):
             self.overtaken = True
             raise _OvertakenError(key for objects in made.values() for key in objects)
+        away = {  # a process that slept for a day may wake to find its envelopes taken for left ones
+            key
+            for objects in made.values()
+            for key, one in objects.items()
+            if not self.house._vault.has_envelope(one.new.envelope_sha256)
+        }
+        if away:
+            self.overtaken = True
+            raise _OvertakenError(away)
         gone = {item for item in made if self.house.tombstone(item) is not None}
         self.gone |= gone
         late = {
@@ -239,7 +284,12 @@ class _Pass:
             _ids(of_actor[key]) != _ids(those) for key, those in wanted[1].items()
         ):
             raise _OvertakenError(written)
-        late = [commit for commit, (old, _) in written.items() if self.house._catalog.body_file(commit) != old]
+        size = self.house._vault.store.size
+        late = [
+            commit
+            for commit, (old, new) in written.items()
+            if self.house._catalog.body_file(commit) != old or size(Shelf.BODIES, new) is None
+        ]
         if late:
             raise _OvertakenError(late)
 

@@ -1,8 +1,10 @@
 """Rewrapping dies at every file call: verification has nothing against what is left, and the next run finishes."""
 
 import io
+import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from bwc.custody.inspection import Inspection, inspect
 from bwc.custody.rebuilding import rebuild_catalog
 from bwc.enrolment import OperatorPublic
 from bwc.errors import IntegrityError, KeyUnavailable, StoreFull
-from bwc.evidence import EvidenceItem, ItemId, ObjectRole, Segment
+from bwc.evidence import EventKind, EvidenceItem, ItemId, ObjectRole, Segment
 from bwc.keys import LocalOperator, Operator, RecoveryKey
 from bwc.storage import renewing
 from bwc.storage.store import LocalStore, Shelf
@@ -122,6 +124,58 @@ def test_dying_at_every_file_call_of_a_rewrap_leaves_nothing_to_accuse(
     assert at > 40  # two envelopes, two events with their bodies, the log key, tiles, the checkpoint, two erasures
     every = {"no published entry names it", "replaced by a later entry, not erased yet"}
     assert noted == every if step == 1 else noted <= every
+
+
+def test_what_a_rewrap_that_died_left_unnamed_goes_a_day_later(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = House.act_together
+
+    def dies(self: House, kind: EventKind, *words: Any, **more: Any) -> Any:
+        if kind == EventKind.ITEM_REWRAPPED:
+            raise Death
+        return real(self, kind, *words, **more)
+
+    monkeypatch.setattr(House, "act_together", dies)
+    with pytest.raises(Death):
+        enrol(places)
+    monkeypatch.setattr(House, "act_together", real)
+    left = notes(judged(places, tmp_path / "seen"))
+    assert len(left) == len(FOOTAGE)
+    stray = places.vault / "envelopes" / "ab" / f"{'ab' * 32}.json"
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_text("{}")
+    with House.enter(places, CHIEF) as house:
+        house.rewrap()  # who knows whether that process lives
+    assert set(left) < set(notes(judged(places, tmp_path / "seen")))
+    old = time.time() - 90_000
+    for file in (places.vault / "envelopes").rglob("*.json"):
+        os.utime(file, (old, old))
+    with House.enter(places, CHIEF) as house:
+        house.rewrap()
+    after = judged(places, tmp_path / "seen")
+    assert not bad(after)
+    assert [one.partition(":")[0] for one in notes(after)] == [f"envelopes/{'ab' * 32}"]  # what cannot be read is named
+    assert opened(places, CHIEF) == opened(places, DEPUTY) == FOOTAGE
+
+
+def test_a_rewrap_that_slept_while_its_envelopes_were_cleared_away_makes_them_again(
+    places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, slept = House.act_together, []
+
+    def sleeps(self: House, kind: EventKind, drafts: Any, **more: Any) -> Any:
+        if kind == EventKind.ITEM_REWRAPPED and not slept:
+            slept.append(True)
+            for one in (one for draft in drafts for one in draft.objects):
+                self._vault.erase_envelope(one.envelope_sha256)
+        return real(self, kind, drafts, **more)
+
+    monkeypatch.setattr(House, "act_together", sleeps)
+    enrol(places)
+    assert slept
+    assert not bad(judged(places, tmp_path / "seen"))
+    assert opened(places, CHIEF) == opened(places, DEPUTY) == FOOTAGE
 
 
 def test_a_rewrap_erases_what_it_replaced_and_nothing_else(places: Places, tmp_path: Path) -> None:
