@@ -112,8 +112,10 @@ def show(entry: Entry, item: str) -> None:
         half = _half_approved(house, [row]).get(row.item_id)
         sidecars = house.files(row.item_id, ObjectRole.SIDECAR)
         copies = house.stores(row.item_id)
+        by = house.names().get(row.ingested_by)
     data = row.to_json() | {
         "half_approved": half,
+        "ingested_by_name": by,
         "copies": [one.to_json() for one in copies],
         "destroyed": None if gone is None else gone.to_json(),
         "kept": verdicts[0].text if verdicts else None,
@@ -121,7 +123,8 @@ def show(entry: Entry, item: str) -> None:
         "recordings": [one.to_json() for one in segments],
         "sidecars": [{"name": one.name, "object": one.object_id, "segment": one.segment} for one in sidecars],
     }
-    lines = [f"{key:<17}{value}" for key, value in _flat(row.to_json()).items() if value not in ("", None)]
+    told = row.to_json() | {"ingested_by": f"{by or '?'} ({row.ingested_by})"}
+    lines = [f"{key:<17}{value}" for key, value in _flat(told).items() if value not in ("", None)]
     lines += [f"{'approval':<17}{half}; another person: bwc approve {row.item_id}"] if half else []
     lines += [f"{'kept':<17}{one.text}" for one in verdicts]
     lines += [f"{'copy':<17}{_copy_text(one, len(objects))}" for one in copies if objects]

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -110,10 +111,8 @@ def run(words: Sequence[str]) -> int:
     except click.exceptions.Exit as error:
         return error.exit_code
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "bwc"
-        return _report(
-            BwcError(_lower(error.format_message()), f"{where} --help"), words, exit_code=2, name="UsageError"
-        )
+        wrong = BwcError(_lower(error.format_message()), _usage_hint(error, words))
+        return _report(wrong, words, exit_code=2, name="UsageError")
     except (click.Abort, KeyboardInterrupt):
         return _report(Interrupted("interrupted", "run the same command again to continue"), words)
     except BrokenPipeError:
@@ -162,6 +161,15 @@ def _from_os(error: OSError) -> BwcError:
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO):
         return StorageError(text, "bwc doctor")
     return BwcError(text)
+
+
+def _usage_hint(error: click.UsageError, words: Sequence[str]) -> str:
+    where = error.ctx.command_path if error.ctx else "bwc"
+    before_it = isinstance(error, click.NoSuchOption) and error.ctx is not None and error.ctx.parent is None
+    named = next((word for word in words if word in COMMANDS), None)
+    if before_it and named:  # options belong to the command, which people see only once they know it
+        return f"options go after the command: bwc {named} {shlex.join(word for word in words if word != named)}"
+    return f"{where} --help"
 
 
 def _lower(text: str) -> str:

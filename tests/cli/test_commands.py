@@ -78,6 +78,13 @@ def test_an_unknown_option_is_a_usage_error(capsys: pytest.CaptureFixture[str]) 
     assert "bwc: error: " in capsys.readouterr().err
 
 
+def test_an_option_before_its_command_is_told_its_place(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--vault", "/srv/my vault", "list"]) == 2
+    assert "bwc list --vault '/srv/my vault'" in capsys.readouterr().err
+    assert run(["--nonsense"]) == 2
+    assert "bwc: hint: bwc --help" in capsys.readouterr().err
+
+
 def test_errors_are_json_with_json(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     import json
 
