@@ -20,8 +20,9 @@ BwcError                         1   anything that failed and has no better name
 │   ├ CopyBehind                      a backup or a further store that lacks the newest entries
 ├ InUse                          8   another process holds the lock
 ├ KeyUnavailable                 9   no key, or a wrong passphrase
+│   └ KeyServiceRefuses               the service that locks the key file does not open it: credentials, IAM, state of its key
 ├ NoVault                       10   no vault here
-├ StorageError                  11   the store does not answer; may be tried again
+├ StorageError                  11   a store or key service does not answer; may be tried again
 │   ├ UploadIncomplete · Unreachable
 │   └ JournalUnread                   the catalog's newest rows cannot be read where nothing may be written
 ├ StoreFull                     12   no space left
@@ -158,6 +159,10 @@ class InUse(BwcError):
 
 class KeyUnavailable(BwcError):
     exit_code = 9
+
+
+class KeyServiceRefuses(KeyUnavailable):
+    pass
 
 
 class NoVault(BwcError):

@@ -1,4 +1,4 @@
-"""The operator's key file: seeds sealed with a passphrase, or where the token with the keys is; never over another.
+"""The operator's key file: seeds sealed with a passphrase or by a key service, or where the token with the keys is.
 
 Bytes are fixed in docs/formats/keys.md.
 """
@@ -16,10 +16,12 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from bwc.canonical import Json, canonical, parse_canonical
 from bwc.errors import IntegrityError, KeyUnavailable, UsageError
 from bwc.keys import DEFAULT_SUITE, LocalOperator, PublicKey, decode_binary, encode_binary
+from bwc.kmskey import KMS_FORMAT, ServiceLock, file_key, new_lock, opened
 from bwc.tokenkey import TOKEN_FORMAT, TokenOperator, check_present
 
 _FILE_FORMAT = "bwc.operator-key/1"  # Ed25519 and X-Wing
 _FILE_FORMAT_2 = "bwc.operator-key/2"  # as its verify_key and recipient say
+_FORMATS = (_FILE_FORMAT, _FILE_FORMAT_2, KMS_FORMAT, TOKEN_FORMAT)
 _FILE_MOST_BYTES = 65536
 
 
@@ -37,6 +39,24 @@ class PassphraseCost:
         if not sound:
             raise IntegrityError("an operator key file asks for absurd passphrase parameters")
 
+    @classmethod
+    def from_json(cls, kdf: Any) -> tuple["PassphraseCost", bytes]:
+        """The cost and the salt. Raises `KeyError`, `TypeError`, `ValueError`, `IntegrityError`."""
+        cost = cls(memory_kib=kdf["memory_kib"], passes=kdf["passes"], lanes=kdf["lanes"])
+        salt = decode_binary(kdf["salt"])
+        if kdf["name"] != "argon2id" or not 16 <= len(salt) <= 64:
+            raise ValueError("not a way from a passphrase to a key")
+        return cost, salt
+
+    def to_json(self, salt: bytes) -> dict[str, Json]:
+        return {
+            "lanes": self.lanes,
+            "memory_kib": self.memory_kib,
+            "name": "argon2id",
+            "passes": self.passes,
+            "salt": encode_binary(salt),
+        }
+
     def key(self, passphrase: bytes | bytearray, salt: bytes) -> bytes:
         """32 bytes from `passphrase`; 0.1 to 0.2 s at the default cost."""
         made = Argon2id(salt=salt, length=32, iterations=self.passes, lanes=self.lanes, memory_cost=self.memory_kib)
@@ -53,22 +73,45 @@ def save_operator(
     if not passphrase:
         raise UsageError("an operator key needs a passphrase")
     cost = cost or PassphraseCost()
-    salt, nonce = secrets.token_bytes(16), secrets.token_bytes(12)
+    salt = secrets.token_bytes(16)
+    head: dict[str, Json] = {"format": _format_of(operator.alg, operator.recipient.suite), "kdf": cost.to_json(salt)}
+    _save_sealed(path, operator, head, cost.key(passphrase, salt))
+
+
+def save_kms_operator(
+    path: Path,
+    operator: LocalOperator,
+    *,
+    service_key: str,
+    log: str | None,
+    passphrase: bytes | bytearray = b"",
+    cost: PassphraseCost | None = None,
+) -> str:
+    """Write the operator's seeds to `path`, sealed with a data key of the service's `service_key`; returns its ARN.
+
+    With a passphrase both are needed. `log` names the vault in what the service records. As `save_operator` writes;
+    raises what `new_lock` raises.
+    """
+    lock, data_key = new_lock(service_key, operator=operator.key_id, log=log)
+    head: dict[str, Json] = {"format": KMS_FORMAT, "kms": lock.to_json()}
+    stretched = b""
+    if passphrase:
+        cost, salt = cost or PassphraseCost(), secrets.token_bytes(16)
+        head["kdf"], stretched = cost.to_json(salt), cost.key(passphrase, salt)
+    _save_sealed(path, operator, head, file_key(data_key, stretched))
+    return lock.arn
+
+
+def _save_sealed(path: Path, operator: LocalOperator, how: dict[str, Json], key: bytes) -> None:
+    nonce = secrets.token_bytes(12)
     head: dict[str, Json] = {
-        "format": _format_of(operator.alg, operator.recipient.suite),
-        "kdf": {
-            "lanes": cost.lanes,
-            "memory_kib": cost.memory_kib,
-            "name": "argon2id",
-            "passes": cost.passes,
-            "salt": encode_binary(salt),
-        },
+        **how,
         "name": operator.name,
         "nonce": encode_binary(nonce),
         "recipient": operator.recipient.to_json(),
         "verify_key": operator.verify_key.to_json(),
     }
-    sealed = AESGCM(cost.key(passphrase, salt)).encrypt(nonce, operator.seeds(), canonical(head))
+    sealed = AESGCM(key).encrypt(nonce, operator.seeds(), canonical(head))
     _write_private(Path(path), canonical({**head, "sealed": encode_binary(sealed)}))
 
 
@@ -77,46 +120,76 @@ def save_token_operator(path: Path, operator: TokenOperator) -> None:
     _write_private(Path(path), canonical(operator.document()))
 
 
-def token_of(path: Path) -> str | None:
-    """The token on which the keys of a key file are; `None` when they are in the file.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """What a key file wants of a person: a passphrase, the PIN of the token with this label, or nothing."""
 
-    Raises `KeyUnavailable` when that token is not there, before anybody is asked for a PIN.
+    passphrase: bool = False
+    token: str | None = None
+
+
+def lock_of(path: Path) -> Lock:
+    """What opens a key file; nobody is asked yet, but a token must be there (`KeyUnavailable`)."""
+    head = _read_key_file(Path(path))
+    if head["format"] == TOKEN_FORMAT:
+        check_present(head)
+        return Lock(token=str(head.get("token")))
+    if head["format"] == KMS_FORMAT:
+        return Lock(passphrase="kdf" in head)
+    return Lock(passphrase=True)
+
+
+def ask_service(path: Path) -> str | None:
+    """The ARN of the service's key that locks a file, once the service gave what opens it; `None` if none locks it.
+
+    Raises `KeyServiceRefuses`, `Unreachable`, `IntegrityError`.
     """
     head = _read_key_file(Path(path))
-    if head["format"] != TOKEN_FORMAT:
+    if head["format"] != KMS_FORMAT:
         return None
-    check_present(head)
-    return str(head.get("token"))
+    lock = _service_lock(path, head)
+    opened(lock, operator=PublicKey.from_json(head.get("verify_key")).key_id)
+    return lock.arn
 
 
-def load_operator(path: Path, passphrase: bytes | bytearray) -> LocalOperator | TokenOperator:
-    """The operator of a file made by `save_operator`, or by `save_token_operator`: then `passphrase` is the PIN.
+def load_operator(path: Path, secret: bytes | bytearray) -> LocalOperator | TokenOperator:
+    """The operator of a key file; `secret` is its passphrase, or its token's PIN, or nothing if only a service locks it.
 
-    Raises `KeyUnavailable` if there is no file or the passphrase does not fit (a changed file looks the
-    same), `IntegrityError` if it is not an operator key file.
+    Raises `KeyUnavailable` if there is no file or the secret does not fit (a changed file looks the same),
+    `KeyServiceRefuses` or `Unreachable` when the service keeps the key, `IntegrityError` if it is not an operator key file.
     """
     head = _read_key_file(Path(path))
     if head["format"] == TOKEN_FORMAT:
-        return _load_token_operator(path, head, passphrase)
+        return _load_token_operator(path, head, secret)
     try:
-        kdf, sealed = head["kdf"], decode_binary(head.pop("sealed"))
-        cost = PassphraseCost(memory_kib=kdf["memory_kib"], passes=kdf["passes"], lanes=kdf["lanes"])
-        salt, nonce = decode_binary(kdf["salt"]), decode_binary(head["nonce"])
-        if kdf["name"] != "argon2id" or not 16 <= len(salt) <= 64 or len(nonce) != 12:
-            raise ValueError("neither salt nor nonce has its length")
-        key = cost.key(passphrase, salt)
+        sealed, nonce = decode_binary(head.pop("sealed")), decode_binary(head["nonce"])
+        if len(nonce) != 12:
+            raise ValueError("the nonce has not its length")
+        key = _key_of(head, secret)
         seeds = bytearray(AESGCM(key).decrypt(nonce, sealed, canonical(head)))
         alg, suite = head["verify_key"]["alg"], head["recipient"]["suite"]
-        if head["format"] != _format_of(alg, suite):
+        if head["format"] not in (KMS_FORMAT, _format_of(alg, suite)):
             raise ValueError("the format does not fit the keys")
         found = LocalOperator.of_seeds(head["name"], seeds, alg=alg, suite=suite)
     except InvalidTag:
-        raise KeyUnavailable(f"the passphrase does not open {path}") from None
+        what = "the passphrase" if "kdf" in head else "what the key service gave"
+        raise KeyUnavailable(f"{what} does not open {path}") from None
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
         raise IntegrityError(f"{path} is not an operator key file") from error
     if PublicKey.from_json(head["verify_key"]) != found.verify_key or head["recipient"] != found.recipient.to_json():
         raise IntegrityError(f"{path} names other public keys than the ones it holds")
     return found
+
+
+def _key_of(head: dict[str, Any], secret: bytes | bytearray) -> bytes:
+    """The key that seals the file. The service is asked before a passphrase is stretched."""
+    if head["format"] != KMS_FORMAT:
+        cost, salt = PassphraseCost.from_json(head["kdf"])
+        return cost.key(secret, salt)
+    lock, passphrase = ServiceLock.from_json(head["kms"]), head.get("kdf")
+    stretch = PassphraseCost.from_json(passphrase) if passphrase is not None else None
+    data_key = opened(lock, operator=PublicKey.from_json(head["verify_key"]).key_id)
+    return file_key(data_key, stretch[0].key(secret, stretch[1]) if stretch else b"")
 
 
 def _load_token_operator(path: Path, head: dict[str, Any], pin: bytes | bytearray) -> TokenOperator:
@@ -126,6 +199,13 @@ def _load_token_operator(path: Path, head: dict[str, Any], pin: bytes | bytearra
         raise IntegrityError(f"{path} is not an operator key file") from error
     found.check()
     return found
+
+
+def _service_lock(path: Path, head: dict[str, Any]) -> ServiceLock:
+    try:
+        return ServiceLock.from_json(head["kms"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise IntegrityError(f"{path} is not an operator key file") from error
 
 
 def _format_of(alg: str, suite: str) -> str:
@@ -162,6 +242,6 @@ def _read_key_file(path: Path) -> dict[str, Any]:
         raise KeyUnavailable(f"there is no operator key at {path}", "bwc key new NAME") from None
     except OSError as error:
         raise KeyUnavailable(f"cannot read {path}: {error.strerror}") from error
-    if not isinstance(value, dict) or value.get("format") not in (_FILE_FORMAT, _FILE_FORMAT_2, TOKEN_FORMAT):
+    if not isinstance(value, dict) or value.get("format") not in _FORMATS:
         raise IntegrityError(f"{path} is not an operator key file")
     return value

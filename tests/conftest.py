@@ -1,6 +1,6 @@
 """Every test is a person of its own: what `bwc` keeps beside a person goes to a folder that nobody else has.
 
-And what several rooms share: one real S3 server, started when the first test asks for it.
+And what several rooms share: one real S3 server, one key service, started when the first test asks for it.
 """
 
 import itertools
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from tests.suites.key_service import KeyService
     from tests.suites.s3_server import S3Server
 
 _NUMBERS = itertools.count()
@@ -49,3 +50,15 @@ def s3_server(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[S3Server]":
         yield server
     finally:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def key_service() -> "Iterator[KeyService]":
+    """A running key service. Skips where it is not installed."""
+    from tests.suites.key_service import KeyService
+
+    service = KeyService()
+    try:
+        yield service
+    finally:
+        service.stop()

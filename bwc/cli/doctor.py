@@ -191,6 +191,7 @@ def _keys() -> Iterator[Finding]:
         hint = f"chmod 600 {path}" if open_to_others else ""
         text = "readable by others" if open_to_others else "only you can read it"
         yield Finding(what=f"key {path.stem}", state="missing" if open_to_others else "ok", text=text, hint=hint)
+        yield from _key_service(path)
     for path in sorted(key_folder().glob("*.key.next")):
         yield Finding(what=f"key {path.name}", state="note", text="a rotation is not finished", hint="bwc key rotate")
     secret = os.environ.get("BWC_PASSPHRASE_FILE")
@@ -199,6 +200,19 @@ def _keys() -> Iterator[Finding]:
     running = connect()
     text = f"unlocked as {running.name}" if running else "locked"
     yield Finding(what="key agent", state="ok" if running else "note", text=text, hint="" if running else "bwc unlock")
+
+
+def _key_service(path: Path) -> Iterator[Finding]:
+    """Whether the service that locks a key file gives its key to this machine."""
+    from bwc.keyfile import ask_service
+
+    try:
+        arn = ask_service(path)
+    except BwcError as error:
+        yield Finding(what=f"key {path.stem}", state="missing", text=error.message, hint=error.hint)
+        return
+    if arn:
+        yield Finding(what=f"key {path.stem}", state="ok", text=f"{arn} opens it on this machine")
 
 
 def _agencies() -> Iterator[Finding]:

@@ -15,7 +15,7 @@ import click
 
 from bwc.cli.terminal import Terminal
 from bwc.config import find_vault, seen_dir, user_config_dir
-from bwc.errors import KeyUnavailable, UsageError
+from bwc.errors import KeyServiceRefuses, KeyUnavailable, NoVault, Unreachable, UsageError
 
 if TYPE_CHECKING:
     from bwc.config import Places
@@ -102,10 +102,19 @@ class Entry:
 
         places = find_vault(self.vault)
         person: Operator | None = None
-        with suppress(KeyUnavailable):
+        with suppress(KeyUnavailable, Unreachable):  # a key service may be away
             person = self.person(ask=False)
         with House.enter(places, person) as house:
             yield house
+
+    def log_here(self) -> str | None:
+        """The name of the log of the vault that is found from here, if one is."""
+        from bwc.enrolment import log_vkey
+
+        try:
+            return log_vkey(find_vault(self.vault).log_key.read_bytes())[0]
+        except (NoVault, OSError):
+            return None
 
     def glance(self) -> None:
         """Compare the vault's checkpoint with what this person saw of the log, and remember it."""
@@ -153,6 +162,8 @@ def unlocked(path: Path, secret: bytes) -> "LocalOperator | TokenOperator":
 
     try:
         return load_operator(path, secret)
+    except KeyServiceRefuses:  # the service's own log has it
+        raise
     except KeyUnavailable:
         if path.is_file():
             note_attempt(path.stem)
@@ -182,14 +193,14 @@ def key_file(name: str | None) -> Path:
     return found[0]
 
 
-def secret_of(path: Path, *, ask: bool = True) -> bytes:
-    """What opens a key file: its passphrase, or the PIN of the token it names. Raises `KeyUnavailable`."""
-    from bwc.keyfile import token_of
+def secret_of(path: Path, *, ask: bool = True, prompt: str = "") -> bytes:
+    """What a key file wants of a person: its passphrase, its token's PIN, or nothing. Raises `KeyUnavailable`."""
+    from bwc.keyfile import lock_of
 
-    label = token_of(path)
-    if label is None:
-        return passphrase(f"passphrase for {path.stem}", ask=ask)
-    return pin_of(label, ask=ask)
+    lock = lock_of(path)
+    if lock.token is not None:
+        return pin_of(lock.token, ask=ask)
+    return passphrase(prompt or f"passphrase for {path.stem}", ask=ask) if lock.passphrase else b""
 
 
 def pin_of(label: str, *, ask: bool = True) -> bytes:

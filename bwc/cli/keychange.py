@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bwc.cli.entry import Entry, command, key_file, passphrase, pin_of
+from bwc.cli.entry import Entry, command, key_file, passphrase, pin_of, secret_of
 from bwc.cli.terminal import counted
 from bwc.errors import UsageError
 
@@ -32,18 +32,31 @@ class KindOfKey:
     suite: str | None
     token: str | None
     module: Path | None
+    kms: str | None
+    with_passphrase: bool
 
-    def make(self, path: Path, name: str, prompt: str) -> "LocalOperator | TokenOperator":
-        """A fresh key for `name` and its key file at `path`; its passphrase (by `prompt`) or its token's PIN is asked."""
-        from bwc.keyfile import save_operator, save_token_operator
+    def make(self, path: Path, name: str, prompt: str, *, log: str | None) -> "LocalOperator | TokenOperator":
+        """A fresh key for `name` and its key file at `path`; its passphrase (by `prompt`) or its token's PIN is asked.
+
+        `log` is told to the key service, for which vault this is.
+        """
+        from bwc.keyfile import save_kms_operator, save_operator, save_token_operator
         from bwc.keys import LocalOperator
         from bwc.tokenkey import TokenOperator
 
         if (self.token is None) != (self.module is None):
             raise UsageError("--token and --module belong together", "--token LABEL --module /path/to/module.so")
+        if self.kms is not None and self.token is not None:
+            raise UsageError("a token needs no key service: its keys never leave it", "either --token or --kms")
+        if self.with_passphrase and self.kms is None:
+            raise UsageError("--with-passphrase belongs to --kms", "without --kms a passphrase is asked anyhow")
         if self.token is None or self.module is None:
             local = LocalOperator.generate(name, alg=self.signing or "ed25519", suite=SUITES[self.suite or "hybrid"])
-            save_operator(path, local, passphrase(prompt, confirm=True))
+            if self.kms is None:
+                save_operator(path, local, passphrase(prompt, confirm=True))
+            else:
+                words = passphrase(prompt, confirm=True) if self.with_passphrase else b""
+                save_kms_operator(path, local, service_key=self.kms, log=log, passphrase=words)
             return local
         if self.signing not in (None, "p256"):
             raise UsageError("a key on a token signs with p256", "leave --signing away")
@@ -62,9 +75,18 @@ def kinds_of_key(function: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(function)
     def gathered(
-        *args: Any, signing: str | None, suite: str | None, token: str | None, module: Path | None, **kwargs: Any
+        *args: Any,
+        signing: str | None,
+        suite: str | None,
+        token: str | None,
+        module: Path | None,
+        kms: str | None,
+        with_passphrase: bool,
+        **kwargs: Any,
     ) -> Any:
-        kind = KindOfKey(signing=signing, suite=suite, token=token, module=module)
+        kind = KindOfKey(
+            signing=signing, suite=suite, token=token, module=module, kms=kms, with_passphrase=with_passphrase
+        )
         return function(*args, kind=kind, **kwargs)
 
     options = (
@@ -78,6 +100,12 @@ def kinds_of_key(function: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option("--token", metavar="LABEL", help="Make the private keys on this PKCS#11 token."),
         click.option("--module", type=click.Path(path_type=Path), help="The token's PKCS#11 library."),
+        click.option(
+            "--kms",
+            metavar="KEY",
+            help="Lock the key file with this AWS KMS key (ARN or alias), not with a passphrase.",
+        ),
+        click.option("--with-passphrase", is_flag=True, help="With --kms: a passphrase is needed too."),
     )
     made: Callable[..., Any] = gathered
     for option in reversed(options):
@@ -97,6 +125,7 @@ def recovery_from(path: Path | None) -> "RecoveryKey | None":
     bwc key rotate
     bwc key rotate --as mchen --suite p384 --signing p256
     bwc key rotate --token desk --module /usr/lib/opensc-pkcs11.so
+    bwc key rotate --kms alias/bwc-officers
     """,
     name="rotate",
 )
@@ -108,17 +137,15 @@ def key_rotate(entry: Entry, *, kind: KindOfKey) -> None:
     in the folder `retired` beside the new one.
     """
     from bwc.agent import connect, start_agent
-    from bwc.keyfile import load_operator, token_of
+    from bwc.keyfile import load_operator
 
     path = key_file(entry.operator)
     waiting = path.with_name(f"{path.name}.next")
     old = entry.person()
     if waiting.exists():
-        label = token_of(waiting)
-        asked = f"passphrase of the new key for {path.stem}"
-        new = load_operator(waiting, pin_of(label) if label else passphrase(asked))
+        new = load_operator(waiting, secret_of(waiting, prompt=f"passphrase of the new key for {path.stem}"))
     else:
-        new = kind.make(waiting, old.name, f"passphrase for the new key of {path.stem}")
+        new = kind.make(waiting, old.name, f"passphrase for the new key of {path.stem}", log=entry.log_here())
     with entry.house(person=old) as house:
         if new.key_id in {row.key_id for row in house.operators()}:
             house.operator = new

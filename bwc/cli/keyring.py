@@ -69,6 +69,7 @@ def key() -> None:
     bwc key new mchen
     bwc key new front-desk --out /media/usb/front-desk.pub --suite p384
     bwc key new mchen --token desk --module /usr/lib/opensc-pkcs11.so
+    bwc key new night-worker --kms arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab
     """,
     name="new",
 )
@@ -80,6 +81,9 @@ def key_new(entry: Entry, name: str, *, out: Path | None, kind: KindOfKey) -> No
 
     With --token both private keys are made on the token and never leave it; its PIN is asked, or read from the
     file named by BWC_PIN_FILE, in place of a passphrase.
+
+    With --kms a key of AWS KMS locks the key file: who may use it, and from which machine, is decided in IAM. The
+    usual AWS credentials are used. Nothing is asked, unless --with-passphrase wants both.
     """
     from bwc.enrolment import OperatorPublic
 
@@ -91,7 +95,10 @@ def key_new(entry: Entry, name: str, *, out: Path | None, kind: KindOfKey) -> No
     path = key_folder() / f"{name}.key"
     if path.exists():
         raise UsageError(f"a key named {name} exists in {key_folder()}", "choose another name")
-    operator = kind.make(path, name, f"new passphrase for {name}")
+    log = entry.log_here()
+    operator = kind.make(path, name, f"new passphrase for {name}", log=log)
+    if kind.kms is not None and log is None:
+        entry.terminal.say("note: no vault was found here, so the service is told the operator's key only (bwc:key)")
     person = OperatorPublic(name=name, key=operator.verify_key, recipient=operator.recipient)
     public.write_bytes(person.document())
     entry.terminal.result(
