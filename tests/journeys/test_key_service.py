@@ -98,6 +98,7 @@ def test_a_passphrase_gives_way_to_the_service_and_both_may_be_wanted(
     assert world.json("verify")["verdict"] == "INTACT"
 
 
+@pytest.mark.slow
 def test_after_the_services_key_is_gone_the_paper_lets_a_new_key_in(
     world: World, card, desk: str, key_service: KeyService
 ) -> None:
