@@ -210,26 +210,24 @@ class _Pass:
         if _ids(self.house._footage_readers()) != _ids(readers):
             self.overtaken = True
             raise _OvertakenError(key for objects in made.values() for key in objects)
-        away = {  # a process that slept for a day may wake to find its envelopes taken for left ones
-            key
-            for objects in made.values()
-            for key, one in objects.items()
-            if not self.house._vault.has_envelope(one.new.envelope_sha256)
-        }
-        if away:
-            self.overtaken = True
-            raise _OvertakenError(away)
         gone = {item for item in made if self.house.tombstone(item) is not None}
         self.gone |= gone
         late = {
             key
             for item, objects in made.items()
             for key, one in objects.items()
-            if item not in gone and self.house._catalog.object(key).sealed.envelope_sha256 != one.old_envelope
+            if item not in gone and (self._is_overtaken(key, one) or not self._is_there(one))
         }
         self.overtaken |= bool(late)
         if gone or late:
             raise _OvertakenError(late.union(*(made[item] for item in gone)))
+
+    def _is_overtaken(self, key: str, one: "_Made") -> bool:
+        return self.house._catalog.object(key).sealed.envelope_sha256 != one.old_envelope
+
+    def _is_there(self, one: "_Made") -> bool:
+        """A process that slept for a day may wake to find that its envelopes were taken for left ones."""
+        return self.house._vault.has_envelope(one.new.envelope_sha256)
 
     # --- private bodies ---
 
