@@ -24,6 +24,7 @@ HIDDEN_SHARE = 0.9  # of a truth box: a frame of a subject counts as hidden from
 SIZES = (0, 12, 20, 40, 100)  # heights in pixels from which a class of size begins
 _GRID = 50  # points along each side of a truth box
 _MARGIN = 0.5  # of the box on every side: what is hidden this near is margin, not over-hiding
+_DRAWN_MARGIN = 0.15  # what is drawn around a box unless policy says otherwise: the least that hiding it takes
 _RESAMPLES = 1000
 
 Mask = NDArray[np.bool_]
@@ -89,6 +90,7 @@ class Exposure:
     hidden_px: float = 0.0  # all areas in shares of a frame, summed over frames
     excess_px: float = 0.0
     wanted_px: float = 0.0
+    least_px: float = 0.0  # truth with the margin that is drawn
     frames: int = 0
     seconds: float = 0.0
 
@@ -96,9 +98,10 @@ class Exposure:
         """Judge one frame. `hidden` is (rows, columns) at half the picture's size, see `hidden_in`."""
         self.frames += 1
         self.seconds += ms / 1000
-        wanted = np.zeros_like(hidden)
+        wanted, least = np.zeros_like(hidden), np.zeros_like(hidden)
         for box in boxes:
-            _paint(wanted, box)
+            _paint(wanted, box, _MARGIN)
+            _paint(least, box, _DRAWN_MARGIN)
             if not box.ignored:
                 share = share_hidden(box, hidden)
                 self.sights.append(
@@ -106,19 +109,24 @@ class Exposure:
                 )  # fmt: skip
         self.hidden_px += float(hidden.mean())
         self.wanted_px += float(wanted.mean())
+        self.least_px += float(least.mean())
         self.excess_px += float((hidden & ~wanted).mean())
 
     def add(self, other: "Exposure") -> None:
         self.sights += other.sights
-        for name in ("hidden_px", "excess_px", "wanted_px", "frames", "seconds"):
+        for name in ("hidden_px", "excess_px", "wanted_px", "least_px", "frames", "seconds"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def to_json(self) -> dict[str, object]:
-        """Shares are rounded to a hundredth of a per cent; `runs` are the longest visible run of each subject."""
+        """Shares are rounded to a hundredth of a per cent; `runs` are the longest visible run of each subject.
+
+        `hidden_times_least` is what is hidden over the least that hiding the truth takes; None where nobody is.
+        """
         labels = sorted({one.label for one in self.sights})
         return {
             "frames": self.frames,
             "hidden_share_of_picture": _round(self.hidden_px / max(1, self.frames)),
+            "hidden_times_least": _round(self.hidden_px / self.least_px) if self.least_px else None,
             "labels": {label: _of_label([one for one in self.sights if one.label == label]) for label in labels},
             "over_hidden_share_of_picture": _round(self.excess_px / max(1, self.frames)),
             "seconds": _round(self.seconds),
@@ -242,9 +250,9 @@ def _round(value: float) -> float:
     return round(value, 4)
 
 
-def _paint(wanted: Mask, box: TruthBox) -> None:
+def _paint(wanted: Mask, box: TruthBox, margin: float) -> None:
     rows, columns = wanted.shape
-    dx, dy = box.w * _MARGIN, box.h * _MARGIN
+    dx, dy = box.w * margin, box.h * margin
     x0, y0 = max(0, int((box.x - dx) // 2)), max(0, int((box.y - dy) // 2))
     x1, y1 = min(columns, int((box.x + box.w + dx) // 2) + 1), min(rows, int((box.y + box.h + dy) // 2) + 1)
     if x0 < x1 and y0 < y1:

@@ -57,7 +57,7 @@ def others(deface: Path | None, work: Path) -> list[str]:
 
 
 def measured(folder: Path, profile: str, lines: list[str], work: Path, only: str) -> dict[str, Any]:
-    saved = work / f"{profile}{'-' + only if only else ''}.json"
+    saved = work / f"{profile}{'-' + only.strip('/') if only else ''}.json"
     misses = saved.with_suffix(".jpg")
     for path in (saved, misses):
         path.unlink(missing_ok=True)
@@ -108,14 +108,15 @@ def table(found: dict[str, Any]) -> str:
             )
     lines += [
         "",
-        "| clip | tool | hidden for nothing | false tracks a minute | CPU ms a frame | x real time |",
-        "|---|---|---|---|---|---|",
+        "| clip | tool | hidden for nothing | hidden / (truth + margin) | false tracks a minute | CPU ms a frame | x real time |",
+        "|---|---|---|---|---|---|---|",
     ]
     for run in found["runs"]:
         for clip in run["clips"]:
-            false = clip["false_tracks_per_minute"]
+            false, times = clip["false_tracks_per_minute"], clip.get("hidden_times_least")
             lines.append(
                 f"| {clip['clip'].split('/')[-1]} | {tool(run)} | {clip['over_hidden_share_of_picture']:.2%} | "
+                f"{'-' if times is None else f'{times:.2f}'} | "
                 f"{'-' if false is None else false} | {clip['cpu_ms_per_frame']} | {clip['times_real_time']} |"
             )
     return "\n".join(lines)

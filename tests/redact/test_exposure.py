@@ -57,6 +57,15 @@ def test_hidden_for_nothing_is_what_no_truth_and_no_margin_explains() -> None:
     assert data["hidden_share_of_picture"] == pytest.approx(800 / 6000, abs=0.005)
 
 
+def test_what_is_hidden_is_compared_with_the_least_that_hiding_the_truth_takes() -> None:
+    found = Exposure()
+    assert found.to_json()["hidden_times_least"] is None
+    found.take("c", 0, 40.0, [box()], mask((16, 16, 44, 44)))  # 20 x 20 with 15 % on every side is 26 x 26
+    assert found.to_json()["hidden_times_least"] == pytest.approx(1.0, abs=0.01)
+    found.take("c", 1, 40.0, [box(ignored=True)], mask((0, 0, 100, 60)))
+    assert found.to_json()["hidden_times_least"] == pytest.approx((28 * 28 + 6000) / (2 * 28 * 28), abs=0.01)
+
+
 def test_ignored_boxes_are_neither_miss_nor_excess() -> None:
     found = Exposure()
     found.take("c", 0, 40.0, [box(ignored=True)], mask((20, 20, 40, 40)))
