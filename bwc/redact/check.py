@@ -4,7 +4,7 @@
  2. the container holds our boxes only: no tags, no other streams, no user data in the picture stream
  3. every frame of the copy is there, once, at exactly the original's time
  4. inside covers nothing is left; outside the picture is the original's
- 5. faces and plates that still show, or show again inside a cover, become suspects (whole pictures every `stride`
+ 5. faces, plates and (where the plan hides it) text that still show, or show again inside a cover, become suspects (whole pictures every `stride`
     frames, cut-outs where the plan stops hiding something in every frame)
  6. sound begins and lasts as the original's; muted spans are silent, bleeped ones a bleep
  7. what is still said: the copy is listened to again
@@ -35,6 +35,7 @@ from bwc.redact.check_cover import (
 )
 from bwc.redact.check_finders import Finders
 from bwc.redact.check_limits import limits
+from bwc.redact.check_lines import hides_text
 from bwc.redact.check_report import CheckReport, Fault, Finding, KeptTrack
 from bwc.redact.check_search import Search, stride_for
 from bwc.redact.check_sight import named
@@ -43,7 +44,7 @@ from bwc.redact.check_speech import HeardAgain, listen_again, ranked
 from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of
 from bwc.redact.plan import Box, Coverage, FrameCover, RedactionPlan
 from bwc.redact.plan_format import to_bytes
-from bwc.redact.plan_view import silent_and_bleeped
+from bwc.redact.plan_view import counted, silent_and_bleeped
 from bwc.redact.speech.listen import Hearing
 from bwc.version import TOOL
 
@@ -72,8 +73,8 @@ def check(
     times are the copy's.
     Raises `UnreadableMedia` when the original does not decode, and what the detectors' files raise.
     """
-    look = finders or Finders.open()
     part = plan_of(plan, excerpt) if excerpt else plan
+    look = finders or Finders.open(text=hides_text(part))
     stride = stride or stride_for(part)
     run = _Run(part, Search(part, look, stride), excerpt=excerpt)
     if _digest(original)[0] != plan.content_sha256:
@@ -193,14 +194,17 @@ class _Run:
                     progress(shown.ordinal + 1, media.frames or None)
             search.finish()
         if strange:
-            self.find(Fault.PLAN_STALE, f"{strange} frames of the original are shown at times the plan does not know")
+            self.find(
+                Fault.PLAN_STALE, f"{counted(strange, 'frame')} of the original shown at times the plan does not know"
+            )
         if self._missing:
-            self.find(Fault.TIMING, f"{self._missing} frames of the original are not in the copy at their time")
+            self.find(Fault.TIMING, f"{counted(self._missing, 'frame')} of the original not in the copy at their time")
         if self._added:
-            self.find(Fault.TIMING, f"{self._added} frames of the copy are at times the original has no frame")
+            self.find(Fault.TIMING, f"{counted(self._added, 'frame')} of the copy at times the original has no frame")
         if after.lost or after.retimed:
             self.find(
-                Fault.UNREADABLE, f"{len(after.lost) + len(after.retimed)} places of the copy do not decode cleanly"
+                Fault.UNREADABLE,
+                f"{counted(len(after.lost) + len(after.retimed), 'place')} of the copy that cannot be decoded cleanly",
             )
 
     def _paired(
@@ -275,7 +279,9 @@ class _Run:
         for fault in list(self._streaks):
             self._close(fault)
         if before.frames_lost:
-            self.find(Fault.FRAMES_LOST, f"{before.frames_lost} frames of the original do not decode")
+            self.find(
+                Fault.FRAMES_LOST, f"{counted(before.frames_lost, 'frame')} of the original that cannot be decoded"
+            )
         times = _Times(self.plan)
         away = self.excerpt.first if self.excerpt else 0
         if self.excerpt:

@@ -8,33 +8,41 @@ import numpy as np
 from bwc.errors import NotFound
 from bwc.media.decode import Picture
 from bwc.media.planes import bgr_of
-from bwc.redact.check_sight import shared_permille
+from bwc.redact.check_sight import is_like_size, shared_permille
 from bwc.redact.detectors.base import Detection, Detector
 from bwc.redact.detectors.faces_check import CheckFaces
 from bwc.redact.detectors.finder import Finder
 from bwc.redact.detectors.plates import PlateFinder
+from bwc.redact.detectors.text import TEXT, TextFinder
 from bwc.redact.detectors.view import Looker, View, unturned
 from bwc.redact.plan import Box, DetectorInfo
 
-CUTOUT_SIDES = 4  # a cut-out is so many sides of its box wide
+CUTOUT_SIDES, _LINE_SIDES = 4, 2  # a cut-out is so many sides of its box wide; round a line of text
 _CUTOUT = 192  # pixels it is brought to: a face of 48 px is where the network is surest, and 5 ms (640 whole: 25 to 40)
 _PLATE_CUTOUT = 320
+# The plan's look for text is at 960. Shown so small that a line is 112 pixels long, writing is still found (0.88 to 1.00 at
+# 160 and 224), palms and rocks that were 0.97 to 0.99 at 1280 are not (a drone's coast, photographs of cars, 2026-11).
+_TEXT_SIDE, _TEXT_CUTOUT = 1280, 224
 _SMALLEST_CUTOUT = 64
 _SAME_PERMILLE = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finders:
-    """`coarse` looks at many whole pictures, `fine` at some, `close` at cut-outs (those that know the class sought)."""
+    """`coarse` looks at many whole pictures, `fine` at some, `close` at cut-outs (those that know the class sought).
+
+    `lines` looks for text, where that is asked for.
+    """
 
     coarse: tuple[Detector, ...]
     fine: tuple[Detector, ...]
     close: tuple[Detector, ...]
+    lines: tuple[Detector, ...] = ()
     not_checked: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls) -> "Finders":
-        """libfacedetection for faces; plates at other scales than the plan's, if the weight file is here."""
+    def open(cls, *, text: bool = False) -> "Finders":
+        """libfacedetection for faces; plates and, when asked for, text at other scales than the plan's, if the weight files are here."""
         plates: tuple[Detector, ...] = ()
         closer: tuple[Detector, ...] = ()
         missing: tuple[str, ...] = ()
@@ -43,16 +51,24 @@ class Finders:
             closer = (PlateFinder.open(long_sides=(_PLATE_CUTOUT,), threshold=0.3),)
         except NotFound:
             missing = ("plates: the weight file clp_det.onnx is not here",)
+        lines: tuple[Detector, ...] = ()
+        if text:
+            try:
+                lines = (TextFinder.open((_TEXT_SIDE,)),)
+                closer = (*closer, TextFinder.open((_TEXT_CUTOUT,)))
+            except NotFound:
+                missing = (*missing, "text: the weight file ppocr_v4_det.onnx is not here")
         return cls(
             coarse=(CheckFaces.open(long_sides=(640,)),),
             fine=(CheckFaces.open(long_sides=(1280,)), *plates),
             # in a place of doubt the question is whether the plan stops too early: there its own network may answer, too
             close=(CheckFaces.open(long_sides=(_CUTOUT,)), Finder.open((_PLATE_CUTOUT,), {"plate": 0.25}), *closer),
+            lines=lines,
             not_checked=missing,
         )
 
     def describe(self) -> tuple[DetectorInfo, ...]:
-        return tuple(finder.describe() for finder in (*self.coarse, *self.fine, *self.close))
+        return tuple(finder.describe() for finder in (*self.coarse, *self.fine, *self.lines, *self.close))
 
     def closer(self, class_: str) -> tuple[Detector, ...]:
         """Those for a cut-out in which a subject of `class_` is sought."""
@@ -65,12 +81,15 @@ def detect(finder: Detector, view: View, turns: int, shape: tuple[int, int]) -> 
     return [Detection(unturned(one.box, turns, shape), one.score, one.class_) for one in found] if turns else found
 
 
-def detect_near(finders: Sequence[Detector], picture: Picture, box: Box, turns: int) -> list[Detection]:
+def detect_near(
+    finders: Sequence[Detector], picture: Picture, box: Box, turns: int, class_: str = ""
+) -> list[Detection]:
     """Detections in a cut-out of `picture` round `box`, in pixels of the picture; only it is turned into colours.
 
-    Every cut-out is a square, black where the picture ends: networks are made ready for each shape of picture.
+    `class_` is what is sought there. Every cut-out is a square, black where the picture ends: networks are made ready for each shape of picture.
     """
-    side = max(_SMALLEST_CUTOUT, CUTOUT_SIDES * max(box[2] - box[0], box[3] - box[1])) // 2
+    sides = _LINE_SIDES if class_ == TEXT else CUTOUT_SIDES
+    side = max(_SMALLEST_CUTOUT, sides * max(box[2] - box[0], box[3] - box[1])) // 2
     x, y = (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
     x0, y0 = max(0, x - side) & ~1, max(0, y - side) & ~1
     x1, y1 = min(picture.width, x + side), min(picture.height, y + side)
@@ -92,15 +111,21 @@ def detect_near(finders: Sequence[Detector], picture: Picture, box: Box, turns: 
 
 
 def distinct(found: Sequence[Detection]) -> list[Detection]:
-    """One detection per place and class, the best."""
+    """One detection per place and class, the best. A face within a much larger box is one of its own; a word within a line is not."""
     kept: list[Detection] = []
     for one in sorted(found, key=lambda one: (-one.score, one.box)):
-        box = whole(one)
-        if not any(
-            one.class_ == other.class_ and shared_permille(box, whole(other)) >= _SAME_PERMILLE for other in kept
-        ):
+        if not any(_is_same(one, other) for other in kept):
             kept.append(one)
     return kept
+
+
+def _is_same(one: Detection, other: Detection) -> bool:
+    box, place = whole(one), whole(other)
+    return (
+        one.class_ == other.class_
+        and shared_permille(box, place) >= _SAME_PERMILLE
+        and (one.class_ == TEXT or is_like_size(box, place))
+    )
 
 
 def whole(one: Detection) -> Box:

@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 
 from bwc.redact.check_finders import Finders
+from bwc.redact.check_lines import SEEKER, hides_text
 from bwc.redact.check_search import Search, stride_for
 from bwc.redact.plan import Origin, RedactionPlan
+from bwc.redact.plan_view import counted
 
-_SOUGHT_BY = {"bwc_finder": "head", "ppocr_text": "text"}  # what a plan's detector looked for, found or not
+_SOUGHT_BY = {"bwc_finder": "head", SEEKER: "text"}  # what a plan's detector looked for, found or not
 _PLURAL = {"head": "heads that show no face", "text": "lines of text"}
 
 
@@ -22,14 +24,17 @@ def _pictures(plan: RedactionPlan, search: Search, stride: int) -> Iterator[str]
     elif stride > usual:
         yield f"faces and plates between whole pictures: one frame in {stride} was searched, usual is one in {usual}"
     if search.left_out:
-        yield f"enlarged: {search.left_out} times a weak hit was not looked at again, because of surer ones in its picture"
+        yield f"enlarged: {counted(search.left_out, 'time')} a weak hit was not looked at again, because of surer ones in its picture"
 
 
 def _classes(plan: RedactionPlan, finders: Finders) -> Iterator[str]:
     """Classes on which the plan's own detectors are the only opinion."""
-    known = {class_ for finder in (*finders.coarse, *finders.fine) for class_ in finder.classes}
+    known = {class_ for finder in (*finders.coarse, *finders.fine, *finders.lines) for class_ in finder.classes}
     known |= {line.partition("s:")[0] for line in finders.not_checked}  # said already
     sought = {track.class_ for track in plan.tracks if track.origin is Origin.DETECTOR}
     sought |= {_SOUGHT_BY[one.name] for one in plan.detectors if one.name in _SOUGHT_BY}
+    if "text" in sought and not hides_text(plan):
+        known.add("text")
+        yield "text: every line that was found is kept, so no other was looked for"
     for class_ in sorted(sought - known):
         yield f"{_PLURAL.get(class_, class_)}: no detector of the check knows them; only gaps within a track are found"

@@ -1,9 +1,10 @@
-"""Looks for faces and plates in the pictures of a copy, closely where one is likely to show.
+"""Looks for faces, plates and text in the pictures of a copy, closely where one is likely to show.
 
 1. a whole picture every `stride` frames at 640 pixels, about once a second also at 1280 (four times the time; half the size)
 2. where the plan stops hiding something (`check_places`), a cut-out, enlarged, in every frame
 3. where one of the last pictures showed something, a cut-out in every frame: one hit proves little, a few in a row do
-4. what a cover hid is followed beside it by its own pixels, without any detector (`check_trail`)
+4. text, where the plan hides text, twice a second at 1280 pixels, and again in a small cut-out
+5. what a cover hid is followed beside it by its own pixels, without any detector (`check_trail`)
 
 The whole pictures lie half way between the looks that usually made the plan: there its boxes are furthest from evidence.
 """
@@ -19,8 +20,9 @@ import numpy as np
 from bwc.media.decode import Picture
 from bwc.redact.check_cover import roughness
 from bwc.redact.check_finders import Finders, detect, detect_near, distinct, whole
+from bwc.redact.check_lines import is_left, overlay_of
 from bwc.redact.check_places import Place, frames_in, places_of, rate_of
-from bwc.redact.check_sight import Chains, Hit, is_like_size, is_same_class, shared_permille, visible_permille
+from bwc.redact.check_sight import TEXT, Chains, Hit, is_like_size, is_same_class, shared_permille, visible_permille
 from bwc.redact.check_trail import Trail, without
 from bwc.redact.detectors.base import Detection
 from bwc.redact.detectors.view import View
@@ -29,6 +31,7 @@ from bwc.redact.plan import Box, FrameCover, RedactionPlan
 LOOK_SECONDS = Fraction(1, 6)  # between whole pictures, unless told otherwise
 MOST_STRIDE = 40  # unless told otherwise: at 240 frames a second, the most that cameras record
 _FINE_SECONDS = Fraction(1)
+_LINES_SECONDS, _LINES_GAP = Fraction(1, 2), Fraction(6, 5)  # between looks for text; hits further apart are two lines
 _AGAIN_SECONDS = Fraction(1, 4)  # a place that showed something is looked at for so long
 _GAP_SECONDS = Fraction(2, 5)  # hits further apart are two subjects
 _MAX_RECENT = 4  # cut-outs a picture round weak hits, which foliage has by the dozen; places of doubt are all looked at
@@ -70,11 +73,16 @@ class Search:
         self.kept: dict[str, int] = {}
         rate = rate_of(plan)
         self._again = max(stride, frames_in(_AGAIN_SECONDS, rate))
-        self.chains = Chains(max_gap=max(2 * stride, frames_in(_GAP_SECONDS, rate)))
+        self.chains = Chains(
+            max_gap=max(2 * stride, frames_in(_GAP_SECONDS, rate)),
+            text_gap=max(2 * stride, frames_in(_LINES_GAP, rate)),
+        )
         self._finders, self._stride = finders, stride
         self._next = min(stride // 2, max(0, plan.media.frames - 1))  # a short copy is searched too
         self._fine_every = max(1, frames_in(_FINE_SECONDS, rate) // stride)
+        self._lines_every = max(1, frames_in(_LINES_SECONDS, rate) // stride)
         self._turns = round(plan.media.rotation / 90) % 4
+        self._overlay = overlay_of(plan)
         self._coming = deque(sorted((Trail(place) for place in places_of(plan)), key=_start))
         self._begun: list[Trail] = []
         self._ended: deque[Trail] = deque()  # their frames are not searched yet
@@ -104,8 +112,10 @@ class Search:
             media = self.plan.media
             view, shape = _view(picture, media.height, media.width, self._turns)
             fine = self._finders.fine if self.searched % self._fine_every == 0 else ()
+            lines = self._finders.lines if self.searched % self._lines_every == 0 else ()
             answers = tuple(
-                self._pool.submit(detect, finder, view, self._turns, shape) for finder in (*self._finders.coarse, *fine)
+                self._pool.submit(detect, finder, view, self._turns, shape)
+                for finder in (*self._finders.coarse, *fine, *lines)
             )
             self.searched += 1
         places = [(trail.place.class_, trail.place.boxes[ordinal]) for trail in here]
@@ -158,7 +168,9 @@ class Search:
                 for box in trail.anchors(ordinal):
                     trail.learn(original.y, box)
                     near = self._finders.closer(trail.place.class_)
-                    trail.asked.append((self._pool.submit(detect_near, near, original, box, self._turns), box))
+                    trail.asked.append(
+                        (self._pool.submit(detect_near, near, original, box, self._turns, trail.place.class_), box)
+                    )
             if ordinal in trail.place.boxes:
                 trail.take(picture.y, ordinal, _hidden(picture, cover))
                 here.append(trail)
@@ -171,17 +183,19 @@ class Search:
         found = [one for answer in looked.answers for one in answer.result()]
         near = self._places(looked, found)
         close = [
-            self._pool.submit(detect_near, self._finders.closer(class_), picture, box, self._turns)
+            self._pool.submit(detect_near, self._finders.closer(class_), picture, box, self._turns, class_)
             for class_, box in near
         ]
         self.cutouts += len(close)
-        found += [one for answer in close for one in answer.result()]
+        found = [*self._confirmed(found, picture), *(one for answer in close for one in answer.result())]
         hits = []
         for one in distinct(found):
             hit = _hit(one, ordinal, hidden, [box for _, box in looked.places])
             keepers = [name for name, class_, box in looked.kept if _is_one(hit.class_, hit.box, class_, box)]
             for name in keepers:
                 self.kept[name] = self.kept.get(name, 0) + 1
+            if hit.class_ == TEXT and is_left(hit.box, self._overlay, looked.kept, looked.cover):
+                continue
             is_wall = hit.box[3] - hit.box[1] > _HUGE * picture.height and hit.score_permille < _SURE_OF_HUGE
             if (
                 not keepers
@@ -192,13 +206,33 @@ class Search:
         self.chains.add(ordinal, hits)
         self._judge_trails(ordinal)
 
+    def _confirmed(self, found: Sequence[Detection], picture: Picture) -> list[Detection]:
+        """`found` without text that nobody would take for text when it is shown smaller: foliage, roofs, rocks."""
+        near = self._finders.closer(TEXT)
+        asked = [
+            (one, self._pool.submit(detect_near, near, picture, whole(one), self._turns, TEXT))
+            for one in found
+            if one.class_ == TEXT
+        ]
+        self.cutouts += len(asked)
+        lines = [
+            one
+            for one, answer in asked
+            if any(shared_permille(whole(one), whole(other)) >= _SAME_PERMILLE for other in answer.result())
+        ]
+        return [*(one for one in found if one.class_ != TEXT), *lines]
+
     def _places(self, looked: _Looked, found: Sequence[Detection]) -> list[tuple[str, Box]]:
         """Where to look closely: what showed lately first, then where the plan stops hiding something."""
         known = [(one.class_, whole(one)) for one in found]
         places: list[tuple[str, Box]] = []
         followed = 0
         for hit in self.chains.recent(looked.ordinal, self._again):
-            if hit.is_inside or any(_is_one(hit.class_, hit.box, *other) for other in (*known, *places)):
+            if (
+                hit.is_inside
+                or hit.class_ == TEXT
+                or any(_is_one(hit.class_, hit.box, *other) for other in (*known, *places))
+            ):
                 continue
             if followed < _MAX_RECENT:
                 places.append((hit.class_, hit.box))

@@ -25,6 +25,8 @@ _RULES = ((1, _STRONG, 0), (2, 760, 600), (4, 720, 600), (6, 0, 600))  # hits, b
 # is as large and stays below is mostly foliage (0.78 at best on a walk along hedges, 2026-11).
 _LARGE = 64
 _LARGE_RULES = ((1, _STRONG, 0), (2, 820, 600))
+TEXT = "text"
+_TEXT_RULES = ((3, 700, 600),)  # edges, hedges and bricks look like writing now and then, not three looks in a row
 _ON_PERMILLE = 300  # of the smaller box: a hit on what a trail follows
 _PATIENCE = 12  # hits after which a chain that still proves nothing is left to the whole pictures
 _RULES_BESIDE = ((1, 800, 0), (2, 750, 0), (3, 720, 600), (6, 0, 560))
@@ -73,6 +75,8 @@ class Chain:
     def is_evidence(self) -> bool:
         if self.is_trail:
             return True
+        if self.last.class_ == TEXT:
+            return _prove(self.hits, _TEXT_RULES)
         beside = [hit for hit in self.hits if hit.beside]
         is_large = sorted(hit.box[3] - hit.box[1] for hit in self.hits)[len(self.hits) // 2] >= _LARGE
         is_open = all(hit.visible_permille == 1000 for hit in self.hits)  # half a face scores less than a whole one
@@ -82,21 +86,25 @@ class Chain:
 class Chains:
     """All chains of one copy; hits come in order of frames."""
 
-    def __init__(self, *, max_gap: int) -> None:
+    def __init__(self, *, max_gap: int, text_gap: int | None = None) -> None:
         self._max_gap = max_gap
+        self._text_gap = text_gap or max_gap
         self._open: list[Chain] = []
         self._proven: list[Chain] = []  # ended, and evidence
         self._weak: list[Chain] = []  # ended, and none
 
     def add(self, ordinal: int, hits: Iterable[Hit]) -> None:
         """The hits of frame `ordinal`; each joins the nearest chain that may hold it, or begins one."""
-        self._close([chain for chain in self._open if ordinal - chain.last.ordinal > self._max_gap])
+        self._close([chain for chain in self._open if ordinal - chain.last.ordinal > self._gap(chain.last.class_)])
         for hit in sorted(hits, key=lambda hit: -hit.score_permille):
-            fitting = [chain for chain in self._open if chain.may_hold(hit, self._max_gap)]
+            fitting = [chain for chain in self._open if chain.may_hold(hit, self._gap(hit.class_))]
             if fitting:
                 min(fitting, key=lambda chain: _distance(chain.last.box, hit.box)).hits.append(hit)
             else:
                 self._open.append(Chain([hit]))
+
+    def _gap(self, class_: str) -> int:
+        return self._text_gap if class_ == TEXT else self._max_gap
 
     def recent(self, ordinal: int, within: int) -> list[Hit]:
         """Where to look closely in frame `ordinal`, best first: the last hit of every chain seen in the `within` frames

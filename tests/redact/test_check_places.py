@@ -10,7 +10,7 @@ from bwc.evidence import Choice
 from bwc.media.decode import Picture
 from bwc.redact import check_search, plan_edit
 from bwc.redact.check import check
-from bwc.redact.check_finders import Finders, detect_near
+from bwc.redact.check_finders import Finders, detect_near, distinct
 from bwc.redact.check_places import Kind, places_of
 from bwc.redact.check_report import Sight
 from bwc.redact.check_sight import Hit
@@ -160,3 +160,11 @@ def test_a_neighbour_s_hit_does_not_speak_for_a_trail() -> None:
     trail = [hit(ordinal, 100) for ordinal in range(6)]
     assert without([trail], [[hit(0, 100)]]) == [trail]
     assert without([trail], [[hit(ordinal, 100) for ordinal in range(3)]]) == []
+
+
+def test_a_large_hit_does_not_stand_for_a_small_one_within_it() -> None:
+    wall, face = Detection((0, 0, 200, 200), 0.9, "face"), Detection((90, 90, 120, 125), 0.7, "face")
+    again = Detection((88, 88, 122, 126), 0.6, "face")
+    assert distinct([wall, face, again]) == [wall, face]
+    line, word = Detection((0, 0, 200, 20), 0.9, "text"), Detection((90, 2, 120, 18), 0.7, "text")
+    assert distinct([line, word]) == [line]

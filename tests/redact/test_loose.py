@@ -23,7 +23,7 @@ from tests.redact.clips import FRAMES, MagentaFinder, make_clip, plan_for
 @pytest.fixture(autouse=True)
 def _our_finders(monkeypatch: pytest.MonkeyPatch) -> None:
     finders = Finders(coarse=(MagentaFinder(),), fine=(), close=(MagentaFinder(),))
-    monkeypatch.setattr(Finders, "open", classmethod(lambda cls: finders))
+    monkeypatch.setattr(Finders, "open", classmethod(lambda cls, **_: finders))
 
 
 @pytest.fixture
