@@ -1,5 +1,6 @@
 """bwc detect, plan, redact and check: from an original to a checked redacted copy."""
 
+import itertools
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -209,7 +210,12 @@ def _refuse_existing(*paths: Path | None) -> None:
     """Before the work, not after it."""
     for path in paths:
         if path and path.exists():
-            raise UsageError(f"{path} exists", "choose a new file name")
+            raise UsageError(f"{path} exists", f"choose a new file name, such as {_free(path)}")
+
+
+def _free(path: Path) -> Path:
+    names = (path.with_stem(f"{path.stem}-{number}") for number in itertools.count(2))
+    return next(name for name in names if not name.exists())
 
 
 def write_new(path: Path, data: bytes) -> None:
@@ -218,7 +224,7 @@ def write_new(path: Path, data: bytes) -> None:
         with path.open("xb") as file:
             file.write(data)
     except FileExistsError:
-        raise UsageError(f"{path} exists", "choose a new file name") from None
+        raise UsageError(f"{path} exists", f"choose a new file name, such as {_free(path)}") from None
 
 
 def raise_lost(losses: list[tuple[str, int]]) -> None:

@@ -183,7 +183,7 @@ def _redact_file(
         raise_lost([(source.name, done.frames_lost)])
     if done.open_suspects:
         raise LeakFound(
-            f"{out}: the check found {done.open_suspects} places that may still show or say what should be hidden",
+            f"{out}: the check found {counted(done.open_suspects, 'place')} that may still show or say what should be hidden",
             f"look at them, then add masks and mutes to the plan: bwc redact {source} -o {out} --plan PLAN",
             details=done.suspects_json(),
         )

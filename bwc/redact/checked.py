@@ -7,6 +7,7 @@ from bwc.errors import LeakFound
 from bwc.evidence import ItemId
 from bwc.redact.carrying import Said
 from bwc.redact.check_report import CheckReport, Suspect
+from bwc.redact.plan_view import counted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +48,7 @@ class Checked:
         lines = [
             f"{report.frames_checked} of {report.frames} frames searched ({every}), {report.measures.get('cutouts', 0)} "
             f"places of doubt looked at closely, {report.covers_checked} covers tested, "
-            f"{_counted(len(report.suspects), 'suspect')}, {_counted(len(report.faults), 'fault')}"
+            f"{counted(len(report.suspects), 'suspect')}, {counted(len(report.faults), 'fault')}"
         ]
         lines += [f"  {one.id}  {_suspect_text(one)}{self._said(one.id)}" for one in report.suspects]
         lines += [
@@ -67,20 +68,16 @@ class Checked:
             first = self.open_suspects[0].id
             hint = f"look, then: bwc decide {self.item} {first} redact, or {first} keep --note '…'"
             still = (
-                f"{_counted(len(self.open_suspects), 'suspect')} {'is' if len(self.open_suspects) == 1 else 'are'} open"
+                f"{counted(len(self.open_suspects), 'suspect')} {'is' if len(self.open_suspects) == 1 else 'are'} open"
             )
             raise LeakFound(f"{self.item}: {still}", hint, details=details)
         if self.report.faults:
             hint = f"bwc redact {self.item}, then check again"
             raise LeakFound(
-                f"{self.item}: the copy has {_counted(len(self.report.faults), 'fault')}", hint, details=details
+                f"{self.item}: the copy has {counted(len(self.report.faults), 'fault')}", hint, details=details
             )
         if not self.report.is_searched:
             raise LeakFound(f"{self.item}: no picture of the copy was searched", f"bwc check {self.item} --stride 1")
-
-
-def _counted(count: int, thing: str) -> str:
-    return f"{count} {thing if count == 1 else thing + 's'}"
 
 
 def _suspect_json(one: Suspect) -> dict[str, Json]:
@@ -104,5 +101,5 @@ def _suspect_text(one: Suspect) -> str:
     _, x0, y0, x1, y1 = one.boxes[len(one.boxes) // 2]
     return (
         f"{one.class_} {one.sight.value} at {x0},{y0},{x1 - x0},{y1 - y0}, {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s, "
-        f"{_counted(one.sightings, 'sighting')}, score {one.best_permille / 1000:.2f}"
+        f"{counted(one.sightings, 'sighting')}, score {one.best_permille / 1000:.2f}"
     )

@@ -16,6 +16,7 @@ from bwc.redact.check_report import CheckReport, Sight, Suspect
 from bwc.redact.checked import Checked
 from bwc.redact.excerpt import Excerpt, excerpt_of
 from bwc.redact.plan import RedactionPlan, undecided
+from bwc.redact.plan_view import counted
 from bwc.redact.session import Edited, PlanState
 from bwc.roles import approvals_missing
 
@@ -160,7 +161,9 @@ def decide_suspects(
                 boxes = {box[0]: box[1:] for box in known[name].boxes}
                 most = max(checked.report.stride, frames_in(_BESIDE_SECONDS, rate_of(plan)))
                 wide = plan_edit.reaching(_widened(boxes, plan), known[name].last, most, plan.media.frames)
-                plan = plan_edit.add_mask(plan, wide, by=by, at=at, exemption=exemption, note=note)
+                plan = plan_edit.add_mask(
+                    plan, wide, class_=known[name].class_, by=by, at=at, exemption=exemption, note=note
+                )
             return plan
 
         edited = session.edit(house, item, state.segment, cover, what="covered, render again")
@@ -299,7 +302,9 @@ def _ready(house: House, state: PlanState) -> Releasable:
     item = state.item
     open_tracks = undecided(state.plan)
     if open_tracks:
-        raise Undecided(f"{item} has {len(open_tracks)} undecided tracks", f"bwc decide {item} --undecided redact")
+        raise Undecided(
+            f"{item} has {counted(len(open_tracks), 'undecided track')}", f"bwc decide {item} --undecided redact"
+        )
     copy = _copy(house, state)
     try:
         checked = last_check(house, state)

@@ -26,7 +26,7 @@ from bwc.redact.detect import analyse
 from bwc.redact.loose_work import read_digests, working_folder
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_format import from_edited, to_bytes
-from bwc.redact.plan_view import PlanSummary, summary
+from bwc.redact.plan_view import PlanSummary, counted, summary
 from bwc.redact.profiles import DEFAULT
 from bwc.redact.render import RenderResult, render
 from bwc.redact.rendering import Pieces, way_json, way_text
@@ -112,21 +112,23 @@ class LooseResult:
         made, found = self.rendered, self.summary
         tracks = ", ".join(f"{row.tracks} {row.class_}" for row in found.classes) or "nothing found"
         lines = [
-            f"{self.out}: {made.frames} frames, {made.covered_frames} of them with something hidden ({tracks})",
+            f"{self.out}: {counted(made.frames, 'frame')}, {made.covered_frames} of them with something hidden ({tracks})",
             f"sha256 {made.copy_sha256}",
             way_text(made, self.plan.effect),
         ]
         if made.frames_lost:
-            lines.append(f"{made.frames_lost} frames of the original could not be decoded")
+            lines.append(f"{counted(made.frames_lost, 'frame')} of the original could not be decoded")
         if made.covered_whole:
-            lines.append(f"{len(made.covered_whole)} frames are hidden altogether: the plan does not know them")
+            many = counted(len(made.covered_whole), "frame")
+            lines.append(f"hidden altogether, because the plan does not know them: {many}")
         if found.speech:
             lines.append(found.speech.text().partition(" (bwc plan")[0])
         if self.report is None:
             lines.append("not checked")
         else:
             lines.append(
-                f"checked: {self.report.frames_checked} of {self.report.frames} frames searched, {self.open_suspects} suspects"
+                f"checked: {self.report.frames_checked} of {counted(self.report.frames, 'frame')} searched, "
+                f"{counted(self.open_suspects, 'suspect')}"
             )
             lines += [
                 f"  {one.id} {one.class_} {one.sight.value} {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s"

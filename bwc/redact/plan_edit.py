@@ -91,12 +91,15 @@ def add_mask(
     keyframes: Mapping[int, Box] | Sequence[tuple[int, Box]],
     *,
     last: int | None = None,
+    class_: str = MANUAL,
     by: str,
     at: datetime,
     exemption: str | None = None,
     note: str = "",
 ) -> RedactionPlan:
     """`plan` with a region a person drew, hidden as drawn (no margin): one box, or boxes at several ordinals.
+
+    `class_` is what it hides where that is known: labels and logs say it.
 
     Between keyframes the box that covers both neighbours' interpolation is rounded outward; after the last
     keyframe it stands still up to and including `last`. Raises `UsageError` for a region outside the picture.
@@ -114,7 +117,7 @@ def add_mask(
     clipped = [_clip(box, plan.media.width, plan.media.height) for box in boxes]
     track = Track(
         id=fresh_id(plan, "m"),
-        class_=MANUAL,
+        class_=class_,
         origin=Origin.PERSON,
         score_permille=1000,
         spans=(Span(first=marks[0][0], boxes=clipped),),

@@ -162,6 +162,11 @@ def _speech(plan: RedactionPlan) -> SpeechSummary | None:
     return SpeechSummary(voice_ms=record.voice_ms, words=record.words, missing=record.missing, proposals=proposals)
 
 
+def counted(count: int, thing: str) -> str:
+    """A number with its noun: 1 frame, 2 frames."""
+    return f"{count} {thing if count == 1 else thing + 's'}"
+
+
 def muted_spans(plan: RedactionPlan) -> list[tuple[int, int]]:
     """What cannot be heard, in nanoseconds of presentation time: in order, merged, half-open; bleeps too."""
     return _merged((span.start_ns, span.end_ns) for span in plan.audio_spans if span.decision.is_covered)

@@ -70,12 +70,12 @@ class Edited:
 def track_row(plan: RedactionPlan, track: Track) -> dict[str, Json]:
     """One track in short: when it is seen (milliseconds of presentation time), what was decided, what is doubtful."""
     first = min((span.first for span in track.spans), default=0)
-    last = max((span.stop for span in track.spans), default=1) - 1
+    stop = max((span.stop for span in track.spans), default=1)
     return {
         "class": track.class_,
         "decision": track.decision.choice.value,
         "doubts": list(track.doubts),
-        "end_ms": _ms(plan, last),
+        "end_ms": _ms(plan, stop),
         "exemption": track.decision.exemption or "",
         "frames": sum(len(span.boxes) for span in track.spans),
         "id": track.id,
@@ -97,7 +97,7 @@ def sound_row(plan: RedactionPlan, span: SoundSpan) -> dict[str, Json]:
 
 def whole_row(plan: RedactionPlan, span: WholeFrame) -> dict[str, Json]:
     """One span of wholly covered frames in short."""
-    times: dict[str, Json] = {"start_ms": _ms(plan, span.first), "end_ms": _ms(plan, span.stop - 1)}
+    times: dict[str, Json] = {"start_ms": _ms(plan, span.first), "end_ms": _ms(plan, span.stop)}
     return times | _said(span.id, "whole frame", span.decision)
 
 
@@ -375,5 +375,9 @@ def _ids(plan: RedactionPlan) -> set[str]:
 
 
 def _ms(plan: RedactionPlan, ordinal: int) -> int:
-    ticks: Fraction = (plan.media.pts.pts_of(ordinal) - plan.media.pts.start) * plan.media.time_base
+    """When frame `ordinal` begins; that after the last one when the recording ends."""
+    media = plan.media
+    ticks: Fraction = (
+        media.pts.pts_of(ordinal) - media.pts.start if ordinal < media.frames else media.duration
+    ) * media.time_base
     return int(ticks * 1000)

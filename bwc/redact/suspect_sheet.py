@@ -14,6 +14,7 @@ from bwc.media.decode import VideoReader
 from bwc.redact.check_report import Suspect
 from bwc.redact.detectors.base import Picture8
 from bwc.redact.plan import Box
+from bwc.redact.plan_view import counted
 from bwc.redact.sheet import GAP, Colour, Upright, caption, enlarged, jpeg_of, laid_out, mark, stacked, time_range
 
 MAX_SUSPECTS = 99  # 45 MB of pictures, and the sheet of them; that there are more is said, never passed over
@@ -53,7 +54,9 @@ def suspect_sheet(copy: BinaryIO, suspects: Sequence[Suspect], *, width: int = 4
     parts = [laid_out([cells[place] for place in range(len(chosen))], columns)]
     cells.clear()
     if len(suspects) > len(chosen):
-        parts.append(caption(f"{len(suspects) - len(chosen)} more suspects: see the report", parts[0].shape[1]))
+        parts.append(
+            caption(f"{counted(len(suspects) - len(chosen), 'more suspect')}: see the report", parts[0].shape[1])
+        )
     return jpeg_of(stacked(parts))
 
 

@@ -1,10 +1,10 @@
 """What each profile costs and what it leaves in sight; writes the table of docs/accuracy.md.
 
-    python tests/accuracy/profiles.py DATA [--work DIR] [--profiles fast,balanced,max] [--only hard/,video_synth/] [--kept JSON]
+    python tests/accuracy/profiles.py DATA [--work DIR] [--profiles fast,balanced,max] [--only hard,video_synth] [--kept JSON]
 
 The clips of DATA in the folders named, and the hard set, redacted with each profile and judged from pixels as in
-`run.py`. `--kept`: figures of deface on the same clips, for comparison. About 15 CPU minutes; a profile whose figures
-are in the work folder already is not run again unless `--again`.
+`run.py`. `--kept`: figures of deface on the same clips, for comparison. About 15 CPU minutes; a clip whose figures are
+in the work folder already, from here or from `run.py`, is not run again.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from run import PAGE, ROOT, dataset, groups, measured, tool  # noqa: E402
+from run import PAGE, ROOT, dataset, groups, measured, tool
 
 START, END = "<!-- profiles: tests/accuracy/profiles.py -->", "<!-- end of profiles -->"
 HEAD = (
@@ -26,13 +26,13 @@ HEAD = (
 
 
 def row(folder: str, run: dict[str, Any]) -> str:
-    clips = [clip for clip in run["clips"] if clip["clip"].startswith(folder)]
+    clips = [clip for clip in run["clips"] if clip["clip"].split("/")[0] == folder]
     frames = sum(clip["frames"] for clip in clips)
     found = {label: figures for _, label, figures, _ in groups({"clips": clips})}
     face, plate = found.get("face"), found.get("plate")
     people = [figures for label, figures in found.items() if label in {"face", "head"}]
     cells = [
-        folder.strip("/"),
+        folder,
         tool(run),
         f"{sum(clip['cpu_ms_per_frame'] * clip['frames'] for clip in clips) / frames:.0f}",
         shown(face, ("20-40", "40-100", "100-")),
@@ -51,24 +51,40 @@ def shown(figures: dict[str, Any] | None, sizes: tuple[str, ...]) -> str:
     return f"{hidden}/{boxes} = {hidden / boxes:.4f}" if boxes else "-"
 
 
+def known(work: Path, profile: str, clip: str) -> dict[str, Any] | None:
+    """The figures of one clip from an earlier run of this script, or of `run.py` in the same folder."""
+    for saved in (work / "profiles" / f"{profile}-{clip.replace('/', '-')}.json", work / f"{profile}.json"):
+        for run in json.loads(saved.read_text())["runs"] if saved.is_file() else ():
+            for one in run["clips"] if run["tool"] == f"bwc {profile}" else ():
+                if one["clip"] == clip:
+                    return dict(one)
+    return None
+
+
+def run_one(work: Path, data: Path, profile: str, clip: str) -> dict[str, Any]:
+    folder = work / "profiles"
+    folder.mkdir(parents=True, exist_ok=True)
+    found = measured(data, profile, [], work, clip)
+    (folder / f"{profile}-{clip.replace('/', '-')}.json").write_text(json.dumps(found))
+    return dict(found["runs"][0]["clips"][0])
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "accuracy")
     parser.add_argument("--profiles", default="fast,balanced,max")
-    parser.add_argument("--only", default="hard/,video_synth/")
+    parser.add_argument("--only", default="hard,video_synth")
     parser.add_argument("--kept", type=Path)
-    parser.add_argument("--again", action="store_true")
     wanted = parser.parse_args()
-    work = wanted.work / "profiles"
-    work.mkdir(parents=True, exist_ok=True)
     data, lines = dataset(wanted.data, wanted.work), list(HEAD)
     for folder in wanted.only.split(","):
+        clips = sorted(
+            str(path.relative_to(data))[: -len(".truth.json")] for path in data.glob(f"{folder}/*.truth.json")
+        )
         for profile in wanted.profiles.split(","):
-            saved = work / f"{profile}-{folder.strip('/')}.json"
-            if wanted.again or not saved.is_file():
-                saved.write_text(json.dumps(measured(data, profile, [], wanted.work, folder)))
-            lines.append(row(folder, json.loads(saved.read_text())["runs"][0]))
+            found = [known(wanted.work, profile, clip) or run_one(wanted.work, data, profile, clip) for clip in clips]
+            lines.append(row(folder, {"tool": f"bwc {profile}", "clips": found}))
         if wanted.kept:
             runs = json.loads(wanted.kept.read_text())["runs"]
             lines += [row(folder, run) for run in runs if tool(run) != run["tool"]]

@@ -57,7 +57,7 @@ def others(deface: Path | None, work: Path) -> list[str]:
 
 
 def measured(folder: Path, profile: str, lines: list[str], work: Path, only: str) -> dict[str, Any]:
-    saved = work / f"{profile}{'-' + only.strip('/') if only else ''}.json"
+    saved = work / f"{profile}{'-' + only.replace('/', '-') if only else ''}.json"
     misses = saved.with_suffix(".jpg")
     for path in (saved, misses):
         path.unlink(missing_ok=True)

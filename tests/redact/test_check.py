@@ -228,7 +228,7 @@ def remuxed(
 def test_a_frame_left_out_is_a_fault_of_timing(source: bytes, good: bytes) -> None:
     report = checked(source, remuxed(good, drop=[44]), plan_for(source))
     assert Fault.TIMING in faults(report)
-    assert "1 frames of the original" in next(one.detail for one in report.findings if one.fault is Fault.TIMING)
+    assert "1 frame of the original" in next(one.detail for one in report.findings if one.fault is Fault.TIMING)
 
 
 def test_sound_that_moved_or_went_missing_is_a_fault(source: bytes, good: bytes) -> None:

@@ -149,3 +149,11 @@ def test_labels_do_not_depend_on_what_is_under_the_cover(source: bytes) -> None:
     other = make_clip(subjects=(lambda ordinal: large(FRAMES - 1 - ordinal),), size=SIZE)
     labels = [Coverage(labelled(data)).at(20).labels for data in (source, other)]
     assert labels[0] == labels[1] != ()
+
+
+def test_what_a_person_covers_is_labelled_by_its_class_where_that_is_known() -> None:
+    bare = plan_for(make_clip(), spans=(), extensions={"labels": {"show": "class"}})
+    for class_, said in ((plan_edit.MANUAL, "MANUAL"), ("face", "FACE")):
+        plan = plan_edit.add_mask(bare, {0: (0, 0, 200, 100)}, last=3, class_=class_, by="k", at=NOON)
+        (label,) = Coverage(plan).at(0).labels
+        assert label.lines == (said,)

@@ -115,3 +115,18 @@ def test_plug_ins_are_found_by_entry_point_and_only_by_their_own_name(monkeypatc
     with pytest.raises(NotFound, match="nobody"):
         plugins.load("nobody")
     assert conformance.main(["theirs"]) == 0
+
+
+def test_of_all_plug_ins_one_that_is_not_set_up_is_left_out_and_of_named_ones_it_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def load(name: str) -> Theirs:
+        if name == "absent":
+            raise NotFound("it needs a model file", "export IT=/path")
+        return Theirs()
+
+    monkeypatch.setattr(conformance, "load", load)
+    monkeypatch.setattr(conformance, "installed", lambda: ("absent", "theirs"))
+    assert conformance.main([]) == 0
+    assert "absent: left out: it needs a model file; export IT=/path" in capsys.readouterr().out
+    assert conformance.main(["absent"]) == 1
