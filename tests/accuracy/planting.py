@@ -1,4 +1,4 @@
-"""Leaks on purpose: pieces of tracks taken out of a good plan, and what of it a check's suspects point at. No pictures.
+"""Leaks on purpose: pieces of tracks, or whole ones, taken out of a good plan, and what of it a check's suspects point at. No pictures.
 
 A good plan hides every truth box: what the detectors missed is added from the truth. Then pieces of tracks go, chosen
 by chance, of subjects that do not touch each other at that time, so that one copy holds many independent leaks. What
@@ -83,6 +83,20 @@ def plant(plan: RedactionPlan, frames: Frames, chance: random.Random, most: int)
             continue
         taken[subject].append((first, last))
         holes.append(hole)
+    for hole in holes:
+        plan = _without(plan, hole)
+    return plan
+
+
+def plant_whole(plan: RedactionPlan, frames: Frames, chance: random.Random, most: int) -> RedactionPlan:
+    """`plan` without anything over up to `most` subjects from 20 px, a third of all at most, in every frame: nobody ever found them."""
+    paths = _paths(frames, plan)
+    tall = [subject for subject, path in paths.items() if _tall_runs(path)]
+    holes: list[dict[int, Box]] = []
+    for subject in chance.sample(tall, len(tall)):
+        hole = dict(paths[subject])
+        if len(holes) < min(most, -(-len(tall) // 3)) and not any(_touch(hole, other) for other in holes):
+            holes.append(hole)
     for hole in holes:
         plan = _without(plan, hole)
     return plan

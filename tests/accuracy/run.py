@@ -19,6 +19,10 @@ import cv2
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+
+from bwc.redact.exposure import SIZES  # noqa: E402
+
 PAGE = ROOT / "docs" / "accuracy.md"
 FLOOR = Path(__file__).with_name("floor.json")
 FOLDERS = ("video_bodycam", "video_headcam", "video_faces_lowres", "video_synth", "video_telemetry")
@@ -122,19 +126,32 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def tags(found: dict[str, Any]) -> str:
-    """The hard set parted by what makes it hard."""
-    run = found["runs"][0]
-    lines = ["| class | what | hidden | |", "|---|---|---|---|"]
+def tags(found: dict[str, Any], folder: Path) -> str:
+    """The hard set parted by what makes it hard; one person in two clips counts twice."""
     rows: dict[tuple[str, str], list[int]] = {}
-    for clip in run["clips"]:
-        for label, figures in clip["labels"].items():
-            for tag, share in figures.get("tags", {}).items():
+    people: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    for clip in found["runs"][0]["clips"]:
+        known = [(label, figures) for label, figures in clip["labels"].items() if figures.get("tags")]
+        light = f"light={'night' if 'night' in clip['clip'] else 'day'}"
+        for label, figures in known:
+            sizes = {f"height={size} px": share for size, share in figures["sizes"].items()}
+            for tag, share in {**figures["tags"], **sizes, light: figures["all"]}.items():
                 row = rows.setdefault((label, tag), [0, 0])
                 row[0] += share["hidden"]
                 row[1] += share["boxes"]
-    lines += [f"| {label} | {tag} | {h}/{n} | {h / n:.3f} |" for (label, tag), (h, n) in sorted(rows.items())]
+        for box in boxes_of(folder / f"{clip['clip']}.truth.json") if known else ():
+            size = next(f"{low}-{high or ''}" for low, high in zip(SIZES, (*SIZES[1:], None), strict=True) if not high or box["h"] < high)  # fmt: skip
+            for tag in (*(f"{name}={value}" for name, value in box["tags"].items()), light, f"height={size} px"):
+                people.setdefault((box["label"], tag), set()).add((clip["clip"], box["id"]))
+    lines = ["| class | what | people | hidden | |", "|---|---|---|---|---|"]
+    lines += [f"| {label} | {tag} | {len(people[label, tag])} | {h}/{n} | {h / n:.3f} |" for (label, tag), (h, n) in sorted(rows.items())]  # fmt: skip
     return "\n".join(lines)
+
+
+def boxes_of(truth: Path) -> list[dict[str, Any]]:
+    """The boxes with tags that count."""
+    frames = json.loads(truth.read_text(encoding="utf-8"))["frames"]
+    return [box for boxes in frames for box in boxes if box.get("tags") and not box.get("ignore")]
 
 
 def tool(run: dict[str, Any]) -> str:
@@ -175,7 +192,7 @@ def main() -> int:
             found["runs"] += [run for run in json.loads(wanted.kept.read_text())["runs"] if tool(run) != run["tool"]]
         parts.append(f"### Profile `{profile}`\n\nModels: {'; '.join(found['runs'][0]['models'])}.\n\n{table(found)}\n")
         if place == 0:
-            parts.append(f"### What makes it hard (`{profile}`)\n\n{tags(found)}\n")
+            parts.append(f"### What makes it hard (`{profile}`)\n\n{tags(found, folder)}\n")
             reached = shares(found["runs"][0])
             floor: dict[str, float] = json.loads(FLOOR.read_text()) if FLOOR.exists() else {}
             fallen = [
