@@ -18,6 +18,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -100,6 +101,7 @@ def checked(
     return report
 
 
+@cache
 def maker(profile: str) -> str:
     """What a plan is made by, in short: its detectors' files and settings, and the code that follows what they see."""
     models = [(one.name, one.file_sha256, dict(one.settings)) for one in lookout_for(profile_named(profile)).describe()]
