@@ -2,7 +2,7 @@
 
  1. decode in order; keep a small grey copy of each picture for a few seconds, never the picture
  2. mark cuts; look with every detector at the first and last picture of a scene and at a fixed cadence between
- 3. detectors work on two threads while decoding goes on; their answers are used in order, so runs are repeatable
+ 3. detectors and the decoder work on threads of their own; answers are used in order, so runs are repeatable
  4. tracks are made stretch by stretch (bwc.redact.track)
  5. tracks become whole coded pixels in a plan; policy decides those with strong evidence, people the others
 
@@ -10,7 +10,7 @@ Boxes in the plan are what detectors and flow say, rounded outward. The margin i
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +25,7 @@ from bwc.errors import UnreadableMedia
 from bwc.media.build import work_of
 from bwc.media.decode import Picture, VideoReader
 from bwc.media.facts import VideoFacts
+from bwc.redact.ahead import Ahead
 from bwc.redact.answers import Answers, Pieces
 from bwc.redact.cadence import Cadence
 from bwc.redact.cuts import CutFinder
@@ -62,7 +63,9 @@ from bwc.version import TOOL
 
 GREY_LONG_SIDE = 480
 _RARE_SECONDS, _RARE_FIRST = Fraction(98, 100), 3  # a second, with half a tick of slack; looks at a scene's beginning
-_AHEAD = 2  # looks being worked on while decoding goes on
+_AHEAD = 2  # looks being worked on while pictures are followed
+_LOOKERS = 3  # threads that look: two processors stay busy while one large network waits for another
+_DEPTH = 8  # pictures decoded ahead
 
 Progress = Callable[[int, int | None], None]
 
@@ -141,10 +144,13 @@ def analyse(
         raise UnreadableMedia("the recording holds no picture")
     reader = VideoReader(file, motion_vectors=has_plain_motion(video), borrow=True)
     answers = Answers(pieces, _inputs(content_sha256, chosen, look)) if pieces is not None else None
-    with ThreadPoolExecutor(max_workers=2, thread_name_prefix="bwc-look") as pool:
+    with (
+        ThreadPoolExecutor(max_workers=_LOOKERS, thread_name_prefix="bwc-look") as pool,
+        Ahead(_seen(reader), depth=_DEPTH) as pictures,
+    ):
         run = _Run(video, chosen, look, pool, answers=answers)
-        for picture in reader.frames():
-            run.take(picture)
+        for picture, still in pictures:
+            run.take(picture, still)
             if progress and picture.ordinal % 30 == 29:
                 progress(picture.ordinal + 1, video.frames or None)
         run.close()
@@ -184,6 +190,26 @@ def analyse(
         ),
         extensions=run.extensions(overlay),
     )
+
+
+def _seen(reader: VideoReader) -> Iterator[tuple[Picture, Still]]:
+    """Each picture with what is kept of it. The size of the first one holds for all."""
+    small, scale = (0, 0), 1.0
+    for picture in reader.frames():
+        size = (picture.width, picture.height)
+        if not picture.ordinal:
+            small = _small_of(size)
+            scale = size[0] / small[0]
+        grey = np.asarray(cv2.resize(picture.y, small, interpolation=cv2.INTER_AREA), np.uint8)
+        vectors = None if picture.damaged else picture.motion
+        still = Still(grey, field_of(vectors, *size, scale))
+        picture.motion = None
+        yield picture, still
+
+
+def _small_of(size: tuple[int, int]) -> tuple[int, int]:
+    scale = min(1.0, GREY_LONG_SIDE / max(size))
+    return max(16, round(size[0] * scale)), max(16, round(size[1] * scale))
 
 
 @dataclass(slots=True)
@@ -251,11 +277,11 @@ class _Run:
             said[OVERLAY] = [list(box) for box in places(overlay, scale)]
         return said
 
-    def take(self, picture: Picture) -> None:
+    def take(self, picture: Picture, still: Still) -> None:
+        grey = still.grey
         if not self.pts:
             self.size = (picture.width, picture.height)
-            scale = min(1.0, GREY_LONG_SIDE / max(self.size))
-            self.small = (max(16, round(picture.width * scale)), max(16, round(picture.height * scale)))
+            self.small = _small_of(self.size)
             rate = self.video.rate if self.video.rate > 0 else Fraction(30)
             self.cadence = Cadence(self.profile)
             self.tracker = Tracker(
@@ -266,13 +292,10 @@ class _Run:
             first = self.damaged.pop()[0] if joins else picture.ordinal
             self.damaged.append((first, picture.ordinal + 1))
         self.pts.append(picture.pts)
-        grey = np.asarray(cv2.resize(picture.y, self.small, interpolation=cv2.INTER_AREA), np.uint8)
         new_scene = self.cuts.is_cut(grey) or picture.ordinal == 0
         if new_scene:
             self._close_scene()
-        vectors = None if picture.damaged else picture.motion
-        motion = field_of(vectors, picture.width, picture.height, self.size[0] / self.small[0])
-        self.stretch.append((picture.ordinal, Still(grey, motion)))
+        self.stretch.append((picture.ordinal, still))
         self.previous = picture
         if self.cadence.is_due(grey, picture.seconds):
             deep = self.cadence.is_deep()

@@ -5,6 +5,7 @@ itself on some processors, and boxes would differ from machine to machine. What 
 """
 
 import importlib.util
+import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ Picture8 = NDArray[np.uint8]  # height x width x 3, blue green red
 OPENVINO, ONNXRUNTIME = "openvino", "onnxruntime"
 _STREAMS = 2  # calls at a time, one thread each
 _LARGE = 3 * 800 * 800  # values of input
-# One large inference at a time in the process, whoever asks: CenterFace at 1280 holds about 300 MB while it runs
+# With onnxruntime one large inference at a time in the process: CenterFace at 1280 holds about 300 MB while it runs
 _one_large = threading.Lock()
 
 
@@ -64,14 +65,11 @@ class Network:
 
     def run(self, outputs: list[str], inputs: Mapping[str, Floats]) -> list[Floats]:
         """The named outputs, in order."""
-        is_large = any(values.size > _LARGE for values in inputs.values())
-        with _one_large if is_large else nullcontext():
-            return self._engine.run(outputs, inputs)
+        return self._engine.run(outputs, inputs)
 
     def see(self, outputs: Sequence[str], bgr: Picture8, feed: Feed) -> list[Floats]:
         """The named outputs for a picture, in order."""
-        with _one_large if bgr.size > _LARGE else nullcontext():
-            return self._engine.see(outputs, bgr, feed)
+        return self._engine.see(outputs, bgr, feed)
 
 
 class _OnnxRuntime:
@@ -88,7 +86,9 @@ class _OnnxRuntime:
         self._session: Any = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
     def run(self, outputs: list[str], inputs: Mapping[str, Floats]) -> list[Floats]:
-        found: list[Floats] = self._session.run(outputs, dict(inputs))
+        is_large = any(values.size > _LARGE for values in inputs.values())
+        with _one_large if is_large else nullcontext():
+            found: list[Floats] = self._session.run(outputs, dict(inputs))
         return found
 
     def see(self, outputs: Sequence[str], bgr: Picture8, feed: Feed) -> list[Floats]:
@@ -99,7 +99,9 @@ class _OpenVino:
     """Compiled once for each size of picture that comes: a fixed size runs a third faster than a free one.
 
     Pictures go in as they are, 8-bit and interleaved; turning them into planes of floats is part of the graph. In
-    numpy that took a third of the time of the inference itself (960x544: 12 of 47 ms, 2026-11).
+    numpy that took a third of the time of the inference itself (960x544: 12 of 47 ms, 2026-11). A large size has room for
+    one call at a time, which the next one waits for: each room holds its memory for good (50 MB CenterFace at 1280, 66 MB
+    our own network at 1920).
     """
 
     def __init__(self, model: bytes) -> None:
@@ -153,10 +155,12 @@ class _OpenVino:
         return steps.build()
 
     def _compile(self, model: Any) -> Any:
+        size = max(math.prod(values.shape) for values in model.inputs)
+        streams = 1 if size > _LARGE else _STREAMS
         settings = {
             "INFERENCE_PRECISION_HINT": "f32",
-            "INFERENCE_NUM_THREADS": _STREAMS,
-            "NUM_STREAMS": _STREAMS,
+            "INFERENCE_NUM_THREADS": streams,
+            "NUM_STREAMS": streams,
             "ENABLE_CPU_PINNING": False,
         }
         return self._core.compile_model(model, "CPU", settings)
