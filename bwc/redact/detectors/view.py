@@ -43,7 +43,9 @@ class View:
             return upright(bgr_of(*planes, full_range=full_range))
 
         def sized(side: int) -> Sized:
-            if side >= longer:
+            if side == longer:
+                return on_strides(whole()), 1.0
+            if side > longer:
                 return fit(whole(), side)
             small = bgr_of(*planes, full_range=full_range, width=round(width * side / longer))
             return on_strides(upright(small)), small.shape[1] / width
