@@ -50,6 +50,7 @@ from bwc.version import TOOL
 
 _READ = 1 << 20
 _MAX_FINDINGS_OF_A_KIND = 50
+_DEPTH = 6  # pictures of each file decoded ahead
 
 Progress = Callable[[int, int | None], None]
 
@@ -169,8 +170,8 @@ class _Run:
         covers = self.covers
         strange = 0
         with (
-            Ahead(before.frames(), depth=3) as originals,
-            Ahead(after.frames(), depth=3) as copies,
+            Ahead(before.frames(), depth=_DEPTH) as originals,
+            Ahead(after.frames(), depth=_DEPTH) as copies,
             self.search as search,
         ):
             for source, result in self._paired(originals, copies):
