@@ -200,6 +200,8 @@ def redact_file(
                 )
                 sink.flush()
                 os.fsync(sink.fileno())
+            if jobs is not None:
+                jobs.close()  # idle workers hold 100 MB each, and the check has no work for them
             report = _checked(original, work.partial, plan, stride, phases) if check_copy else None
             _name(work.partial, out)
     except FileExistsError as error:
