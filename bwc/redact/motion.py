@@ -66,16 +66,19 @@ def field_of(vectors: NDArray[Any] | None, width: int, height: int, scale: float
 
 
 def _on_grid(blocks: NDArray[np.int16], rows: int, columns: int) -> Floats:
-    moves = np.full((rows, columns, 2), np.nan, np.float32)
-    left, top, wide, high = blocks[:, :4].T
-    step = -blocks[:, 4:6].astype(np.float32) / blocks[:, 6:7]
-    for down in range(int(high.max(initial=0))):
-        for across in range(int(wide.max(initial=0))):
-            chosen = (high > down) & (wide > across)
-            row, column = top[chosen] + down, left[chosen] + across
-            inside = (row >= 0) & (row < rows) & (column >= 0) & (column < columns)
-            moves[row[inside], column[inside]] = step[chosen][inside]
-    return moves
+    """The blocks' moves cell by cell. Both numbers of a move are written as one, into a grid with room for what overhangs it."""
+    left, top, wide, high = blocks[:, :4].astype(np.intp).T
+    step = np.ascontiguousarray(-blocks[:, 4:6].astype(np.float32) / blocks[:, 6:7]).view(np.uint64).ravel()
+    across_most, down_most = int(wide.max(initial=0)), int(high.max(initial=0))
+    grid = np.full((rows + 2 * down_most, columns + 2 * across_most, 2), np.nan, np.float32)
+    cells, width = grid.reshape(-1, 2).view(np.uint64).ravel(), grid.shape[1]
+    near = (top >= -down_most) & (top < rows) & (left >= -across_most) & (left < columns)
+    start = (top + down_most) * width + left + across_most
+    for down in range(down_most):
+        for across in range(across_most):
+            chosen = near & (high > down) & (wide > across)
+            cells[start[chosen] + (down * width + across)] = step[chosen]
+    return grid[down_most : down_most + rows, across_most : across_most + columns]
 
 
 def carry_along(field: MotionField, boxes: Floats, *, backward: bool) -> tuple[Floats, NDArray[np.bool_]]:
@@ -97,30 +100,32 @@ def carry_along(field: MotionField, boxes: Floats, *, backward: bool) -> tuple[F
 def _move(field: MotionField, box: Floats, sign: float) -> Floats | None:
     """`box` in coded pixels, moved by the median of its cells; None when too few of them agree."""
     centre, size = ((box[:2] + box[2:]) / 2).astype(np.float32), box[2:] - box[:2]
-    cells = _cells(field, centre, size)
-    if cells is None:
+    place = _cells(field, centre, size)
+    if place is None:
         return None
-    moves, at = cells
+    x0, y0, x1, y1 = place
+    moves = field.moves[y0:y1, x0:x1].reshape(-1, 2)
     known = ~np.isnan(moves[:, 0])
-    if known.mean() < _KNOWN_SHARE:
+    if np.count_nonzero(known) < _KNOWN_SHARE * len(moves):
         return None
-    moves, at = moves[known], at[known]
+    moves = moves[known]
     middle = np.sort(moves, axis=0)[len(moves) // 2]  # numpy's median is ten times as slow on a handful
     near = np.abs(moves - middle).max(axis=1) <= max(_AGREE_PX, _AGREE_SIZE * float(size.min()))
-    if near.mean() < _AGREE_SHARE:
+    agree = np.count_nonzero(near)
+    if agree < _AGREE_SHARE * len(moves):
         return None
-    grow = _growth(moves[near] - middle, at[near] - centre) if near.sum() >= _SCALE_CELLS else 0.0
+    grow = _growth(moves[near] - middle, _middles(place)[known][near] - centre) if agree >= _SCALE_CELLS else 0.0
     centre = centre + sign * middle
     half = size / 2 * (1 + sign * grow)
     return np.concatenate([centre - half, centre + half]).astype(np.float32)
 
 
-def _cells(field: MotionField, centre: Floats, size: Floats) -> tuple[Floats, Floats] | None:
-    """(moves, middles in coded pixels) of the cells in the inner part of a box; at least one, if it is in the picture."""
+def _cells(field: MotionField, centre: Floats, size: Floats) -> tuple[int, int, int, int] | None:
+    """Columns and rows (x0, y0, x1, y1) of the cells in the inner part of a box; at least one, if it is in the picture."""
     rows, columns = field.moves.shape[:2]
     half = size * (_INNER / 2)
-    x0, y0 = np.floor((centre - half) / CELL + 0.5).astype(int)
-    x1, y1 = np.floor((centre + half) / CELL + 0.5).astype(int)
+    x0, y0 = np.floor((centre - half) / CELL + 0.5).astype(int).tolist()
+    x1, y1 = np.floor((centre + half) / CELL + 0.5).astype(int).tolist()
     if x1 <= x0:
         x0 = int(centre[0] // CELL)
         x1 = x0 + 1
@@ -128,12 +133,15 @@ def _cells(field: MotionField, centre: Floats, size: Floats) -> tuple[Floats, Fl
         y0 = int(centre[1] // CELL)
         y1 = y0 + 1
     x0, y0, x1, y1 = max(0, x0), max(0, y0), min(columns, x1), min(rows, y1)
-    if x1 <= x0 or y1 <= y0:
-        return None
-    moves = field.moves[y0:y1, x0:x1].reshape(-1, 2)
+    return (x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None
+
+
+def _middles(place: tuple[int, int, int, int]) -> Floats:
+    """Middles of the cells at `place`, row by row, in coded pixels."""
+    x0, y0, x1, y1 = place
     middle_x = np.broadcast_to((np.arange(x0, x1) + 0.5) * CELL, (y1 - y0, x1 - x0))
     middle_y = np.broadcast_to(((np.arange(y0, y1) + 0.5) * CELL)[:, None], (y1 - y0, x1 - x0))
-    return moves, np.stack([middle_x.ravel(), middle_y.ravel()], axis=1).astype(np.float32)
+    return np.stack([middle_x.ravel(), middle_y.ravel()], axis=1).astype(np.float32)
 
 
 def _growth(moves: Floats, at: Floats) -> float:

@@ -38,6 +38,14 @@ def test_a_block_fills_its_cells() -> None:
     assert field.moves[4, 2].tolist() == [3, -2]
 
 
+def test_blocks_over_the_edges_fill_what_is_inside() -> None:
+    field = field_of(vectors((-8, -8, 16, 16, 1, 2), (152, 88, 16, 16, 3, 4), (400, 8, 8, 8, 9, 9)), 160, 96, 1.0)
+    assert field is not None
+    known = np.argwhere(~np.isnan(field.moves[..., 0])).tolist()
+    assert known == [[0, 0], [96 // CELL - 1, 160 // CELL - 1]]
+    assert field.moves[-1, -1].tolist() == [3, 4]
+
+
 def test_a_keyframe_has_no_field() -> None:
     assert field_of(None, 160, 96, 1.0) is None
     assert field_of(vectors(), 160, 96, 1.0) is None
