@@ -4,6 +4,7 @@ ISO/IEC 14496-12 (boxes), 14496-15 (avc1), 14496-14 and 14496-1 (mp4a, esds). No
 """
 
 from array import array
+from collections.abc import Iterable
 
 from bwc.media.facts import Colour
 
@@ -51,7 +52,7 @@ def mdat_header(payload: int) -> bytes:
     return u32(1) + b"mdat" + (payload + 16).to_bytes(8, "big")
 
 
-def runs(kind: bytes, version: int, values: list[int]) -> bytes:
+def runs(kind: bytes, version: int, values: Iterable[int]) -> bytes:
     runs: list[list[int]] = []
     for value in values:
         if runs and runs[-1][1] == value:

@@ -8,6 +8,7 @@ from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import chain, pairwise
 from math import ceil, lcm
 from typing import BinaryIO
 
@@ -52,6 +53,10 @@ class SampleTable:
         self.sizes.append(size)
         self.dts.append(when)
         self.pts.append(pts)
+
+    def deltas(self) -> Iterator[int]:
+        """From each sample to the next. One at a time: whole lists of numbers are what grows with hours."""
+        return (later - earlier for earlier, later in pairwise(self.dts))
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -100,8 +105,8 @@ def video_track(
     if not len(table):
         raise MediaError("a copy without frames cannot be written")
     first = min(table.pts)
-    deltas = [later - earlier for earlier, later in zip(table.dts, table.dts[1:], strict=False)]
-    final = last_duration if last_duration is not None and last_duration > 0 else (deltas[-1] if deltas else 1)
+    last_delta = table.dts[-1] - table.dts[-2] if len(table) > 1 else 1
+    final = last_duration if last_duration is not None and last_duration > 0 else last_delta
     timescale, tick = _scale(time_base, table, final)
     presented = max(table.pts) + final - first
     return Track(
@@ -231,7 +236,7 @@ def movie_timescale(tracks: list[Track]) -> int:
 def _scale(time_base: Fraction, table: SampleTable, final: int) -> tuple[int, int]:
     """Media time scale and ticks per unit of `table`: exact, and deltas within 31 bits."""
     timescale, tick = time_base.denominator, time_base.numerator
-    longest = max([later - earlier for earlier, later in zip(table.dts, table.dts[1:], strict=False)] + [final])
+    longest = max(chain(table.deltas(), [final]))
     if timescale > MAX_TIMESCALE or longest * tick > MAX_TIMESCALE:
         raise MediaError(f"a pause of {float(longest * time_base):.1f} s in ticks of {time_base} s does not fit MP4")
     return timescale, tick
@@ -307,9 +312,9 @@ def _mdia(track: Track, offsets: list[int], counts: list[int], *, wide: bool) ->
 
 def _time_boxes(track: Track) -> list[bytes]:
     table = track.table
-    deltas = [(later - earlier) * track.tick for earlier, later in zip(table.dts, table.dts[1:], strict=False)]
-    boxes = [runs(b"stts", 0, [*deltas, track.last_duration * track.tick])]
-    shifts = [(pts - dts) * track.tick for pts, dts in zip(table.pts, table.dts, strict=True)]
+    deltas = (delta * track.tick for delta in chain(table.deltas(), [track.last_duration]))
+    boxes = [runs(b"stts", 0, deltas)]
+    shifts = array("q", ((pts - dts) * track.tick for pts, dts in zip(table.pts, table.dts, strict=True)))
     base = table.pts[0] - table.dts[0]
     if any(shifts):
         assert base >= 0

@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any, BinaryIO, cast
 
 import av.error
+import numpy as np
 from av.audio.stream import AudioStream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -147,14 +148,14 @@ class _VideoScan:
             reorders=self._reordered,
         )
 
-    def _times(self) -> tuple[list[int], list[int]]:
+    def _times(self) -> tuple["array[int]", list[int]]:
         """pts in order and the ordinals of keyframes: decoded ones, then those of packets after the last decoded."""
-        pts, keys = list(self._pts), list(self._keys)
+        pts, keys = array("q", self._pts), list(self._keys)
         if self._decoder is None:
-            last = pts[-1] if pts else None
-            rest = sorted({value for value in self._packet_pts if last is None or value > last})
-            keys += [len(pts) + index for index, value in enumerate(rest) if value in self._packet_keys]
-            pts += rest
+            rest = np.unique(np.frombuffer(self._packet_pts, np.int64))  # in order; a set of hours is 20 MB
+            rest = rest[rest > pts[-1]] if pts else rest
+            keys += (np.flatnonzero(np.isin(rest, list(self._packet_keys))) + len(pts)).tolist()
+            pts.frombytes(rest.tobytes())
         return pts, keys
 
 
