@@ -11,6 +11,13 @@ from typing import Generic, TypeVar
 
 _Item = TypeVar("_Item")
 _POLL_SECONDS = 0.1
+_ROOM = 32 << 20  # bytes of pictures that wait
+_LEAST = 3
+
+
+def pictures_ahead(width: int, height: int, most: int) -> int:
+    """How many pictures of that size, `most` at most, may wait: eight of 1080 lines, three of 2160."""
+    return min(most, max(_LEAST, _ROOM // max(1, width * height * 3 // 2)))
 
 
 class Ahead(Generic[_Item]):

@@ -26,7 +26,7 @@ from bwc.media.delivery import Delivery, layout_of
 from bwc.media.facts import MediaFacts
 from bwc.media.mp4_check import check_boxes
 from bwc.media.twins import same_pictures
-from bwc.redact.ahead import Ahead
+from bwc.redact.ahead import Ahead, pictures_ahead
 from bwc.redact.check_cover import (
     BLOCK_DIFFERENCE_LIMIT,
     MEAN_DIFFERENCE_LIMIT,
@@ -50,7 +50,7 @@ from bwc.version import TOOL
 
 _READ = 1 << 20
 _MAX_FINDINGS_OF_A_KIND = 50
-_DEPTH = 6  # pictures of each file decoded ahead
+_DEPTH = 6  # pictures of each file decoded ahead at most
 
 Progress = Callable[[int, int | None], None]
 
@@ -167,11 +167,11 @@ class _Run:
             words = f"the copy has {after.width}x{after.height}, the original {media.width}x{media.height}"
             self.find(Fault.PICTURE_SIZE, words)
             return
-        covers = self.covers
+        covers, depth = self.covers, pictures_ahead(media.width, media.height, _DEPTH)
         strange = 0
         with (
-            Ahead(before.frames(), depth=_DEPTH) as originals,
-            Ahead(after.frames(), depth=_DEPTH) as copies,
+            Ahead(before.frames(), depth=depth) as originals,
+            Ahead(after.frames(), depth=depth) as copies,
             self.search as search,
         ):
             for source, result in self._paired(originals, copies):

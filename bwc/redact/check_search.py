@@ -18,6 +18,7 @@ from fractions import Fraction
 import numpy as np
 
 from bwc.media.decode import Picture
+from bwc.redact.ahead import pictures_ahead
 from bwc.redact.check_cover import roughness
 from bwc.redact.check_finders import Finders, detect, detect_near, distinct, whole
 from bwc.redact.check_lines import is_left, overlay_of
@@ -78,6 +79,7 @@ class Search:
             text_gap=max(2 * stride, frames_in(_LINES_GAP, rate)),
         )
         self._finders, self._stride = finders, stride
+        self._most = pictures_ahead(plan.media.width, plan.media.height, _WAITING)
         self._next = min(stride // 2, max(0, plan.media.frames - 1))  # a short copy is searched too
         self._fine_every = max(1, frames_in(_FINE_SECONDS, rate) // stride)
         self._lines_every = max(1, frames_in(_LINES_SECONDS, rate) // stride)
@@ -122,7 +124,7 @@ class Search:
         self._waiting.append(
             _Looked(picture=picture, ordinal=ordinal, cover=cover, kept=kept, answers=answers, places=places)
         )
-        if len(self._waiting) > _WAITING:
+        if len(self._waiting) > self._most:
             self._settle(self._waiting.popleft())
 
     def _after(self, ordinal: int) -> int:

@@ -25,7 +25,7 @@ from bwc.errors import UnreadableMedia
 from bwc.media.build import work_of
 from bwc.media.decode import Picture, VideoReader
 from bwc.media.facts import VideoFacts
-from bwc.redact.ahead import Ahead
+from bwc.redact.ahead import Ahead, pictures_ahead
 from bwc.redact.answers import Answers, Pieces
 from bwc.redact.cadence import Cadence
 from bwc.redact.cuts import CutFinder
@@ -65,7 +65,7 @@ GREY_LONG_SIDE = 480
 _RARE_SECONDS, _RARE_FIRST = Fraction(98, 100), 3  # a second, with half a tick of slack; looks at a scene's beginning
 _AHEAD = 2  # looks being worked on while pictures are followed
 _LOOKERS = 3  # threads that look: two processors stay busy while one large network waits for another
-_DEPTH = 8  # pictures decoded ahead
+_DEPTH = 8  # pictures decoded ahead at most
 
 Progress = Callable[[int, int | None], None]
 
@@ -146,7 +146,7 @@ def analyse(
     answers = Answers(pieces, _inputs(content_sha256, chosen, look)) if pieces is not None else None
     with (
         ThreadPoolExecutor(max_workers=_LOOKERS, thread_name_prefix="bwc-look") as pool,
-        Ahead(_seen(reader), depth=_DEPTH) as pictures,
+        Ahead(_seen(reader), depth=pictures_ahead(reader.width, reader.height, _DEPTH)) as pictures,
     ):
         run = _Run(video, chosen, look, pool, answers=answers)
         for picture, still in pictures:
