@@ -1,9 +1,19 @@
 """The narrower tiles and bundles kept for checkpoints signed earlier: a reader of such a checkpoint needs them."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from bwc.audit.findings import Findings
-from bwc.audit.tiles import TILE, LogReader, bundle_path, levels_of, tile_path
+from bwc.audit.tiles import (
+    TILE,
+    LogReader,
+    bundle_path,
+    encode_bundle,
+    levels_of,
+    parse_bundle,
+    parse_tile,
+    tile_path,
+)
+from bwc.errors import IntegrityError
 
 
 def check_partials(files: LogReader, signed: Iterable[int], size: int, findings: Findings) -> None:
@@ -16,19 +26,28 @@ def check_partials(files: LogReader, signed: Iterable[int], size: int, findings:
         number, width = divmod(size >> (8 * level), TILE)
         here = [(one >> (8 * level)) - number * TILE for one in sizes]
         wanted = {narrow for narrow in here if 0 < narrow < width}
-        _check(files, tile_path(level, number), wanted, width, findings)
+        _check(files, tile_path(level, number), wanted, width, findings, parse_tile, b"".join)
         if level == 0:
-            _check(files, bundle_path(number), wanted, width, findings)
+            _check(files, bundle_path(number), wanted, width, findings, parse_bundle, encode_bundle)
 
 
-def _check(files: LogReader, full: str, wanted: set[int], width: int, findings: Findings) -> None:
-    widest = files.read(f"{full}.p/{width}") if width else None
-    if widest is None:
-        return  # no partial tile here, or missing and found by the main pass
+def _check(
+    files: LogReader,
+    full: str,
+    wanted: set[int],
+    width: int,
+    findings: Findings,
+    parse: Callable[[bytes, int], list[bytes]],
+    encode: Callable[[list[bytes]], bytes],
+) -> None:
+    try:
+        widest = parse(files.read(f"{full}.p/{width}") or b"", width) if wanted else []
+    except IntegrityError:
+        return  # found by the main pass
     for narrow in sorted(wanted):
         path = f"{full}.p/{narrow}"
         data = files.read(path)
         if data is None:
             findings.bad(3, "is missing; a checkpoint signed earlier needs it", path)
-        elif not data or not widest.startswith(data):
+        elif data != encode(widest[:narrow]):
             findings.bad(3, "is not what was published for a checkpoint signed earlier", path)

@@ -6,31 +6,38 @@ import pytest
 
 from bwc.audit.findings import Findings
 from bwc.audit.partials import check_partials
-from bwc.audit.tiles import LogFolder
+from bwc.audit.tiles import LogFolder, encode_bundle
+
+
+HASHES = [bytes([number]) * 32 for number in range(5)]
+ENTRIES = [b"one", b"two", b"three", b"four", b"five"]
 
 
 def _log(folder: Path) -> None:
     for name, data in {
-        "tile/0/000.p/3": b"aaabbbccc",
-        "tile/0/000.p/5": b"aaabbbcccdddeee",
-        "tile/entries/000.p/3": b"123",
-        "tile/entries/000.p/5": b"12345",
+        "tile/0/000.p/3": b"".join(HASHES[:3]),
+        "tile/0/000.p/5": b"".join(HASHES),
+        "tile/entries/000.p/3": encode_bundle(ENTRIES[:3]),
+        "tile/entries/000.p/5": encode_bundle(ENTRIES),
     }.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
 
 
 @pytest.mark.parametrize("name", ["tile/0/000.p/3", "tile/entries/000.p/3"])
-@pytest.mark.parametrize("change", ["delete", "alter", "empty"])
+@pytest.mark.parametrize("change", ["delete", "alter", "empty", "cut", "cut by one", "grow"])
 def test_a_missing_or_altered_partial_is_named(tmp_path: Path, name: str, change: str) -> None:
     _log(tmp_path)
     findings = Findings()
     check_partials(LogFolder(tmp_path), [3, 5], 5, findings)
     assert not findings.count()
-    if change == "delete":
-        (tmp_path / name).unlink()
-    else:
-        (tmp_path / name).write_bytes(b"" if change == "empty" else b"x")
+    place = tmp_path / name
+    data = place.read_bytes()
+    place.unlink()
+    if change != "delete":
+        changed = {"alter": b"x" + data[1:], "empty": b"", "cut": data[:-1], "grow": data + b"\0"}
+        changed["cut by one"] = encode_bundle(ENTRIES[:2]) if "entries" in name else data[:-32]
+        place.write_bytes(changed[change])
     check_partials(LogFolder(tmp_path), [3, 5], 5, findings)
     assert [one.where for one in findings if one.step == 3] == [name]
     assert findings.count() == 1
