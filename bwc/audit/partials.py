@@ -1,6 +1,6 @@
 """The narrower tiles and bundles kept for checkpoints signed earlier: a reader of such a checkpoint needs them."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from bwc.audit.findings import Findings
 from bwc.audit.tiles import (
@@ -26,28 +26,21 @@ def check_partials(files: LogReader, signed: Iterable[int], size: int, findings:
         number, width = divmod(size >> (8 * level), TILE)
         here = [(one >> (8 * level)) - number * TILE for one in sizes]
         wanted = {narrow for narrow in here if 0 < narrow < width}
-        _check(files, tile_path(level, number), wanted, width, findings, parse_tile, b"".join)
+        _check(files, tile_path(level, number), wanted, width, findings)
         if level == 0:
-            _check(files, bundle_path(number), wanted, width, findings, parse_bundle, encode_bundle)
+            _check(files, bundle_path(number), wanted, width, findings)
 
 
-def _check(
-    files: LogReader,
-    full: str,
-    wanted: set[int],
-    width: int,
-    findings: Findings,
-    parse: Callable[[bytes, int], list[bytes]],
-    encode: Callable[[list[bytes]], bytes],
-) -> None:
+def _check(files: LogReader, full: str, wanted: set[int], width: int, findings: Findings) -> None:
+    is_bundle = full.startswith("tile/entries/")
     try:
-        widest = parse(files.read(f"{full}.p/{width}") or b"", width) if wanted else []
+        widest = (parse_bundle if is_bundle else parse_tile)(files.read(f"{full}.p/{width}") or b"", width)
     except IntegrityError:
-        return  # found by the main pass
+        return  # no partial tile here, or missing and found by the main pass
     for narrow in sorted(wanted):
         path = f"{full}.p/{narrow}"
         data = files.read(path)
         if data is None:
             findings.bad(3, "is missing; a checkpoint signed earlier needs it", path)
-        elif data != encode(widest[:narrow]):
+        elif data != (encode_bundle(widest[:narrow]) if is_bundle else b"".join(widest[:narrow])):
             findings.bad(3, "is not what was published for a checkpoint signed earlier", path)

@@ -5,15 +5,25 @@ entries are like their neighbours, and are compared by the column: slow ways are
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
+from itertools import chain, count, pairwise
 from typing import NamedTuple, TypeAlias
 
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
-from bwc.audit.event import Columns, Entry, message_of, other_signatures, parse_entry, signatures_of, split_entries
+from bwc.audit.event import (
+    Columns,
+    Entry,
+    message_of,
+    parse_entry,
+    signatures_of,
+    signers_of,
+    split_entries,
+    texts,
+    verify_dates,
+)
 from bwc.audit.findings import Findings
 from bwc.audit.keychain import KeyChain
 from bwc.audit.merkle import complete_root, root_of
@@ -38,6 +48,7 @@ _STEPPED_US = 2_000_000  # the time of day may move this much against the time s
 _KNOWN = frozenset(kind.value for kind in EventKind)
 _BATCH = 128  # signatures a thread checks at a time
 
+Due: TypeAlias = tuple[int, bytes]  # seq, entry
 Combo: TypeAlias = tuple[tuple[str, ...], str, str]  # signers, kind, outcome
 
 
@@ -105,7 +116,8 @@ class Span:
     tail: list[bytes] = field(default_factory=list)  # leaf hashes of the last bundle when it is not full
     kept: list[tuple[str, Checkpoint]] = field(default_factory=list)
     part_roots: dict[int, bytes] = field(default_factory=dict)  # by size: the root over the last bundle up to there
-    trails: dict[str, list[int | str]] = field(default_factory=dict)  # item: first seq, prev, entry; last seq, hash
+    begins: dict[str, tuple[int, str, int]] = field(default_factory=dict)  # item: first `item_seq`, `item_prev`; `seq`
+    ends: dict[str, tuple[int, str]] = field(default_factory=dict)  # item: last `item_seq`, leaf hash
     acts: list[Run | Handed] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     signatures: int = 0
@@ -168,9 +180,8 @@ class _Check:
         self._ground = ground
         self._job = job
         self._keys = dict(job.keys)
-        self._combos: set[tuple[str, str, str, str]] = set()  # actor, other signatures, kind, outcome
-        self._plain = _KNOWN - ground.effects
-        self._moments: list[datetime] = []
+        self._combos: set[tuple[bytes, bytes, bytes, bytes]] = set()  # actor, other signatures, kind, outcome
+        self._plain = frozenset(kind.encode() for kind in _KNOWN - ground.effects)
         self._run_from = job.start
 
     def run(self) -> None:
@@ -192,11 +203,8 @@ class _Check:
         if self._ground.digests:
             self.span.digests.append(bundle_digest(raws))
         old = max(0, self._job.start - first)  # verified at an earlier time
-        rows = self._split(raws[old:], first + old)
         hashes = [hashlib.sha256(b"\0" + raw).digest() for raw in raws]
-        if rows:
-            self._entries(first + old, rows, hashes[old : old + len(rows)], raws[old:])
-        if len(rows) < width - old:
+        if self._entries(first + old, raws[old:], hashes[old:]) < width - old:
             return False
         self._checkpoints(first, hashes)
         compare_tile(files, 0, number, hashes, self._findings)
@@ -206,113 +214,132 @@ class _Check:
             self.span.tail = hashes
         return True
 
-    def _split(self, raws: Sequence[bytes], first: int) -> list[Columns]:
-        """The entries, up to the first that is none."""
+    # --- steps 4 and 5 -----------------------------------------------------------------------------------
+
+    def _entries(self, first: int, raws: Sequence[bytes], hashes: Sequence[bytes]) -> int:
+        """Check the entries up to the first that is none. How many were."""
+        found = self._split(first, raws)
+        if found is None:
+            return 0
+        parts, moments = found
+        span, names = self.span, [one.hex() for one in hashes[: len(moments)]]
+        self._chain(first, parts, names)
+        self._clocks(first, parts, moments)
+        self._trails(first, parts, names)
+        self._acts(first, parts, raws)
+        span.stop = first + len(moments)
+        return len(moments)
+
+    def _split(self, first: int, raws: Sequence[bytes]) -> tuple[Columns, list[datetime]] | None:
+        """The entries up to the first that is none, which is a finding; and their times. None without any."""
         try:
-            rows = split_entries(raws)
-            self._moments = list(map(datetime.fromisoformat, [row[1] for row in rows]))
-        except (IntegrityError, ValueError):
-            rows = []
+            parts = split_entries(raws)
+            return parts, verify_dates(parts.at)
+        except IntegrityError:
             for at, raw in enumerate(raws):
                 try:
-                    rows.append(parse_entry(raw).columns)
+                    parse_entry(raw)
                 except IntegrityError as error:
                     self._findings.refused(4, error, f"entry {first + at}")
                     break
-            self._moments = [datetime.fromisoformat(row[1]) for row in rows]
-        return rows
+            return self._split(first, raws[:at]) if at else None
 
-    # --- steps 4 and 5 -----------------------------------------------------------------------------------
-
-    def _entries(self, first: int, rows: Sequence[Columns], hashes: Sequence[bytes], raws: Sequence[bytes]) -> None:
-        span, names = self.span, [one.hex() for one in hashes]
-        self._chain(first, rows, [span.last_hash or rows[0][15], *names[:-1]])
-        if not span.last_hash:
-            span.first_prev = rows[0][15]
+    def _chain(self, first: int, parts: Columns, names: Sequence[str]) -> None:
+        span, origin = self.span, self._ground.checkpoint.origin
+        span.first_prev = span.first_prev or parts.prev[0].decode()
+        before = (span.last_hash or span.first_prev, *names[:-1])
         span.last_hash = names[-1]
-        self._clocks(first, rows)
-        forged, unknown = self._signatures(first, rows, raws)
-        odd = unknown | forged
-        trails, plain, combos = span.trails, self._plain, self._combos
-        # the loop that every entry goes through: by position, since a name costs as much as a comparison
-        for seq, (row, name) in enumerate(zip(rows, names, strict=True), first):
-            item, kind = row[7], row[10]
+        numbers, chained = list(map(int, parts.seq)), b"".join(parts.prev) == "".join(before).encode()
+        if chained and set(parts.log) == {origin.encode()} and numbers == list(range(first, first + len(numbers))):
+            return
+        logs, prevs = texts(parts.log), texts(parts.prev)
+        for seq, followed, log, said, prev in zip(count(first), before, logs, numbers, prevs, strict=False):
+            if log != origin:
+                self._findings.bad(4, f"belongs to the log {log}", f"entry {seq}")
+            elif said != seq:
+                self._findings.bad(4, f"says it is entry {said}", f"entry {seq}")
+            elif prev != followed:
+                self._findings.bad(4, "does not follow the entry before it", f"entry {seq}")
+
+    def _clocks(self, first: int, parts: Columns, moments: list[datetime]) -> None:
+        monos, boot = list(map(int, parts.mono_us)), parts.boot[-1].decode()
+        before = self.span.last or Edge(first, parts.at[0].decode(), parts.boot[0].decode(), monos[0])
+        self.span.first = self.span.first or before
+        self.span.last = Edge(first + len(monos) - 1, parts.at[-1].decode(), boot, monos[-1])
+        # Nothing strange between any two, if nothing is between the extremes of all
+        moments, monos = [datetime.fromisoformat(before.at), *moments], [before.mono_us, *monos]
+        if {*parts.boot} == {before.boot.encode()} and sorted(moments) == moments and sorted(monos) == monos:
+            drifts = [1e6 * at.timestamp() - mono for at, mono in zip(moments, monos, strict=True)]
+            if max(drifts) - min(drifts) < _STEPPED_US - 1000:
+                return
+        edges = map(Edge, count(first), texts(parts.at), texts(parts.boot), monos[1:])
+        for last, here in pairwise(chain((before,), edges)):
+            compare_clocks(last, here, self._findings)
+
+    def _trails(self, first: int, parts: Columns, names: Sequence[str]) -> None:
+        begins, ends = self.span.begins, self.span.ends
+        items, prevs = texts(parts.item), texts(parts.item_prev)
+        for seq, item, place, prev, name in zip(count(first), items, parts.item_seq, prevs, names, strict=False):
             if item:
-                place, trail = int(row[9]), trails.get(item)
-                if trail is None:
-                    trails[item] = [place, row[8], seq, place, name]
-                else:
-                    if place != trail[3] + 1 or row[8] != trail[4]:  # type: ignore[operator]
-                        self._broken_trail(item, trail, place, row[8], seq)
-                    trail[3], trail[4] = place, name
-            if kind in plain and seq not in odd:
-                combos.add((row[0], row[19], kind, row[14]))
+                number, end = int(place), ends.get(item)
+                if end is None:
+                    begins[item] = number, prev, seq
+                elif end != (number - 1, prev):
+                    self._broken_trail(item, end, number, prev, seq)
+                ends[item] = number, name
+
+    def _broken_trail(self, item: str, end: tuple[int, str], seq: int, prev: str, entry: int) -> None:
+        try:
+            compare_trails(item, end, seq, prev)
+        except IntegrityError as error:
+            self._findings.refused(5, error, f"entry {entry}")
+
+    # --- for step 7 --------------------------------------------------------------------------------------
+
+    def _acts(self, first: int, parts: Columns, raws: Sequence[bytes]) -> None:
+        """Who did what, for the replay; and the entries that it takes itself."""
+        forged, unknown = self._signatures(first, parts, raws)
+        combos = zip(parts.actor, parts.others, parts.kind, parts.outcome, strict=True)
+        if not forged and not unknown and self._plain.issuperset(parts.kind):
+            self._combos.update(combos)
+            return
+        for seq, combo, raw in zip(count(first), combos, raws, strict=False):
+            if combo[2] in self._plain and seq not in unknown and seq not in forged:
+                self._combos.add(combo)
                 continue
             self._end_run(seq)
             self._run_from = seq + 1
             if seq not in forged:
-                span.acts.append(Handed(raws[seq - first], seq not in unknown))
-        span.stop = first + len(rows)
+                self.span.acts.append(Handed(raw, seq not in unknown))
 
     def _end_run(self, stop: int) -> None:
         if stop > self._run_from:
-            combos = {(_signers(actor, others), kind, outcome) for actor, others, kind, outcome in self._combos}
+            combos = {
+                (signers_of(actor, others), kind.decode(), outcome.decode())
+                for actor, others, kind, outcome in self._combos
+            }
             self.span.acts.append(Run(self._run_from, stop, frozenset(combos)))
         self._combos.clear()
 
-    def _chain(self, first: int, rows: Sequence[Columns], before: Sequence[str]) -> None:
-        origin = self._ground.checkpoint.origin
-        seqs = [row[16] for row in rows] == list(map(str, range(first, first + len(rows))))
-        if seqs and [row[15] for row in rows] == before and {row[11] for row in rows} == {origin}:
-            return
-        for seq, (row, prev) in enumerate(zip(rows, before, strict=True), first):
-            if row[11] != origin:
-                self._findings.bad(4, f"belongs to the log {row[11]}", f"entry {seq}")
-            elif row[16] != str(seq):
-                self._findings.bad(4, f"says it is entry {row[16]}", f"entry {seq}")
-            elif row[15] != prev:
-                self._findings.bad(4, "does not follow the entry before it", f"entry {seq}")
-
-    def _clocks(self, first: int, rows: Sequence[Columns]) -> None:
-        span = self.span
-        edge = Edge(first, rows[0][1], rows[0][4], int(rows[0][12]))
-        span.first = span.first or edge
-        before = span.last or edge
-        span.last = Edge(first + len(rows) - 1, rows[-1][1], rows[-1][4], int(rows[-1][12]))
-        times = [datetime.fromisoformat(before.at), *self._moments]
-        monos = [before.mono_us, *[int(row[12]) for row in rows]]
-        # Nothing strange between any two, if nothing is between the extremes of all
-        if {row[4] for row in rows} == {before.boot} and times == sorted(times) and monos == sorted(monos):
-            drifts = [1e6 * at.timestamp() - mono for at, mono in zip(times, monos, strict=True)]
-            if max(drifts) - min(drifts) < _STEPPED_US - 1000:
-                return
-        edges = [before, *(Edge(seq, row[1], row[4], int(row[12])) for seq, row in enumerate(rows, first))]
-        for last, here in pairwise(edges):
-            compare_clocks(last, here, self._findings)
-
-    def _broken_trail(self, item: str, trail: Sequence[int | str], seq: int, prev: str, entry: int) -> None:
-        try:
-            compare_trails(item, (int(trail[3]), str(trail[4])), seq, prev)
-        except IntegrityError as error:
-            self._findings.refused(5, error, f"entry {entry}")
-
     # --- step 6, the arithmetic --------------------------------------------------------------------------
 
-    def _signatures(
-        self, first: int, rows: Sequence[Columns], raws: Sequence[bytes]
-    ) -> tuple[frozenset[int], frozenset[int]]:
+    def _signatures(self, first: int, parts: Columns, raws: Sequence[bytes]) -> tuple[Collection[int], Collection[int]]:
         """Verify the signatures. Which entries are forged, and which are by keys not known here."""
-        for row, raw in zip(rows, raws, strict=False):
-            if row[6] and '"operator":{' in row[6] and (key := enrolled_key(parse_entry(raw))) is not None:
+        enrolling = [
+            raw for facts, raw in zip(parts.facts_deep, raws, strict=False) if facts and b'"operator":{' in facts
+        ]
+        for key in map(enrolled_key, map(parse_entry, enrolling)):
+            if key is not None:
                 self._keys[key.key_id] = key
         if not self._ground.signatures:
-            return frozenset(), frozenset()
+            return (), ()
         unknown, due = set(), []
-        for seq, (row, raw) in enumerate(zip(rows, raws, strict=False), first):
-            signers = _signers(row[0], row[19])
-            if all(name in self._keys for name in signers):
-                due.append((seq, row, raw))
-                self.span.signatures += len(signers)
+        signers = {by: signers_of(*by) for by in set(zip(parts.actor, parts.others, strict=True))}
+        for seq, raw, actor, others in zip(count(first), raws, parts.actor, parts.others, strict=False):
+            names = signers[actor, others]
+            if all(name in self._keys for name in names):
+                due.append((seq, raw))
+                self.span.signatures += len(names)
             else:
                 unknown.add(seq)
         forged: dict[int, IntegrityError] = {}
@@ -321,13 +348,13 @@ class _Check:
             forged |= found
         for seq, error in sorted(forged.items()):
             self._findings.refused(6, error, f"entry {seq}")
-        return frozenset(forged), frozenset(unknown)
+        return forged, unknown
 
-    def _verify(self, batch: Iterable[tuple[int, Columns, bytes]]) -> dict[int, IntegrityError]:
+    def _verify(self, batch: Iterable[Due]) -> dict[int, IntegrityError]:
         forged: dict[int, IntegrityError] = {}
-        for seq, row, raw in batch:
+        for seq, raw in batch:
             message = message_of(raw)
-            for one in signatures_of(Columns._make(row)):
+            for one in signatures_of(raw):
                 key = self._keys[one.key]
                 try:
                     if one.alg != key.alg:
@@ -357,19 +384,13 @@ class _Check:
                 self.span.part_roots[size] = root_of(hashes[: size - first])
 
 
-def _signers(actor: str, others: str) -> tuple[str, ...]:
-    return (actor, *(one.key for one in other_signatures(others))) if others else (actor,)
-
-
 def bundle_digest(raws: Sequence[bytes]) -> bytes:
     """To compare a bundle with rows of the catalog without handing it over."""
     return hashlib.sha256(encode_bundle(raws)).digest()
 
 
 def _each(
-    act: Callable[[list[tuple[int, Columns, bytes]]], dict[int, IntegrityError]],
-    batches: Sequence[list[tuple[int, Columns, bytes]]],
-    threads: int,
+    act: Callable[[Sequence[Due]], dict[int, IntegrityError]], batches: Sequence[Sequence[Due]], threads: int
 ) -> Iterator[dict[int, IntegrityError]]:
     # verification holds no lock of the interpreter: two threads do 1.8 times as much (cryptography 50, 2026-11)
     if threads == 1 or len(batches) == 1:

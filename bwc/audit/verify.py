@@ -258,16 +258,19 @@ class _Pass:
             self._step9_rows(self._rows, span)
 
     def _step5_trails(self, span: Span) -> None:
-        unmet = [item for item in span.trails if item not in self._trails]
         if self._report.since and self._report.remembered:
+            unmet = [item for item in span.begins if item not in self._trails]
             self._trails.update(self._report.remembered.trails(unmet))
-        self._items += sum(item not in self._trails for item in unmet)
-        for item, (seq, prev, entry, last, name) in span.trails.items():
-            try:
-                compare_trails(item, self._trails.get(item, START), int(seq), str(prev))
-            except IntegrityError as error:
-                self._findings.refused(5, error, f"entry {entry}")
-            self._trails[item] = int(last), str(name)
+        known, ends = len(self._trails), self._trails
+        for item, (seq, prev, entry) in span.begins.items():
+            before = ends.get(item, START)
+            if before != (seq - 1, prev):
+                try:
+                    compare_trails(item, before, seq, prev)
+                except IntegrityError as error:
+                    self._findings.refused(5, error, f"entry {entry}")
+        ends.update(span.ends)
+        self._items += len(ends) - known
 
     def _step7_acts(self, span: Span) -> None:
         gone = self._replay.standing.disposals.items
@@ -279,9 +282,7 @@ class _Pass:
                 self._replay.take(entry, verified=act.verified)
                 if (key := enrolled_key(entry)) is not None:
                     self._keys = self._keys | {key.key_id: key}
-            elif not all(self._replay.permits(*combo) for combo in act.combos) or not gone.keys().isdisjoint(
-                span.trails
-            ):
+            elif not all(self._replay.permits(*combo) for combo in act.combos) or not gone.keys().isdisjoint(span.ends):
                 for entry in self._report.read(act.start, act.stop):
                     self._replay.take(entry, verified=True)
 

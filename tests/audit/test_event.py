@@ -176,6 +176,21 @@ def test_malformed_entries_are_refused(raw: bytes) -> None:
         parse_entry(raw)
 
 
+@pytest.mark.parametrize("wrong", ["A", "g", "\n", '"', "\\", " ", "/", ":", "é"])
+@pytest.mark.parametrize("member", ["actor", "at", "boot", "commit", "envelope", "file", "item_prev", "object", "prev"])
+def test_what_has_a_fixed_width_holds_only_its_symbols(member: str, wrong: str) -> None:
+    start = text_of().index(f'"{member}":"') + len(f'"{member}":"')
+    stop = text_of().index('"', start)
+    for at in (start, (start + stop) // 2, stop - 1):
+        raw = (text_of()[:at] + wrong + text_of()[at + 1 :]).encode()
+        with pytest.raises(IntegrityError):
+            parse_entry(raw)
+        with pytest.raises(IntegrityError):
+            parse_entry(raw.replace("é".encode(), b"\xe9"))
+        with pytest.raises(IntegrityError):
+            parse_entry((text_of()[:at] + text_of()[at + 1 :]).encode())
+
+
 def test_base64_with_stray_bits_is_refused() -> None:
     text = text_of()
     at = text.index('=="}]}') - 1

@@ -8,7 +8,6 @@ from bwc.audit.findings import Findings
 from bwc.audit.partials import check_partials
 from bwc.audit.tiles import LogFolder, encode_bundle
 
-
 HASHES = [bytes([number]) * 32 for number in range(5)]
 ENTRIES = [b"one", b"two", b"three", b"four", b"five"]
 

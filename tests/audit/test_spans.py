@@ -5,7 +5,7 @@ import random
 import pytest
 
 from bwc.audit import verify as verifying
-from bwc.audit.event import parse_entry, split_entries
+from bwc.audit.event import split_entries
 from bwc.audit.findings import Finding
 from bwc.audit.log_report import LogReport
 from bwc.audit.tiles import TILE, bundle_path, encode_bundle, parse_bundle
@@ -75,8 +75,7 @@ def test_a_revoked_key_is_caught_among_entries_without_effect(house: House, monk
 
 def test_many_entries_at_once_are_read_as_one_by_one() -> None:
     rng = random.Random(4)
-    assert split_entries(RAWS) == [parse_entry(raw).columns for raw in RAWS]
-    pieces = (b"", b'"', b"\n", b"{", b"}", b",", b"0", b"\\n", b"\xc3\xa9", b"\xff", b"null", b'"a":1,', RAWS[9])
+    pieces = (b"", b'"', b"\n", b"{", b"}", b",", b"0", b"\\n", b"\xc3\xa9", b"\xff", b"null", b'"a":1,', b"Z", RAWS[9])
     for _ in range(400):
         some = [*rng.sample(RAWS, 3), small_house().rows.held[5].entry] if rng.random() < 0.02 else rng.sample(RAWS, 4)
         raw = bytearray(some[2])
@@ -84,12 +83,12 @@ def test_many_entries_at_once_are_read_as_one_by_one() -> None:
         raw[at : at + rng.choice((0, 1, 1, 4))] = rng.choice(pieces)
         some[2] = bytes(raw)
         try:
-            alone = [parse_entry(one).columns for one in some]
+            alone = [split_entries([one]) for one in some]
         except IntegrityError:
-            with pytest.raises((IntegrityError, UnicodeDecodeError)):
+            with pytest.raises(IntegrityError):
                 split_entries(some)
         else:
-            assert split_entries(some) == alone
+            assert list(zip(*split_entries(some), strict=True)) == [next(zip(*one, strict=True)) for one in alone]
 
 
 def test_two_entries_in_the_place_of_one_are_not_two() -> None:
