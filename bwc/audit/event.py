@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.tiles import MAX_ENTRY
@@ -85,27 +85,33 @@ class EntrySignature:
         return {"alg": self.alg, "key": self.key, "sig": encode_binary(self.signature)}
 
 
-class Columns(NamedTuple):
-    """The parts of many entries as their bytes have them; b"" for null."""
+_T = TypeVar("_T")
 
-    actor: tuple[bytes, ...]
-    at: tuple[bytes, ...]
-    body_commit: tuple[bytes, ...]
-    body_file: tuple[bytes, ...]
-    boot: tuple[bytes, ...]
-    facts_flat: tuple[bytes, ...]  # one of the two is empty
-    facts_deep: tuple[bytes, ...]
-    item: tuple[bytes, ...]
-    item_prev: tuple[bytes, ...]
-    item_seq: tuple[bytes, ...]
-    kind: tuple[bytes, ...]
-    log: tuple[bytes, ...]
-    mono_us: tuple[bytes, ...]
-    objects_text: tuple[bytes, ...]
-    outcome: tuple[bytes, ...]
-    prev: tuple[bytes, ...]
-    seq: tuple[bytes, ...]
-    others: tuple[bytes, ...]  # signatures but the first, each after a comma
+
+class Columns(NamedTuple, Generic[_T]):
+    """The parts of an entry as its bytes have them, b"" for null; or those of many, each part a column."""
+
+    actor: _T
+    at: _T
+    body_commit: _T
+    body_file: _T
+    boot: _T
+    facts_flat: _T  # one of the two is empty
+    facts_deep: _T
+    item: _T
+    item_prev: _T
+    item_seq: _T
+    kind: _T
+    log: _T
+    mono_us: _T
+    objects_text: _T
+    outcome: _T
+    prev: _T
+    seq: _T
+    others: _T  # signatures but the first, each after a comma
+
+
+Table: TypeAlias = Columns[tuple[bytes, ...]]
 
 
 class Entry(NamedTuple):
@@ -177,50 +183,31 @@ def parse_entry(raw: bytes) -> Entry:
         verify_dates(columns.at)
     except IntegrityError as error:
         raise _why_not(raw, error) from None
-    (
-        actor,
-        at,
-        commit,
-        file,
-        boot,
-        flat,
-        deep,
-        item,
-        item_prev,
-        item_seq,
-        kind,
-        log,
-        mono_us,
-        objects,
-        outcome,
-        prev,
-        seq,
-        _,
-    ) = (column[0].decode() for column in columns)
+    text = Columns(*texts(column[0] for column in columns))
     return Entry(
         raw,
         leaf_hash(raw),
-        actor,
-        at,
-        commit or None,
-        file or None,
-        boot,
-        flat or deep,
-        item or None,
-        item_prev or None,
-        int(item_seq) if item else None,
-        kind,
-        log,
-        int(mono_us),
-        objects,
-        outcome,
-        prev,
-        int(seq),
+        text.actor,
+        text.at,
+        text.body_commit or None,
+        text.body_file or None,
+        text.boot,
+        text.facts_flat or text.facts_deep,
+        text.item or None,
+        text.item_prev or None,
+        int(text.item_seq) if text.item else None,
+        text.kind,
+        text.log,
+        int(text.mono_us),
+        text.objects_text,
+        text.outcome,
+        text.prev,
+        int(text.seq),
         signers_of(columns.actor[0], columns.others[0]),
     )
 
 
-def split_entries(raws: Sequence[bytes]) -> Columns:
+def split_entries(raws: Sequence[bytes]) -> Table:
     """The columns of many entries, one at least, each checked as `parse_entry` does but for the date of `at`.
 
     Raises `IntegrityError` when any of them is no entry: `parse_entry` says which and why.
@@ -231,11 +218,12 @@ def split_entries(raws: Sequence[bytes]) -> Columns:
     rows = _ENTRY.findall(b"\n".join(raws) + b"\n")
     if len(rows) != len(raws) or [raw for raw in raws if b"\n" in raw]:
         raise IntegrityError(f"not an entry of {FORMAT}")
-    columns = Columns(*zip(*rows, strict=True))
+    columns: Table = Columns(*zip(*rows, strict=True))
     _check_symbols(columns)
     _check_facts(columns)
-    for actor, others in set(zip(columns.actor, columns.others, strict=True)):
-        signers_of(actor, others)
+    if any(columns.others):
+        for actor, others in zip(columns.actor, columns.others, strict=True):
+            signers_of(actor, others)
     return columns
 
 
@@ -264,6 +252,8 @@ def signed_message(event: bytes) -> bytes:
 
 def signers_of(actor: bytes, others: bytes) -> tuple[str, ...]:
     """The keys that signed, the actor's first. Raises `IntegrityError` if one signed twice."""
+    if not others:
+        return (actor.decode(),)
     found = (actor.decode(), *(key for _, key, _ in _SIGNATURE.findall(others.decode())))
     if len(set(found)) != len(found):
         raise IntegrityError("the first signature is the actor's, the others are by others")
@@ -286,7 +276,7 @@ def _role(text: str) -> ObjectRole:
 _in_order: set[tuple[bytes, ...]] = set()  # keys of flat facts seen before: few shapes, each met a million times
 
 
-def _check_symbols(columns: Columns) -> None:
+def _check_symbols(columns: Table) -> None:
     """Raise `IntegrityError` unless what the pattern leaves open, being of a fixed width, is hex, and digits of a time."""
     for column in columns.actor, columns.body_commit, columns.body_file, columns.boot, columns.item_prev, columns.prev:
         if b"".join(column).translate(None, b"0123456789abcdef"):
@@ -295,7 +285,7 @@ def _check_symbols(columns: Columns) -> None:
         raise IntegrityError("a time is not in digits")
 
 
-def _check_facts(columns: Columns) -> None:
+def _check_facts(columns: Table) -> None:
     """Raise `IntegrityError` unless the facts of each are a canonical JSON object."""
     for facts in set(columns.facts_flat):  # many entries say the same
         keys = tuple(_KEYS.findall(facts))
