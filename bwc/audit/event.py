@@ -179,32 +179,17 @@ class Entry(NamedTuple):
 def parse_entry(raw: bytes) -> Entry:
     """The entry in `raw`. Raises `IntegrityError` unless `raw` is exactly one well-formed entry."""
     try:
-        columns = split_entries([raw])
-        verify_dates(columns.at)
+        return parse_entries([raw])[0]
     except IntegrityError as error:
         raise _why_not(raw, error) from None
-    text = Columns(*texts(column[0] for column in columns))
-    return Entry(
-        raw,
-        leaf_hash(raw),
-        text.actor,
-        text.at,
-        text.body_commit or None,
-        text.body_file or None,
-        text.boot,
-        text.facts_flat or text.facts_deep,
-        text.item or None,
-        text.item_prev or None,
-        int(text.item_seq) if text.item else None,
-        text.kind,
-        text.log,
-        int(text.mono_us),
-        text.objects_text,
-        text.outcome,
-        text.prev,
-        int(text.seq),
-        signers_of(columns.actor[0], columns.others[0]),
-    )
+
+
+def parse_entries(raws: Sequence[bytes]) -> list[Entry]:
+    """The entries in `raws`, one at least: for many at half the cost. Raises `IntegrityError`; `parse_entry` says why."""
+    columns = split_entries(raws)
+    verify_dates(columns.at)
+    rows = zip(*map(texts, columns[:-1]), columns.others, strict=True)
+    return [_entry(raw, *row) for raw, row in zip(raws, rows, strict=True)]
 
 
 def split_entries(raws: Sequence[bytes]) -> Table:
@@ -264,6 +249,50 @@ def signatures_of(raw: bytes) -> tuple[EntrySignature, ...]:
     """The signatures of the entry `raw`, the actor's first."""
     found = _SIGNATURE.findall(raw[raw.rindex(_SIGNATURES) :].decode())
     return tuple(EntrySignature(alg, KeyId(key), decode_binary(sig)) for alg, key, sig in found)
+
+
+def _entry(  # noqa: PLR0917
+    raw: bytes,
+    actor: str,
+    at: str,
+    body_commit: str,
+    body_file: str,
+    boot: str,
+    facts_flat: str,
+    facts_deep: str,
+    item: str,
+    item_prev: str,
+    item_seq: str,
+    kind: str,
+    log: str,
+    mono_us: str,
+    objects_text: str,
+    outcome: str,
+    prev: str,
+    seq: str,
+    others: bytes,
+) -> Entry:
+    return Entry(
+        raw,
+        leaf_hash(raw),
+        actor,
+        at,
+        body_commit or None,
+        body_file or None,
+        boot,
+        facts_flat or facts_deep,
+        item or None,
+        item_prev or None,
+        int(item_seq) if item else None,
+        kind,
+        log,
+        int(mono_us),
+        objects_text,
+        outcome,
+        prev,
+        int(seq),
+        signers_of(actor.encode(), others) if others else (actor,),
+    )
 
 
 def _role(text: str) -> ObjectRole:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, add_signatures, check_origin, parse_checkpoint, parse_number
-from bwc.audit.event import NO_HASH, Entry, parse_entry
+from bwc.audit.event import NO_HASH, Entry, parse_entries, parse_entry
 from bwc.audit.keychain import Handover, KeyChain, sign_checkpoint
 from bwc.audit.merkle import Frontier, complete_root, leaf_hash
 from bwc.audit.proof import make_proof
@@ -31,7 +31,7 @@ from bwc.audit.tiles import (
     tile_path,
     tiles_of,
 )
-from bwc.audit.writing import build_event, sign_event
+from bwc.audit.writing import build_event, read_back, signed_entry
 from bwc.canonical import Json
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventDraft, EventKind
@@ -106,7 +106,7 @@ class Log:
         last = rows.last_row()
         seq, prev = (0, NO_HASH) if last is None else (last.seq + 1, leaf_hash(last.entry).hex())
         trails: dict[str, tuple[int, str]] = {}
-        entries = []
+        raws = []
         for draft, body in drafts:
             if draft.item is not None and draft.item not in trails:
                 trails[draft.item] = _end_of_trail(rows, draft.item)
@@ -124,12 +124,13 @@ class Log:
                 mono_us=clock.monotonic_us(),
                 body=body,
             )
-            entry = sign_event(event, signers)
-            rows.append_row(seq, entry.leaf_hash, entry.raw, entry.item, item_seq)
-            entries.append(entry)
-            seq, prev = seq + 1, entry.leaf_hash.hex()
+            raws.append(signed_entry(event, signers))
+            seq, prev = seq + 1, leaf_hash(raws[-1]).hex()
             if draft.item is not None and item_seq is not None:
                 trails[draft.item] = item_seq + 1, prev
+        entries = read_back(raws)
+        for entry in entries:
+            rows.append_row(entry.seq, entry.leaf_hash, entry.raw, entry.item, entry.item_seq)
         return entries
 
     def publish(self, signer: Signer, *, upto: int | None = None) -> Checkpoint:
@@ -310,8 +311,8 @@ class Log:
 
     def _check_chain(self, entries: Sequence[bytes], hashes: Sequence[bytes], first: int, done: int) -> None:
         """Refuse to sign rows that are not entries of this log in order: once signed they could not be undone."""
-        for at in range(done - first, len(entries)):
-            entry = parse_entry(entries[at])
+        fresh = parse_entries(entries[done - first :])
+        for at, entry in enumerate(fresh, done - first):
             if at > 0:
                 before = hashes[at - 1].hex()
             else:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bwc.audit.event import FORMAT, Entry, EntrySignature, parse_entry, signed_message
+from bwc.audit.event import FORMAT, Entry, EntrySignature, parse_entries, signed_message
 from bwc.canonical import MAX_INTEGER, Json, canonical
 from bwc.errors import IntegrityError, UsageError
 from bwc.evidence import EventDraft, utc_text
@@ -65,13 +65,25 @@ def sign_event(event: Mapping[str, Json], signers: Sequence[Signer]) -> Entry:
     Raises `UsageError` if such an entry could not be read again: too long, facts without canonical form,
     the same key twice.
     """
+    return read_back([signed_entry(event, signers)])[0]
+
+
+def signed_entry(event: Mapping[str, Json], signers: Sequence[Signer]) -> bytes:
+    """The bytes of `event`, signed by each of `signers`. They count only when `read_back` takes them."""
     try:
         signed = _event_text(event)
-        message = signed_message(signed)
-        signatures = [EntrySignature(one.alg, one.key_id, one.sign(message)) for one in signers]
-        return parse_entry(_entry(signed, signatures))
-    except (ValueError, IntegrityError) as error:
+    except ValueError as error:
         raise UsageError(f"{event.get('kind')} cannot be recorded: {error}") from error
+    message = signed_message(signed)
+    return _entry(signed, [EntrySignature(one.alg, one.key_id, one.sign(message)) for one in signers])
+
+
+def read_back(raws: Sequence[bytes]) -> list[Entry]:
+    """The entries just written. Raises `UsageError` if one of them could not be read again."""
+    try:
+        return parse_entries(raws) if raws else []
+    except IntegrityError as error:
+        raise UsageError(f"it cannot be recorded: {error}") from error
 
 
 def encode_entry(event: Mapping[str, Json], signatures: Sequence[EntrySignature]) -> bytes:
@@ -108,19 +120,21 @@ def _event_text(event: Mapping[str, Json]) -> bytes:
 def _facts_text(facts: Any) -> str:
     """The canonical form of facts: by hand where they are flat and plain, as most are."""
     parts, words = [], []
-    for name in sorted(facts) if type(facts) is dict and all(type(one) is str for one in facts) else ():
-        value = facts[name]
-        words.append(name)
-        if type(value) is str:
-            words.append(value)
-            parts.append(f'"{name}":"{value}"')
-        elif type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
-            parts.append(f'"{name}":{value}')
-        else:
-            break
-    if not facts or len(parts) != len(facts) or not _TEXT.fullmatch("".join(words)):
-        return canonical(facts).decode()
-    return "{" + ",".join(parts) + "}"
+    try:
+        for name in sorted(facts) if type(facts) is dict else ():
+            value = facts[name]
+            words.append(name)
+            if type(value) is str:
+                words.append(value)
+                parts.append(f'"{name}":"{value}"')
+            elif type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
+                parts.append(f'"{name}":{value}')
+            else:
+                break
+        plain = len(parts) == len(facts) and _TEXT.fullmatch("".join(words))
+    except TypeError:  # a name that is no text
+        plain = None
+    return "{" + ",".join(parts) + "}" if plain else canonical(facts).decode()
 
 
 def _entry(event: bytes, signatures: Sequence[EntrySignature]) -> bytes:

@@ -28,6 +28,10 @@ from bwc.storage.body import seal_body
 from bwc.storage.envelope import parse_envelope
 from bwc.storage.projection import has_effect
 
+_MAKES_READERS = frozenset(
+    kind for kind in EventKind if kind.value.startswith(("vault.", "key.", "recipient.", "policy."))
+)
+
 
 class Acting(Reading):
     """A vault entered by one operator, or by nobody (`operator=None`): then it can only be read.
@@ -44,6 +48,7 @@ class Acting(Reading):
         self._mark = Mark(marks_dir(), self.log_origin)
         self._signer: tuple[bytes, SeedSigner] | None = None  # of this key file
         self._marked = False  # compared with the mark already
+        self._known: tuple[int, Sequence[Recipient]] | None = None  # readers of private bodies after so many entries
 
     # --- coming and going -------------------------------------------------------------------------------
 
@@ -190,8 +195,7 @@ class Acting(Reading):
         """Record `drafts`, signed by who acts and `also` by others."""
         self._check_mark()
         is_private = not founding and any(draft.private for draft in drafts)
-        before = self.entries() if is_private else 0
-        readers = founding or (self._body_readers() if is_private else ())
+        before, readers = self._body_readers() if is_private else (0, founding)
         bodies = self._sealed_bodies(drafts, readers)
         try:
             with self._catalog.transaction():
@@ -205,7 +209,7 @@ class Acting(Reading):
                 for draft in drafts:
                     if draft.objects and draft.kind != EventKind.ITEM_REWRAPPED:  # a rewrap looks for itself
                         self._bar_former_readers(draft.objects)
-                if is_private and self.entries() != before and (now := self._body_readers()) != readers:
+                if is_private and self.entries() != before and (now := self._body_readers()[1]) != readers:
                     bodies = self._sealed_bodies(drafts, now)  # else somebody revoked meanwhile could read them
                 for _, data in bodies:
                     if data:  # one sync for event and body, which goes to its shelf when the event is published
@@ -224,6 +228,12 @@ class Acting(Reading):
             raise
         if entries:
             self._unpublished, self._recorded = True, entries[-1].seq + 1
+            if (
+                self._known
+                and self._known[0] == entries[0].seq
+                and not any(one.kind in _MAKES_READERS for one in drafts)
+            ):
+                self._known = self._recorded, self._known[1]
         return entries
 
     def _sealed_bodies(self, drafts: Sequence[EventDraft], readers: Sequence[Recipient]) -> Sequence[tuple[str, bytes]]:
@@ -290,7 +300,14 @@ class Acting(Reading):
                 "bwc key rotate --suite p384, bwc key recovery new --suite p384, or bwc policy set fips=false",
             )
 
-    def _body_readers(self) -> list[Recipient]:
+    def _body_readers(self) -> tuple[int, Sequence[Recipient]]:
+        """After how many entries, and who reads private bodies; looked up anew after what was not a plain act of ours."""
+        entries = self.entries()
+        if self._known is None or self._known[0] != entries:
+            self._known = entries, self._body_readers_now()
+        return self._known
+
+    def _body_readers_now(self) -> list[Recipient]:
         found = {one.recipient_id: one for one in self._readers(BODY_READERS)}
         mine = [row.recipient for row in self.operators() if row.key_id == self.person.key_id]
         return list((found | {one.recipient_id: one for one in mine}).values())

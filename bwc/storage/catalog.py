@@ -189,8 +189,8 @@ class Catalog:
 
     @property
     def count(self) -> int:
-        last = self.last_row()
-        return 0 if last is None else last.seq + 1
+        found: int = self._db.read("SELECT coalesce(max(seq), -1) + 1 FROM events")[0][0]
+        return found
 
     # --- what we hold ---
 
@@ -379,7 +379,8 @@ class Catalog:
         return version
 
     def _event(self, rest: str, *values: str | int) -> EventRow | None:
-        return next(self._events(rest, *values), None)
+        found = self._db.read("SELECT seq, leaf_hash, entry FROM events " + rest, values)  # noqa: S608
+        return EventRow(*found[0]) if found else None
 
     def _events(self, rest: str, *values: str | int) -> Iterator[EventRow]:
         for row in self._db.stream("SELECT seq, leaf_hash, entry FROM events " + rest, values):  # noqa: S608

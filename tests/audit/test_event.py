@@ -183,6 +183,8 @@ def test_what_has_a_fixed_width_holds_only_its_symbols(member: str, wrong: str) 
     stop = text_of().index('"', start)
     for at in (start, (start + stop) // 2, stop - 1):
         raw = (text_of()[:at] + wrong + text_of()[at + 1 :]).encode()
+        if raw == GOOD.raw:
+            continue
         with pytest.raises(IntegrityError):
             parse_entry(raw)
         with pytest.raises(IntegrityError):
