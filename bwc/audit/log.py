@@ -166,6 +166,16 @@ class Log:
             raise CheckpointRolledBack(f"the catalog has {size} events, a checkpoint for {done} was signed")
         return done
 
+    def signed_by(self, signer: Signer) -> int:
+        """How many entries the published checkpoint holds, if `signer` signed it; else 0. Only reads, and needs no lock."""
+        checkpoint, note = parse_checkpoint(self.checkpoint())
+        key = NoteKey.of(self.origin, signer)
+        chain = KeyChain.carried(note, self.origin) or KeyChain(key)
+        if checkpoint.origin != self.origin or chain.at(checkpoint.size) != key:
+            return 0
+        key.verify(note)
+        return checkpoint.size
+
     def checkpoint(self) -> bytes:
         """The published checkpoint, a signed note. Raises `NotFound` before the first `publish`."""
         note = self._files.read(CHECKPOINT)

@@ -33,6 +33,14 @@ _MAKES_READERS = frozenset(
 )
 
 
+class _ServedError(Exception):
+    """Another process published our acts."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__(size)
+        self.size = size
+
+
 class Acting(Reading):
     """A vault entered by one operator, or by nobody (`operator=None`): then it can only be read.
 
@@ -79,10 +87,26 @@ class Acting(Reading):
         """Steps 3 and 4: tiles, then a signed checkpoint that holds every event so far. The number of entries.
 
         When another process signed for ours while we waited for the lock, that is enough: what came after is theirs who
-        recorded it, and one checkpoint serves everybody who waited.
+        recorded it, and one checkpoint serves everybody who waited, at once and without the lock.
         """
-        with self._disk.lock("lock"):
-            return self._publish(whole=False)
+        try:
+            with self._disk.lock("lock", meanwhile=self._raise_if_served):
+                return self._publish(whole=False)
+        except _ServedError as served:
+            self._unpublished, self.has_published = False, True
+            return served.size
+
+    def _raise_if_served(self) -> None:
+        """End the wait for the lock when whoever has had it published our acts, and all that is durable."""
+        # The mark is raised last, so what it holds is durable; a key that is being handed over is for the lock
+        mark = self._mark.read() if self._unpublished else None
+        if mark is None or mark.size < self._recorded or self._disk.size(NEXT_LOG_KEY) is not None:
+            return
+        key = self.log_key_file()
+        size = self._log.signed_by(self._signer_of(key))
+        if size >= self._recorded:
+            self.vkey = log_vkey(key)[1]
+            raise _ServedError(size)
 
     def _publish(self, *, whole: bool = True) -> int:
         """The same; `whole` whatever others signed. Callers hold the vault's lock."""

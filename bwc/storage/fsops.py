@@ -299,18 +299,21 @@ class Disk:
             self._sync_folder(_parent(path))
 
     @contextmanager
-    def lock(self, path: str, *, wait_s: float = 30.0) -> Iterator[None]:
-        """Hold the exclusive lock of a file (made if need be). Raises `InUse` when another process keeps it."""
+    def lock(self, path: str, *, wait_s: float = 30.0, meanwhile: Callable[[], None] = lambda: None) -> Iterator[None]:
+        """Hold the exclusive lock of a file (made if need be). Raises `InUse` when another process keeps it.
+
+        `meanwhile` is called now and then while another has it; what it raises ends the waiting.
+        """
         self.make_folder(_parent(path))
         with said(self._full(path)):
             fd = self._calls.open(self._full(path), os.O_RDWR | os.O_CREAT)
         try:
-            self._wait_for(fd, path, time.monotonic() + wait_s)
+            self._wait_for(fd, path, time.monotonic() + wait_s, meanwhile)
             yield
         finally:
             self._calls.close(fd)
 
-    def _wait_for(self, fd: int, path: str, deadline: float) -> None:
+    def _wait_for(self, fd: int, path: str, deadline: float, meanwhile: Callable[[], None]) -> None:
         pause_s = 0.0005  # most acts hold it for a millisecond or two
         while True:
             with said(self._full(path)):
@@ -321,6 +324,7 @@ class Disk:
                         raise InUse(f"another process holds {self._full(path)}", "wait until it ends") from None
                 else:
                     return
+            meanwhile()
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, 0.02)
 

@@ -94,6 +94,41 @@ def test_who_finds_their_acts_published_by_another_signs_nothing_and_is_told(tmp
     assert intact(places)
 
 
+def test_who_waits_is_told_when_whoever_holds_the_lock_has_published_their_acts(tmp_path: Path) -> None:
+    places = make_vault(tmp_path / "vault")
+    with House.enter(places, CHIEF) as one, House.enter(places, CHIEF) as two:
+        one.act(EventKind.ITEM_OPENED, ITEM, {"n": 1}, {})
+        last = two.act(EventKind.ITEM_OPENED, ITEM, {"n": 2}, {}).seq
+        with one._disk.lock("lock"):
+            two._raise_if_served()  # nobody has: it goes on waiting
+            mark = one._mark.path.read_bytes()
+            assert one._publish(whole=False) == last + 1
+            newest = one._mark.path.read_bytes()
+            one._mark.path.write_bytes(mark)
+            two._raise_if_served()  # not all is durable yet
+            one._mark.path.write_bytes(newest)
+            assert two.publish() == last + 1, "the lock is still held"
+            assert two.has_published
+    assert intact(places)
+
+
+def test_who_waits_takes_no_strangers_checkpoint(tmp_path: Path) -> None:
+    places = make_vault(tmp_path / "vault")
+    with House.enter(places, CHIEF) as house:
+        house.act(EventKind.ITEM_OPENED, ITEM, {"n": 1}, {})
+        checkpoint = places.log / "checkpoint"
+        honest, found = checkpoint.read_bytes(), parse_checkpoint(checkpoint.read_bytes())[0]
+        forged = sign_checkpoint(Checkpoint(found.origin, house.entries(), b"\x01" * 32), STRANGER)
+        mark = house._mark.path.read_bytes()
+        for path in (checkpoint, house._mark.path):
+            path.write_bytes(forged)
+        with pytest.raises(IntegrityError):
+            house._raise_if_served()
+        checkpoint.write_bytes(honest)
+        house._mark.path.write_bytes(mark)
+    assert intact(places)
+
+
 def test_a_checkpoint_that_another_wrote_is_taken_only_when_the_logs_key_signed_it(tmp_path: Path) -> None:
     places = make_vault(tmp_path / "vault")
     with House.enter(places, CHIEF) as house:
