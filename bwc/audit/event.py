@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, NamedTuple
 
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.tiles import MAX_ENTRY
@@ -43,6 +43,7 @@ _STRING = f'"{_PLAIN}"'
 _SCALAR = rf"(?:{_STRING}|0|-?[1-9][0-9]{{0,14}}|true|false|null)"
 _VALUE = rf"(?:{_SCALAR}|\[(?:{_SCALAR}(?:,{_SCALAR})*+)?\])"
 _FLAT = rf"\{{(?:{_STRING}:{_VALUE}(?:,{_STRING}:{_VALUE})*+)?\}}"
+_FLAT_FACTS = re.compile(_FLAT.encode())
 _KEYS = re.compile(rf'[{{,]"({_PLAIN})":'.encode())
 _GROUPS = re.compile(r"\((?!\?)")  # an opening parenthesis that captures
 
@@ -58,7 +59,7 @@ _ENTRY = re.compile(
     (
         r'^\{"event":\{"actor":"(.{32}+)","at":"(.{4}-..-..T..:..:..\..{6}+Z)",'
         r'"body":(?:null|\{"commit":"(.{64}+)","file":"(.{64}+)"\}),'
-        rf'"boot":"(.{{32}}+)","facts":(?:({_FLAT})|(\{{[^\n]*\}})),"format":"{FORMAT}","item":'
+        rf'"boot":"(.{{32}}+)","facts":({_FLAT}|\{{[^\n]*\}}),"format":"{FORMAT}","item":'
         r'(?:null,"item_prev":null,"item_seq":null|'
         rf'"([0-9A-Z][0-9A-Z-]{{3,39}}+)","item_prev":"(.{{64}}+)","item_seq":({_COUNT})),'
         r'"kind":"([a-z]{1,32}+(?:\.[a-z]{1,32}+){1,3}+)","log":"([!#-*,-\[\]-~]{1,200}+)",'
@@ -85,33 +86,26 @@ class EntrySignature:
         return {"alg": self.alg, "key": self.key, "sig": encode_binary(self.signature)}
 
 
-_T = TypeVar("_T")
+class Columns(NamedTuple):
+    """The parts of many entries, each part a column, as their bytes have them; b"" for null."""
 
-
-class Columns(NamedTuple, Generic[_T]):
-    """The parts of an entry as its bytes have them, b"" for null; or those of many, each part a column."""
-
-    actor: _T
-    at: _T
-    body_commit: _T
-    body_file: _T
-    boot: _T
-    facts_flat: _T  # one of the two is empty
-    facts_deep: _T
-    item: _T
-    item_prev: _T
-    item_seq: _T
-    kind: _T
-    log: _T
-    mono_us: _T
-    objects_text: _T
-    outcome: _T
-    prev: _T
-    seq: _T
-    others: _T  # signatures but the first, each after a comma
-
-
-Table: TypeAlias = Columns[tuple[bytes, ...]]
+    actor: tuple[bytes, ...]
+    at: tuple[bytes, ...]
+    body_commit: tuple[bytes, ...]
+    body_file: tuple[bytes, ...]
+    boot: tuple[bytes, ...]
+    facts_text: tuple[bytes, ...]
+    item: tuple[bytes, ...]
+    item_prev: tuple[bytes, ...]
+    item_seq: tuple[bytes, ...]
+    kind: tuple[bytes, ...]
+    log: tuple[bytes, ...]
+    mono_us: tuple[bytes, ...]
+    objects_text: tuple[bytes, ...]
+    outcome: tuple[bytes, ...]
+    prev: tuple[bytes, ...]
+    seq: tuple[bytes, ...]
+    others: tuple[bytes, ...]  # signatures but the first, each after a comma
 
 
 class Entry(NamedTuple):
@@ -186,14 +180,25 @@ def parse_entry(raw: bytes) -> Entry:
 
 def parse_entries(raws: Sequence[bytes]) -> list[Entry]:
     """The entries in `raws`, one at least: for many at half the cost. Raises `IntegrityError`; `parse_entry` says why."""
-    columns = split_entries(raws)
-    verify_dates(columns.at)
-    rows = zip(*map(texts, columns[:-1]), columns.others, strict=True)
-    return [_entry(raw, *row) for raw, row in zip(raws, rows, strict=True)]
+    found, _ = split_entries(raws)
+    columns = (
+        map(leaf_hash, raws),
+        *map(texts, found[:2]),
+        *map(_nulls, found[2:4]),
+        *map(texts, found[4:6]),
+        *map(_nulls, found[6:8]),
+        [int(one) if one else None for one in found.item_seq],
+        *map(texts, (found.kind, found.log)),
+        map(int, found.mono_us),
+        *map(texts, found[12:15]),
+        map(int, found.seq),
+        map(signers_of, found.actor, found.others),
+    )
+    return list(map(Entry._make, zip(raws, *columns, strict=True)))
 
 
-def split_entries(raws: Sequence[bytes]) -> Table:
-    """The columns of many entries, one at least, each checked as `parse_entry` does but for the date of `at`.
+def split_entries(raws: Sequence[bytes]) -> tuple[Columns, list[datetime]]:
+    """The columns of many entries, one at least, each checked as `parse_entry` does; and the moments that `at` names.
 
     Raises `IntegrityError` when any of them is no entry: `parse_entry` says which and why.
     """
@@ -203,13 +208,15 @@ def split_entries(raws: Sequence[bytes]) -> Table:
     rows = _ENTRY.findall(b"\n".join(raws) + b"\n")
     if len(rows) != len(raws) or [raw for raw in raws if b"\n" in raw]:
         raise IntegrityError(f"not an entry of {FORMAT}")
-    columns: Table = Columns(*zip(*rows, strict=True))
+    columns = Columns(*zip(*rows, strict=True))
     _check_symbols(columns)
-    _check_facts(columns)
-    if any(columns.others):
-        for actor, others in zip(columns.actor, columns.others, strict=True):
-            signers_of(actor, others)
-    return columns
+    _check_facts(columns.facts_text)
+    for actor, others in zip(columns.actor, columns.others, strict=True) if any(columns.others) else ():
+        signers_of(actor, others)
+    try:
+        return columns, list(map(datetime.fromisoformat, texts(columns.at)))
+    except ValueError as error:
+        raise IntegrityError(f"not a time: {error}") from None
 
 
 def texts(column: Iterable[bytes]) -> list[str]:
@@ -217,12 +224,8 @@ def texts(column: Iterable[bytes]) -> list[str]:
     return b"\n".join(column).decode().split("\n")  # half the time of decoding each
 
 
-def verify_dates(times: Iterable[bytes]) -> list[datetime]:
-    """The moments that `times` name. Raises `IntegrityError` unless there are such dates."""
-    try:
-        return list(map(datetime.fromisoformat, texts(times)))
-    except ValueError as error:
-        raise IntegrityError(f"not a time: {error}") from None
+def _nulls(column: Iterable[bytes]) -> list[str | None]:
+    return [one or None for one in texts(column)]
 
 
 def message_of(raw: bytes) -> bytes:
@@ -251,50 +254,6 @@ def signatures_of(raw: bytes) -> tuple[EntrySignature, ...]:
     return tuple(EntrySignature(alg, KeyId(key), decode_binary(sig)) for alg, key, sig in found)
 
 
-def _entry(  # noqa: PLR0917
-    raw: bytes,
-    actor: str,
-    at: str,
-    body_commit: str,
-    body_file: str,
-    boot: str,
-    facts_flat: str,
-    facts_deep: str,
-    item: str,
-    item_prev: str,
-    item_seq: str,
-    kind: str,
-    log: str,
-    mono_us: str,
-    objects_text: str,
-    outcome: str,
-    prev: str,
-    seq: str,
-    others: bytes,
-) -> Entry:
-    return Entry(
-        raw,
-        leaf_hash(raw),
-        actor,
-        at,
-        body_commit or None,
-        body_file or None,
-        boot,
-        facts_flat or facts_deep,
-        item or None,
-        item_prev or None,
-        int(item_seq) if item else None,
-        kind,
-        log,
-        int(mono_us),
-        objects_text,
-        outcome,
-        prev,
-        int(seq),
-        signers_of(actor.encode(), others) if others else (actor,),
-    )
-
-
 def _role(text: str) -> ObjectRole:
     try:
         return ObjectRole(text)
@@ -305,7 +264,7 @@ def _role(text: str) -> ObjectRole:
 _in_order: set[tuple[bytes, ...]] = set()  # keys of flat facts seen before: few shapes, each met a million times
 
 
-def _check_symbols(columns: Table) -> None:
+def _check_symbols(columns: Columns) -> None:
     """Raise `IntegrityError` unless what the pattern leaves open, being of a fixed width, is hex, and digits of a time."""
     for column in columns.actor, columns.body_commit, columns.body_file, columns.boot, columns.item_prev, columns.prev:
         if b"".join(column).translate(None, b"0123456789abcdef"):
@@ -314,18 +273,17 @@ def _check_symbols(columns: Table) -> None:
         raise IntegrityError("a time is not in digits")
 
 
-def _check_facts(columns: Table) -> None:
+def _check_facts(column: Iterable[bytes]) -> None:
     """Raise `IntegrityError` unless the facts of each are a canonical JSON object."""
-    for facts in set(columns.facts_flat):  # many entries say the same
-        keys = tuple(_KEYS.findall(facts))
-        if keys not in _in_order:
+    for facts in set(column):  # many entries say the same
+        if not _FLAT_FACTS.fullmatch(facts):
+            if not isinstance(parse_canonical(facts), dict):
+                raise IntegrityError("facts are not a JSON object")
+        elif (keys := tuple(_KEYS.findall(facts))) not in _in_order:
             if any(one >= other for one, other in pairwise(keys)):
                 raise IntegrityError("not canonical JSON: keys are twice or out of order")
             if len(_in_order) < _MOST_SHAPES:
                 _in_order.add(keys)
-    for facts in set(columns.facts_deep):
-        if facts and not isinstance(parse_canonical(facts), dict):
-            raise IntegrityError("facts are not a JSON object")
 
 
 def _why_not(raw: bytes, error: IntegrityError) -> IntegrityError:

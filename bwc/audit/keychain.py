@@ -12,15 +12,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
-from bwc.audit.checkpoint import (
-    ED25519,
-    MAX_SIZE,
-    Checkpoint,
-    Note,
-    NoteKey,
-    NoteSignature,
-    parse_checkpoint,
-)
+from bwc.audit.checkpoint import ED25519, MAX_SIZE, Checkpoint, Note, NoteKey, NoteSignature, parse_checkpoint
 from bwc.canonical import Json
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import utc_text

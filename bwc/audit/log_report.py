@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from bwc.audit.checkpoint import Checkpoint, NoteKey
-from bwc.audit.event import NO_HASH, Entry, parse_entry
+from bwc.audit.event import NO_HASH, Entry, parse_entries
 from bwc.audit.findings import Findings
 from bwc.audit.keychain import KeyChain
 from bwc.audit.remembered import Head, Remembered
 from bwc.audit.replay import Standing
-from bwc.audit.spans import compare_trails
+from bwc.audit.spans import trail_broken
 from bwc.audit.tiles import TILE, LogReader, TileTree
 
 START = (-1, NO_HASH)  # the end of a trail that has not begun
@@ -48,8 +48,7 @@ class LogReport:
         tree = TileTree(self.files, self.checkpoint.size)
         for number in range(start // TILE, -(-stop // TILE)):
             first = number * TILE
-            for raw in tree.entries(number)[max(0, start - first) : stop - first]:
-                yield parse_entry(raw)
+            yield from parse_entries(tree.entries(number)[max(0, start - first) : stop - first])
 
 
 class ItemChains:
@@ -65,5 +64,7 @@ class ItemChains:
         """Raise `IntegrityError` unless `entry` is the next one of its item."""
         if entry.item is not None:
             before = self._last.get(entry.item, START)
-            self._last[entry.item] = (entry.item_seq or 0, entry.leaf_hash.hex())
-            compare_trails(entry.item, before, -1 if entry.item_seq is None else entry.item_seq, entry.item_prev or "")
+            place = entry.item_seq or 0
+            self._last[entry.item] = (place, entry.leaf_hash.hex())
+            if before != (place - 1, entry.item_prev):
+                raise trail_broken(entry.item, before, place)

@@ -3,16 +3,7 @@
 from collections.abc import Iterable
 
 from bwc.audit.findings import Findings
-from bwc.audit.tiles import (
-    TILE,
-    LogReader,
-    bundle_path,
-    encode_bundle,
-    levels_of,
-    parse_bundle,
-    parse_tile,
-    tile_path,
-)
+from bwc.audit.tiles import TILE, LogReader, bundle_path, encode_bundle, levels_of, parse_bundle, parse_tile, tile_path
 from bwc.errors import IntegrityError
 
 

@@ -14,17 +14,7 @@ from itertools import chain, count, pairwise
 from typing import NamedTuple, TypeAlias
 
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
-from bwc.audit.event import (
-    Entry,
-    Table,
-    message_of,
-    parse_entry,
-    signatures_of,
-    signers_of,
-    split_entries,
-    texts,
-    verify_dates,
-)
+from bwc.audit.event import Columns, Entry, message_of, parse_entry, signatures_of, signers_of, split_entries, texts
 from bwc.audit.findings import Findings
 from bwc.audit.keychain import KeyChain
 from bwc.audit.merkle import Frontier, complete_root
@@ -32,8 +22,8 @@ from bwc.audit.tiles import (
     KEPT,
     TILE,
     LogReader,
+    bundle_digest,
     bundle_path,
-    encode_bundle,
     parse_bundle,
     parse_tile,
     read_wide,
@@ -160,12 +150,11 @@ def compare_clocks(last: Edge, edge: Edge, findings: Findings) -> None:
                 findings.note(4, f"the clock was set between {last.at} and {edge.at}", where)
 
 
-def compare_trails(item: str, before: tuple[int, str], seq: int, prev: str) -> None:
-    """Step 5: raise `IntegrityError` unless an entry with `item_seq` and `item_prev` follows the trail's end `before`."""
-    if seq != before[0] + 1:
-        raise IntegrityError(f"item {item} goes from its event {before[0]} to {seq}")
-    if prev != before[1]:
-        raise IntegrityError(f"item {item}: event {seq} does not follow event {before[0]}")
+def trail_broken(item: str, end: tuple[int, str], seq: int) -> IntegrityError:
+    """Step 5: why an entry with `item_seq` does not follow the trail's `end`."""
+    if seq != end[0] + 1:
+        return IntegrityError(f"item {item} goes from its event {end[0]} to {seq}")
+    return IntegrityError(f"item {item}: event {seq} does not follow event {end[0]}")
 
 
 def enrolled_key(entry: Entry) -> PublicKey | None:
@@ -234,11 +223,10 @@ class _Check:
         span.stop = first + len(moments)
         return len(moments)
 
-    def _split(self, first: int, raws: Sequence[bytes]) -> tuple[Table, list[datetime]] | None:
+    def _split(self, first: int, raws: Sequence[bytes]) -> tuple[Columns, list[datetime]] | None:
         """The entries up to the first that is none, which is a finding; and their times. None without any."""
         try:
-            parts = split_entries(raws)
-            return parts, verify_dates(parts.at)
+            return split_entries(raws)
         except IntegrityError:
             for at, raw in enumerate(raws):
                 try:
@@ -248,7 +236,7 @@ class _Check:
                     break
             return self._split(first, raws[:at]) if at else None
 
-    def _chain(self, first: int, parts: Table, names: Sequence[str]) -> None:
+    def _chain(self, first: int, parts: Columns, names: Sequence[str]) -> None:
         span, origin = self.span, self._ground.checkpoint.origin
         span.first_prev = span.first_prev or parts.prev[0].decode()
         before = (span.last_hash or span.first_prev, *names[:-1])
@@ -265,7 +253,7 @@ class _Check:
             elif prev != followed:
                 self._findings.bad(4, "does not follow the entry before it", f"entry {seq}")
 
-    def _clocks(self, first: int, parts: Table, moments: list[datetime]) -> None:
+    def _clocks(self, first: int, parts: Columns, moments: list[datetime]) -> None:
         monos, boot = list(map(int, parts.mono_us)), parts.boot[-1].decode()
         before = self.span.last or Edge(first, parts.at[0].decode(), parts.boot[0].decode(), monos[0])
         self.span.first = self.span.first or before
@@ -280,7 +268,7 @@ class _Check:
         for last, here in pairwise(chain((before,), edges)):
             compare_clocks(last, here, self._findings)
 
-    def _trails(self, first: int, parts: Table, names: Sequence[str]) -> None:
+    def _trails(self, first: int, parts: Columns, names: Sequence[str]) -> None:
         begins, ends = self.span.begins, self.span.ends
         items, prevs = texts(parts.item), texts(parts.item_prev)
         for seq, item, place, prev, name in zip(count(first), items, parts.item_seq, prevs, names, strict=False):
@@ -289,18 +277,12 @@ class _Check:
                 if end is None:
                     begins[item] = number, prev, seq
                 elif end != (number - 1, prev):
-                    self._broken_trail(item, end, number, prev, seq)
+                    self._findings.refused(5, trail_broken(item, end, number), f"entry {seq}")
                 ends[item] = number, name
-
-    def _broken_trail(self, item: str, end: tuple[int, str], seq: int, prev: str, entry: int) -> None:
-        try:
-            compare_trails(item, end, seq, prev)
-        except IntegrityError as error:
-            self._findings.refused(5, error, f"entry {entry}")
 
     # --- for step 7 --------------------------------------------------------------------------------------
 
-    def _acts(self, first: int, parts: Table, raws: Sequence[bytes]) -> None:
+    def _acts(self, first: int, parts: Columns, raws: Sequence[bytes]) -> None:
         """Who did what, for the replay; and the entries that it takes itself."""
         forged, unknown = self._signatures(first, parts, raws)
         combos = zip(parts.actor, parts.others, parts.kind, parts.outcome, strict=True)
@@ -327,10 +309,10 @@ class _Check:
 
     # --- step 6, the arithmetic --------------------------------------------------------------------------
 
-    def _signatures(self, first: int, parts: Table, raws: Sequence[bytes]) -> tuple[Collection[int], Collection[int]]:
+    def _signatures(self, first: int, parts: Columns, raws: Sequence[bytes]) -> tuple[Collection[int], Collection[int]]:
         """Verify the signatures. Which entries are forged, and which are by keys not known here."""
         enrolling = [
-            raw for facts, raw in zip(parts.facts_deep, raws, strict=False) if facts and b'"operator":{' in facts
+            raw for facts, raw in zip(parts.facts_text, raws, strict=False) if facts and b'"operator":{' in facts
         ]
         for key in map(enrolled_key, map(parse_entry, enrolling)):
             if key is not None:
@@ -395,8 +377,3 @@ class _Check:
             return where, kept
         except IntegrityError as error:
             return where, error
-
-
-def bundle_digest(raws: Sequence[bytes]) -> bytes:
-    """To compare a bundle with rows of the catalog without handing it over."""
-    return hashlib.sha256(encode_bundle(raws)).digest()

@@ -24,13 +24,12 @@ from bwc.audit.spans import (
     Handed,
     Job,
     Span,
-    bundle_digest,
     compare_clocks,
     compare_tile,
-    compare_trails,
     enrolled_key,
+    trail_broken,
 )
-from bwc.audit.tiles import CHECKPOINT, KEPT, TILE, LogReader, LogRows, TileTree, levels_of
+from bwc.audit.tiles import CHECKPOINT, KEPT, TILE, LogReader, LogRows, TileTree, bundle_digest, levels_of
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
 from bwc.signing import PublicKey
 
@@ -265,10 +264,7 @@ class _Pass:
         for item, (seq, prev, entry) in span.begins.items():
             before = ends.get(item, START)
             if before != (seq - 1, prev):
-                try:
-                    compare_trails(item, before, seq, prev)
-                except IntegrityError as error:
-                    self._findings.refused(5, error, f"entry {entry}")
+                self._findings.refused(5, trail_broken(item, before, seq), f"entry {entry}")
         ends.update(span.ends)
         self._items += len(ends) - known
 

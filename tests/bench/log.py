@@ -2,6 +2,7 @@
 
     python tests/bench/log.py [--entries 100000] [--folder DIR]      # ten million: about 20 minutes and 17 GB
     python tests/bench/log.py --entries 0 --rounds 5                 # acts and commands alone, on a machine with other work
+    TMPDIR=/dev/shm python tests/bench/log.py --entries 0            # the same without waiting for a disk
 
 Acts and commands run through the door of a vault made for it, in turn with the machine's own append + fsync, since
 a shared disk is fast in one second and slow in the next; the ratio of medians is what to look at; on a busy machine, the CPU time of each. The long log is
@@ -18,6 +19,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -119,7 +121,9 @@ def side_by_side(folder: Path, processes: int, each: int = 40) -> None:
     ).close()
     context = multiprocessing.get_context("spawn")
     ready = context.Barrier(processes + 1)
-    running = [context.Process(target=_one_of_many, args=(str(places.vault), ready, each)) for _ in range(processes)]
+    used = context.Value("d", 0.0)
+    words = (str(places.vault), ready, each, used)
+    running = [context.Process(target=_one_of_many, args=words) for _ in range(processes)]
     for one in running:
         one.start()
     ready.wait(120)
@@ -131,15 +135,19 @@ def side_by_side(folder: Path, processes: int, each: int = 40) -> None:
         raise SystemExit("a process failed")
     made = len(list((places.log / "checkpoints").iterdir())) - 1
     count = processes * each
-    show(f"commands, {processes} processes at once", count / took, f"{made} checkpoints for {count} commands")
+    more = f"{made} checkpoints for {count} commands; {1000 * used.value / count:.2f} ms of CPU time each"
+    show(f"commands, {processes} processes at once", count / took, more)
 
 
-def _one_of_many(vault: str, ready: "threading.Barrier", each: int) -> None:
+def _one_of_many(vault: str, ready: "threading.Barrier", each: int, used: "Synchronized[float]") -> None:
     with House.enter(Places(vault=Path(vault)), LocalOperator("bench", *SEEDS)) as house:
         house.publish()
         ready.wait(120)
+        began = time.process_time()
         for _ in range(each):
             command(house, {})
+        with used.get_lock():
+            used.value += time.process_time() - began
 
 
 def rate(do: Callable[[], object], count: int) -> float:
