@@ -57,7 +57,7 @@ def _one(pattern: re.Pattern[str]) -> str:
 # whatever facts hold
 _ENTRY = re.compile(
     (
-        r'^\{"event":\{"actor":"(.{32}+)","at":"(.{4}-..-..T..:..:..\..{6}+Z)",'
+        r'^\{"event":\{"actor":"(.{32}+)","at":"(.{4}-..-..T(?:[01].|2[0-3]):..:..\..{6}+Z)",'
         r'"body":(?:null|\{"commit":"(.{64}+)","file":"(.{64}+)"\}),'
         rf'"boot":"(.{{32}}+)","facts":({_FLAT}|\{{[^\n]*\}}),"format":"{FORMAT}","item":'
         r'(?:null,"item_prev":null,"item_seq":null|'
@@ -181,7 +181,7 @@ def parse_entry(raw: bytes) -> Entry:
 def parse_entries(raws: Sequence[bytes]) -> list[Entry]:
     """The entries in `raws`, one at least: for many at half the cost. Raises `IntegrityError`; `parse_entry` says why."""
     found, _ = split_entries(raws)
-    columns = (
+    columns = (  # in the order of `Entry`
         map(leaf_hash, raws),
         *map(texts, found[:2]),
         *map(_nulls, found[2:4]),

@@ -311,9 +311,7 @@ class _Check:
 
     def _signatures(self, first: int, parts: Columns, raws: Sequence[bytes]) -> tuple[Collection[int], Collection[int]]:
         """Verify the signatures. Which entries are forged, and which are by keys not known here."""
-        enrolling = [
-            raw for facts, raw in zip(parts.facts_text, raws, strict=False) if facts and b'"operator":{' in facts
-        ]
+        enrolling = [raw for facts, raw in zip(parts.facts_text, raws, strict=False) if b'"operator":{' in facts]
         for key in map(enrolled_key, map(parse_entry, enrolling)):
             if key is not None:
                 self._keys[key.key_id] = key

@@ -150,6 +150,7 @@ SIGNATURE = json.dumps(json.loads(GOOD.raw)["signatures"][0], separators=(",", "
         changed("2026-11-22T08", "2026-13-22T08"),
         changed("2026-11-22T08", "2026-02-30T08"),
         changed("2026-11-22T08", "2026-11-22 08"),
+        changed("2026-11-22T08:00:01.000500", "2026-11-22T24:00:00.000000"),
         changed(".000500Z", "+00:00"),
         changed('"outcome":"ok"', '"outcome":"fine"'),
         changed('"item_seq":0', '"item_seq":null'),

@@ -7,7 +7,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # `verify_log` and proofs, with all of audit, evidence and signing that they use; no private key is among that. The aim was 2,500 for the whole of
 # audit/, which also verifies packages, anchors and sealed objects: not reached. This number should only go down.
-MOST_LINES = 3111
+MOST_LINES = 3109
 
 
 def imported(file: Path) -> set[str]:
