@@ -16,7 +16,7 @@ import json
 import random
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -314,13 +314,13 @@ def real_samples(folder: Path) -> Iterator[tuple[str, Spoken]]:
         yield source.stem, Spoken(rate=RATE, samples=samples, words=truth["words"], watch=truth["watch"])
 
 
-def make(folder: Path, *, rounds: int = 3, samples: Path | None = None) -> list[Path]:
-    """Write the set. Raises `OSError` when espeak-ng is not here."""
+def make(folder: Path, *, rounds: int = 3, samples: Path | None = None, levels: Sequence[str] = ()) -> list[Path]:
+    """Write the set, or only its clips at `levels` of noise. Raises `OSError` when espeak-ng is not here."""
     folder.mkdir(parents=True, exist_ok=True)
     made = []
     sources = list(dialogues(Speaker(), rounds)) + (list(real_samples(samples)) if samples else [])
     for seed, (name, spoken) in enumerate(sources):
-        for level in LEVELS:
+        for level in (one for one in LEVELS if not levels or one[0] in levels):
             path = folder / f"{name}_{level[0].replace(' ', '')}.mp4"
             write_clip(path, spoken, level, seed)
             made.append(path)
@@ -332,6 +332,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--samples", type=Path)
+    parser.add_argument("--level", action="append", default=[], choices=[name for name, _ in LEVELS], help="only these")
     parser.add_argument("--fixture", action="store_true", help="only the clip of fixtures/speech")
     args = parser.parse_args()
     if args.fixture:
@@ -340,7 +341,7 @@ def main() -> None:
         args.folder.mkdir(parents=True, exist_ok=True)
         write_clip(args.folder / "spoken.mp4", spoken, LEVELS[0], 0)
         return
-    print(f"{len(make(args.folder, rounds=args.rounds, samples=args.samples))} clips")
+    print(f"{len(make(args.folder, rounds=args.rounds, samples=args.samples, levels=args.level))} clips")
 
 
 if __name__ == "__main__":
