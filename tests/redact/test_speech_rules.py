@@ -141,3 +141,15 @@ def test_a_recogniser_that_repeats_itself_is_noticed() -> None:
     assert len(_without_loops(phrase)) < 30
     plain = said("one one two two one one two two one one")
     assert _without_loops(plain) == plain
+
+
+def cores(text: str) -> list[str]:
+    words = said(text)
+    return [" ".join(words[place].text for place in one.core) for one in mentions_in(words) if one.kind != "letters"]
+
+
+def test_who_asks_does_not_answer() -> None:
+    assert cores("Can you run the plate or meet? C .R .J 41. Copy.") == ["C .R .J 41."]  # "for me" misheard
+    assert cores("Can you run the plate or meet?") == ["or meet?"]  # nothing follows: anything may be it
+    assert cores("Is your name Robert? No it is Kevin.")[0] == "Robert? No Kevin."
+    assert cores("Is your name Xiomara Quispe? Yes sir.")[0] == "Xiomara Quispe?"

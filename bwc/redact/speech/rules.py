@@ -111,18 +111,28 @@ def _cues(said: _Said) -> list[Mention]:
 
 
 def _after_cue(said: _Said, kind: str, first: int, after: int) -> Mention:
-    last = said.phrase_end(after - 1)
+    last = question = said.phrase_end(after - 1)
     asked = said.texts[last].endswith("?") or not any(_is_answer(said, at) for at in range(after, last + 1))
     if asked and last + 1 < len(said.words) and said.words[last + 1].start_ms - said.words[last].end_ms < _REPLY_MS:
         last = said.phrase_end(last + 1)
         if not any(_is_answer(said, at) for at in range(after, last + 1)) and last + 1 < len(said.words):
             last = said.phrase_end(last + 1)  # "What is your name?" "My name?" "Maria."
     core = tuple(at for at in range(after, last + 1) if _is_answer(said, at))
+    if said.texts[question].endswith("?") and core and core[-1] > question:
+        # who asks does not answer: "run the plate or meet?", misheard for "for me", is no plate, and is said elsewhere too
+        core = tuple(at for at in core if at > question or _is_telling(said, at))
     return Mention(kind=kind, first=first, last=last, core=core)
 
 
 def _is_answer(said: _Said, place: int) -> bool:
     return bool(said.plain[place]) and (said.plain[place] not in lexicon.FILLERS or bool(_symbols(said, place)))
+
+
+def _is_telling(said: _Said, place: int) -> bool:
+    """Whether a word looks like personal data wherever it stands: digits, letters, a name, a part of a date."""
+    bare = said.bare[place]
+    listed = bare in lexicon.GIVEN or bare in lexicon.SURNAMES or bare in lexicon.MONTHS
+    return listed or bool(_loose(said, place)) or _is_capital(said, place) or _ordinal(said.plain[place])
 
 
 def _symbols(said: _Said, place: int) -> str:
