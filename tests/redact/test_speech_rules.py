@@ -2,6 +2,8 @@
 
 import pytest
 
+from bwc.redact.speech import lexicon
+from bwc.redact.speech.captions import is_telling
 from bwc.redact.speech.heard import HeardTrack, Word, settled
 from bwc.redact.speech.proposals import joined, proposals_for, voices_in
 from bwc.redact.speech.rules import mentions_in
@@ -153,3 +155,9 @@ def test_who_asks_does_not_answer() -> None:
     assert cores("Can you run the plate or meet?") == ["or meet?"]  # nothing follows: anything may be it
     assert cores("Is your name Robert? No it is Kevin.")[0] == "Robert? No Kevin."
     assert cores("Is your name Xiomara Quispe? Yes sir.")[0] == "Xiomara Quispe?"
+
+
+def test_words_that_hold_sentences_together_tell_nothing_of_anybody() -> None:
+    assert not [word for word in ("not", "can't", "while", "seven", "the", "street") if is_telling(word)]
+    assert [word for word in ("hanson", "xiomara", "976", "maple") if not is_telling(word)] == []
+    assert not lexicon.FUNCTION_WORDS & (lexicon.GIVEN | lexicon.SURNAMES | lexicon.MONTHS | lexicon.SPELLING)

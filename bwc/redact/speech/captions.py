@@ -84,10 +84,9 @@ def is_telling(plain: str) -> bool:
 
     if any(char.isdigit() for char in plain):
         return len(plain) >= 3
-    everyday = (
-        plain in lexicon.FILLERS or plain in lexicon.STARTERS or plain in lexicon.DIGITS or plain in lexicon.NUMBERS
-    )
-    return len(plain) >= 3 and not everyday and plain not in lexicon.CAPITALS and plain not in lexicon.STREETS
+    everyday = (lexicon.FILLERS, lexicon.STARTERS, lexicon.FUNCTION_WORDS, lexicon.DIGITS, lexicon.NUMBERS)
+    known = any(plain in words for words in (*everyday, lexicon.CAPITALS, lexicon.STREETS))
+    return len(plain) >= 3 and not known
 
 
 def to_vtt(cues: Sequence[Cue], *, note: str) -> bytes:

@@ -12,7 +12,7 @@ def _words(name: str) -> frozenset[str]:
 
 
 CUES: tuple[tuple[str, str], ...] = tuple((cue, kind) for kind, cues in _TABLE["cues"].items() for cue in cues)
-FILLERS, STARTERS = _words("fillers"), _words("starters")
+FILLERS, STARTERS, FUNCTION_WORDS = _words("fillers"), _words("starters"), _words("function_words")
 ORDINALS, SOUNDS_LIKE_DIGIT, JOINERS = _words("ordinals"), _words("sounds_like_digit"), _words("joiners")
 SPELLING = _words("spelling")
 STREETS, STREETS_ALONE = _words("streets"), _words("streets_alone")
