@@ -1,4 +1,4 @@
-"""Things that look like plates and are not: vents, grids, signs, text, windows, switches, a camera's own overlay."""
+"""Things that look like plates, papers or screens and are not: vents, grids, signs, posters, windows, boards, switches, a camera's own overlay."""
 
 import cv2
 import numpy as np
@@ -67,18 +67,32 @@ def _grid(rng: Generator, scene: Bgr) -> None:
             cv2.rectangle(scene, (round(x0), round(y0)), (round(x1), round(y1)), pane, -1)
 
 
-def _paragraph(rng: Generator, scene: Bgr) -> None:
-    """A page, a poster, a screen of text: many lines, more words than a plate has."""
-    x, y, wide, high = _place(rng, scene, (0.6, 1.6))
-    wide, high = max(40, wide * 2), max(40, high * 2)
-    ground = _tint(rng, 190) if rng.random() < 0.7 else _tint(rng, 0, 70)
-    ink = _tint(rng, 0, 80) if sum(ground) > 380 else _tint(rng, 180)
+def _blank(rng: Generator, scene: Bgr) -> None:
+    """A board, a box, a door, a tile, a bare wall: an even four-sided thing with nothing on it."""
+    x, y, wide, high = _place(rng, scene, (0.5, 2.0))
+    wide, high = wide * int(rng.integers(1, 4)), high * int(rng.integers(1, 4))
+    corners = np.asarray([[0, 0], [wide, 0], [wide, high], [0, high]]) + rng.normal(0, 0.08, (4, 2)) * (wide, high)
+    tone = _tint(rng, 150) if rng.random() < 0.6 else _tint(rng)
+    cv2.fillPoly(scene, [np.round(corners + np.asarray([x, y])).astype(np.int32)], tone, cv2.LINE_AA)
+    if rng.random() < 0.4:
+        cv2.polylines(
+            scene, [np.round(corners + np.asarray([x, y])).astype(np.int32)], True, _tint(rng, 0, 120), 2, cv2.LINE_AA
+        )
+
+
+def _poster(rng: Generator, scene: Bgr) -> None:
+    """A poster, a shop's sign, a painted picture: colours, few and large letters."""
+    x, y, wide, high = _place(rng, scene, (0.5, 1.8))
+    wide, high = max(24, wide * 2), max(24, high * 2)
+    ground = tuple(int(v) for v in rng.integers(0, 256, 3))
     cv2.rectangle(scene, (x, y), (x + wide, y + high), ground, -1)
-    size = rng.uniform(0.2, 0.5)
-    for row in range(y + 10, y + high - 4, round(10 + size * 24)):
-        line = " ".join("".join(chr(int(v)) for v in rng.integers(97, 123, int(rng.integers(2, 9)))) for _ in range(5))
-        count = max(3, int(wide / (size * 20)) - 2)
-        cv2.putText(scene, line[:count], (x + 5, row), _HERSHEY[0], size, ink, 1, cv2.LINE_AA)
+    for _ in range(int(rng.integers(1, 5))):
+        tone = tuple(int(v) for v in rng.integers(0, 256, 3))
+        at = (x + int(rng.uniform(0.2, 0.8) * wide), y + int(rng.uniform(0.2, 0.8) * high))
+        cv2.ellipse(scene, at, (wide // 5, high // 6), float(rng.uniform(0, 180)), 0, 360, tone, -1, cv2.LINE_AA)
+    words, face = str(rng.choice(_WORDS)), _HERSHEY[int(rng.integers(4))]
+    ink = (255, 255, 255) if sum(ground) < 420 else (10, 10, 10)
+    cv2.putText(scene, words, (x + 2, y + high // 3), face, wide / 160, ink, max(1, wide // 60), cv2.LINE_AA)
 
 
 def _sign(rng: Generator, scene: Bgr) -> None:
@@ -127,4 +141,4 @@ def _switch(rng: Generator, scene: Bgr) -> None:
         cv2.circle(scene, centre, max(1, wide // 8), dark, -1, cv2.LINE_AA)
 
 
-_KINDS = (_slats, _grid, _paragraph, _sign, _stamp, _lamps, _switch)
+_KINDS = (_slats, _grid, _blank, _sign, _stamp, _lamps, _switch, _poster)

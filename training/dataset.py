@@ -22,7 +22,7 @@ INCOMPLETE = ("plates_ro_dashcam", "plates_us_mixed", "plates_kaggle_cc0", "plat
 # Crowds and people seen from above: so many unlabelled heads that nothing there is held against a find of a head
 _CROWDED = ("crowd_public_domain", "mall_ccby4", "id_noid_ccby4")
 _EMPTY = ("traffic_signs_ccby4", "scikit_image")  # nobody in view
-PLATE, HEAD = 0, 1
+PLATE, HEAD, SCREEN, PAPER = 0, 1, 2, 3
 # These were squeezed to a square by the export; 4:3 is the shape most cameras give
 SQUEEZED = {"plates_openimages": 4 / 3, "plates_us_mixed": 4 / 3, "heads_stock_free": 4 / 3}
 _KEPT_CLIPS = ("dayride_type1_002", "dayride_type1_003")  # whole drives, never single frames of one
@@ -35,7 +35,7 @@ _GAP = 3
 class Sample:
     """One picture: `bgr` as stored, `boxes` n x 5 (x0, y0, x1, y1, kind), `stretch` = width to put the shape right.
 
-    `care` says for plates and for heads how much a find far from every box is held against the network: 1 fully,
+    `care` says for each kind how much a find far from every box is held against the network: 1 fully,
     0 not at all, between when the network is sure (labels may be missing).
     """
 
@@ -44,7 +44,7 @@ class Sample:
     path: Path
     boxes: NDArray[np.float32]
     stretch: float
-    care: tuple[float, float]
+    care: tuple[float, float, float, float]
     bgr: NDArray[np.uint8] | None = None
 
     def loaded(self) -> "Sample":
@@ -102,6 +102,7 @@ def listing(root: Path, sources: tuple[str, ...], faces: dict[str, list[list[flo
                     care=(
                         0.1 if source in INCOMPLETE else 1.0,
                         _heads_care(source, note),
+                        *_sheets_care(source, note),
                     ),
                 )
             )
@@ -113,6 +114,17 @@ def _heads_care(source: str, note: str) -> float:
     if note in _CROWDED:
         return 0.0
     return 1.0 if note in _EMPTY else 0.5 if source in TIER_A + TIER_B else 0.1
+
+
+def _sheets_care(source: str, note: str) -> tuple[float, float]:
+    """The same for screens and for papers: no photograph has labels of them, and few but these show any."""
+    if note in ("idcard_ccby4", "id_noid_ccby4"):  # badges round necks, papers on desks
+        return 0.1, 0.0
+    if note == "room_objects_ccby4":  # a telephone in a hand
+        return 0.0, 0.5
+    if note in _EMPTY:
+        return 1.0, 1.0
+    return (0.5, 0.5) if source in TIER_A + TIER_B else (0.1, 0.1)
 
 
 _DOWN = {"hard_hat": 1.5, "hat": 1.7, "bare": 1.25}  # the labels end at the eyes, at the brim, at the nose

@@ -2,8 +2,9 @@
 
 For each detector and set of sizes: recall by height of the plate (overlap of at least 0.3), false alarms per picture
 without plates, both at several thresholds, and the recall where false alarms are one in ten pictures. Needs no torch.
-Drawn plates are put on kept backgrounds, from a seed that learning does not use. Heads: the same on the kept pictures
-with people, false alarms on those without. `--faces` (teach.py) as in learning, else labels of hats only.
+Drawn plates are put on kept backgrounds, from a seed that learning does not use; "far" are kept photographs of plates shrunk,
+shaded and blurred. Heads: the same on the kept pictures with people, false alarms on those without. Screens and papers: drawn
+ones on kept backgrounds (no photograph has labels of them); false alarms on kept photographs where none was seen. `--faces` (teach.py) as in learning, else labels of hats only.
 """
 
 import argparse
@@ -16,14 +17,19 @@ from itertools import pairwise
 from pathlib import Path
 
 import cv2
+import far
+import held
 import numpy as np
-from dataset import HEAD, PLAIN, PLATE, TIER_A, TIER_B, Sample, listing, split, straight
+import papers
+import screens
+from camera import record, spoil
+from dataset import HEAD, PAPER, PLAIN, PLATE, SCREEN, TIER_A, TIER_B, Sample, listing, split, straight
 from plates import Fonts, draw, wear
-from scenes import NONE, spoil, stick
+from scenes import NONE, cut, stick
 
 from bwc.redact.detectors.base import Detection, merge, overlap
 from bwc.redact.detectors.faces import CenterFace
-from bwc.redact.detectors.finder import FILE, Finder, FinderNetwork
+from bwc.redact.detectors.finder import FILE, KINDS, Finder, FinderNetwork
 from bwc.redact.detectors.network import Network
 from bwc.redact.detectors.plates import PlateFinder
 
@@ -91,7 +97,39 @@ def drawn(plain: list[Sample], fonts: Fonts, count: int) -> list[Sample]:
             box = stick(rng, scene, wear(rng, draw(rng, fonts)), boxes)
             boxes = boxes if box is None else np.concatenate([boxes, box[None]])
         if len(boxes):
-            made.append(Sample("drawn", "drawn", sample.path, boxes, 1.0, (1.0, 0.0), spoil(rng, scene)))
+            made.append(Sample("drawn", "drawn", sample.path, boxes, 1.0, (1.0, 0.0, 0.0, 0.0), spoil(rng, scene)))
+    return made
+
+
+def distant(real: list[Sample], count: int) -> list[Sample]:
+    """Pictures of 640 x 640 in which plates of kept photographs are 8 to 32 pixels high, in the shade and blurred."""
+    rng, made = np.random.default_rng(20261128), []
+    while len(made) < count:
+        sample = real[int(rng.integers(len(real)))]
+        ground = np.full((640, 640, 3), rng.integers(20, 160, 3), np.uint8)
+        scene, boxes = cut(rng, sample, 640, PLATE, (ground, NONE), sizes=far.SIZES)
+        plates = boxes[boxes[:, 4] == PLATE]
+        if len(plates):
+            shown = record(rng, far.shade(rng, scene, float(np.median(plates[:, 3] - plates[:, 1]))))
+            made.append(replace(sample, source="far", boxes=boxes, stretch=1.0, bgr=shown))
+    return made
+
+
+def laid(plain: list[Sample], fonts: Fonts, kind: int, count: int) -> list[Sample]:
+    """Pictures of 640 x 640 with up to two drawn screens or papers each, from `plain` ones."""
+    rng, made = np.random.default_rng(20261129 + kind), []
+    while len(made) < count:
+        sample = plain[int(rng.integers(len(plain)))]
+        assert sample.bgr is not None
+        scene, boxes = cv2.resize(sample.bgr, (640, 640)), NONE
+        for _ in range(2):
+            shown = plain[int(rng.integers(len(plain)))].bgr
+            assert shown is not None
+            sheet = papers.draw(rng, fonts, []) if kind == PAPER else screens.draw(rng, fonts, [shown], [])
+            box = held.put(rng, scene, sheet, boxes, (14.0, 360.0), lit=kind == SCREEN)
+            boxes = boxes if box is None else np.concatenate([boxes, np.float32([[*np.clip(box, 0, 640), kind]])])
+        if len(boxes):
+            made.append(replace(sample, source="laid", boxes=boxes, stretch=1.0, bgr=spoil(rng, scene)))
     return made
 
 
@@ -106,7 +144,10 @@ def main() -> None:
     parser.add_argument("--faces", type=Path, help="what teach.py wrote")
     parser.add_argument("--fonts", type=Path, nargs="+", default=[Path("/usr/share/fonts")])
     parser.add_argument(
-        "--only", choices=("own", "clp_det", "pair", "heads"), nargs="+", default=["own", "clp_det", "pair", "heads"]
+        "--only",
+        choices=("own", "clp_det", "pair", "heads", "sheets"),
+        nargs="+",
+        default=["own", "clp_det", "pair", "heads", "sheets"],
     )
     parser.add_argument("--sizes", type=int, nargs="+", action="append", help="default: 640, and 640 with 1280")
     parser.add_argument("--all-of-b", action="store_true", help="tier B whole: for weights that never saw it")
@@ -120,7 +161,12 @@ def main() -> None:
         chosen = every if wanted.all_of_b and source in TIER_B else split(every)[1]
         if chosen := [s.loaded() for s in chosen if len(s.of(PLATE))]:
             sets[source] = chosen
-    sets["drawn"] = drawn(plain, Fonts.find(wanted.fonts), 120)
+    fonts = Fonts.find(wanted.fonts)
+    kept = [s for several in sets.values() for s in several]
+    sets["drawn"] = drawn(plain, fonts, 120)
+    sets["far"] = distant([s for s in kept if s.source != "plates_in_phone"], 160)
+    sheets = {kind: laid(plain, fonts, kind, 100) for kind in (SCREEN, PAPER)}
+    bare = [s for s in [*plain, *kept[::3]] if min(s.care[SCREEN:]) >= 0.5]
     people = {
         "people": [s for s in plain if len(s.of(HEAD))],
         "plates": [s for s in sets["plates_openimages"] if len(s.of(HEAD))],
@@ -128,7 +174,7 @@ def main() -> None:
     empty = [s for s in [*plain, *sets["plates_ro_dashcam"], *sets["plates_us_mixed"]] if not len(s.of(HEAD))]
     empty = [s for s in empty if s.source not in PLAIN or s.care[HEAD] == 1.0]
     data = wanted.model.read_bytes() if wanted.model else FILE.load()
-    low = {"plate": _LOWEST, "head": _LOWEST}
+    low = dict.fromkeys(KINDS, _LOWEST) if "sheets" in wanted.only else {"plate": _LOWEST, "head": _LOWEST}
     for sizes in wanted.sizes or [[640], [640, 1280]]:
         found, clp = (
             Finder(FinderNetwork(Network(data), FILE, "f32"), tuple(sizes), low).detect,
@@ -140,6 +186,9 @@ def main() -> None:
             if name == "heads":
                 judge(f"heads {sizes}", only(found, "head"), people, empty, HEAD)
                 judge(f"CenterFace {sizes}", CenterFace.open(sizes, _LOWEST).detect, people, empty, HEAD)
+            elif name == "sheets":
+                judge(f"screens {sizes}", only(found, "screen"), {"drawn": sheets[SCREEN]}, bare, SCREEN)
+                judge(f"papers {sizes}", only(found, "paper"), {"drawn": sheets[PAPER]}, bare, PAPER)
             else:
                 judge(f"{name} {sizes}", finds[name], sets, plain)
 

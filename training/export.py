@@ -1,8 +1,8 @@
 """Write the network as ONNX: `python export.py RUN/state.pt finder.onnx`. Batch 1, any size in whole steps of 32.
 
 Input `picture` (1 x 3 x h x w, blue green red, 0 to 255). Outputs over all cells of the maps at strides 8, 16 and 32, one
-after the other, row by row: `score` (1 x 2 x cells, plates and heads, 0 to 1) and `sides` (1 x 8 x cells: left, top,
-right, bottom from the middle of the cell in pixels, of a plate and of a head).
+after the other, row by row: `score` (1 x 4 x cells, plates, heads, screens and papers, 0 to 1) and `sides` (1 x 16 x cells:
+left, top, right, bottom from the middle of the cell in pixels, of each).
 """
 
 import argparse
@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from net import Finder
+from net import KINDS, Finder
 from torch import Tensor, nn
 
 _OPSET = 17
@@ -56,9 +56,16 @@ def export(state: Path, out: Path, note: str, calm: tuple[float, ...]) -> str:
     )
     graph = onnx.load(str(out))
     onnx.helper.set_model_props(
-        graph, {"step": str(saved["step"]), "note": note, "calm": str(calm), "licence": "Apache-2.0"}
+        graph,
+        {
+            "step": str(saved["step"]),
+            "note": note,
+            "calm": str(calm),
+            "kinds": ",".join(KINDS),
+            "licence": "Apache-2.0",
+        },
     )
-    graph.doc_string = "Number plates and heads: scores and sides, anchor-free, strides 8, 16 and 32"
+    graph.doc_string = "Number plates, heads, screens and papers: scores and sides, anchor-free, strides 8, 16 and 32"
     onnx.checker.check_model(graph)
     out.write_bytes(graph.SerializeToString())
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
@@ -74,9 +81,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("state", type=Path)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--note", default="photographs of tiers A and B, drawn plates and heads")
+    parser.add_argument("--note", default="photographs of tiers A and B, drawn plates, heads, screens and papers")
     parser.add_argument(
-        "--calm", type=float, nargs=2, default=(0.0, 0.0), help="taken off the logits of plates, of heads"
+        "--calm", type=float, nargs=len(KINDS), default=(0.0,) * len(KINDS), help="taken off the logits of each kind"
     )
     wanted = parser.parse_args()
     digest = export(wanted.state, wanted.out, wanted.note, tuple(wanted.calm))

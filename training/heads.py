@@ -28,8 +28,11 @@ _HAIR = (
     (200, 200, 204),
     (30, 60, 130),
 )
-_SKIN = ((60, 80, 120), (80, 110, 160), (110, 145, 200), (150, 180, 226), (170, 200, 238), (40, 54, 80))
+SKIN = ((60, 80, 120), (80, 110, 160), (110, 145, 200), (150, 180, 226), (170, 200, 238), (40, 54, 80))
 
+_ROUND = np.linspace(0, 2 * np.pi, 24)
+RING = np.stack([np.cos(_ROUND), np.sin(_ROUND)], 1).astype(np.float32) / 2
+SQUARE = np.float32([[-0.5, -0.5], [0.5, -0.5], [0.5, 0.5], [-0.5, 0.5]])
 
 Figure = tuple[Bgr, NDArray[np.float32], Box]
 
@@ -106,7 +109,7 @@ def draw(rng: Generator) -> Figure:
         rng,
         np.zeros((_HIGH, _WIDE, 3), np.float32),
         np.zeros((_HIGH, _WIDE), np.float32),
-        np.float32(_SKIN[int(rng.integers(len(_SKIN)))]) * rng.uniform(0.8, 1.1),
+        np.float32(SKIN[int(rng.integers(len(SKIN)))]) * rng.uniform(0.8, 1.1),
         _TALL * float(rng.uniform(0.34, 0.45)),
         float(rng.choice([0.0, -1.0, 1.0], p=[0.5, 0.25, 0.25])),
     )
@@ -197,9 +200,19 @@ def _cover(
 
 
 def put(
-    rng: Generator, scene: Bgr, figure: Figure, taken: NDArray[np.float32], *, smallest: float, largest: float
+    rng: Generator,
+    scene: Bgr,
+    figure: Figure,
+    taken: NDArray[np.float32],
+    *,
+    smallest: float,
+    largest: float,
+    outline: NDArray[np.float32] = RING,
 ) -> Box | None:
-    """Stand a head in `scene`; its box, or None where something is already."""
+    """Stand a head in `scene`; its box, or None where something is already.
+
+    What turns is the ellipse inside the box, not its corners; `outline` SQUARE for what fills its box.
+    """
     side = scene.shape[0]
     face, mask, box = figure
     factor = float(np.exp(rng.uniform(np.log(smallest), np.log(largest)))) / float(box[3] - box[1])
@@ -208,14 +221,7 @@ def put(
     rotation[:, 0] *= rng.uniform(0.88, 1.15)
     goal = rng.uniform(0, side, 2).astype(np.float32)
     centre = np.float32([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
-    # the ellipse inside the box, not its corners, is what turns
-    ring = centre + np.stack(
-        [
-            np.cos(np.linspace(0, 2 * np.pi, 24)) * (box[2] - box[0]) / 2,
-            np.sin(np.linspace(0, 2 * np.pi, 24)) * (box[3] - box[1]) / 2,
-        ],
-        1,
-    ).astype(np.float32)
+    ring = centre + outline * (box[2:] - box[:2])
     shift = goal - rotation @ centre
     placed = ring @ rotation.T + shift
     found = np.concatenate([placed.min(0), placed.max(0)]).astype(np.float32)

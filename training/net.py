@@ -1,7 +1,7 @@
-"""A small anchor-free network with two kinds of find, plates and heads, on three maps at strides 8, 16 and 32.
+"""A small anchor-free network with four kinds of find, plates, heads, screens and papers, on three maps at strides 8, 16 and 32.
 
-Input n x 3 x h x w, blue green red, 0 to 255, h and w multiples of 32. For each map it gives logits (n x 2, one for each
-kind) and sides (n x 8: left, top, right, bottom from the middle of the cell, in pixels, for each kind).
+Input n x 3 x h x w, blue green red, 0 to 255, h and w multiples of 32. For each map it gives logits (n x 4, one for each
+kind) and sides (n x 16: left, top, right, bottom from the middle of the cell, in pixels, for each kind).
 Random start, no weights of others. Plain convolutions of few channels: on a CPU they run, and above all learn, faster
 than depthwise ones of the same cost on paper (31 ms a picture of 320 pixels for three times the weights, against 25).
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as fn
 
-KINDS = ("plate", "head")
+KINDS = ("plate", "head", "screen", "paper")
 STRIDES = (8, 16, 32)
 _MEAN, _SCALE = 114.0, 1 / 64.0
 _WIDE = 64

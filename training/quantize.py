@@ -35,7 +35,7 @@ SOURCES = {"heads_stock_free": 64, "plates_openimages": 16, "negatives_no_plate"
 FINDER_SOURCES = {"heads_stock_free": 24, "plates_openimages": 24, "plates_ro_dashcam": 24, "negatives_no_plate": 24}
 SIDE = 640
 OUTPUT_LAYERS = 8  # the last convolutions: heat, size, shift, points, and what feeds each
-FINDER_OUTPUTS = 10  # channels of each of its last layers
+FINDER_OUTPUTS = 20  # channels of each of its last layers
 OPSET = 13  # the first that quantizes per channel
 
 

@@ -1,20 +1,30 @@
-"""One picture to learn from: a piece of a photograph, perhaps with drawn plates and heads in it, seen through a bad camera."""
+"""One picture to learn from: a piece of a photograph, perhaps with plates, heads, screens and papers put in, seen through a bad camera."""
 
 from dataclasses import dataclass, field
 
 import bait
 import cv2
+import far
 import heads
+import held
 import numpy as np
-from dataset import HEAD, PLATE, Sample
+import papers
+import screens
+from camera import record, spoil
+from dataset import HEAD, PAPER, PLATE, SCREEN, Sample
 from numpy.random import Generator
 from numpy.typing import NDArray
 from plates import Bgr, Fonts, draw, wear
 
 Boxes = NDArray[np.float32]  # n x 5: x0, y0, x1, y1, kind
-SMALLEST = {PLATE: 6.0, HEAD: 9.0}  # height in pixels learnt; smaller ones are ignored, not punished
-LARGEST = {PLATE: 150.0, HEAD: 220.0}
-_POOL = 900
+SMALLEST = {
+    PLATE: 6.0,
+    HEAD: 9.0,
+    SCREEN: 12.0,
+    PAPER: 12.0,
+}  # height in pixels learnt; smaller ones are ignored, not punished
+LARGEST = {PLATE: 150.0, HEAD: 220.0, SCREEN: 230.0, PAPER: 230.0}
+_POOL, _SHEETS = 900, 350
 # How often a picture of a source is chosen: varied ones more than frames of one drive
 _SHARE = {"plates_openimages": 2.0, "plates_us_mixed": 1.5, "plates_my_gate": 0.7}
 NONE: Boxes = np.zeros((0, 5), np.float32)
@@ -31,6 +41,8 @@ class Studio:
     side: int = 256
     pool: list[Bgr] = field(default_factory=list)
     figures: list[heads.Figure] = field(default_factory=list)
+    patches: list[far.Patch] = field(default_factory=list)
+    sheets: dict[int, list[papers.Sheet]] = field(default_factory=dict)
     shares: NDArray[np.float64] = field(init=False)
 
     def fill(self, rng: Generator) -> None:
@@ -40,13 +52,22 @@ class Studio:
         self.pool = [draw(rng, self.fonts) for _ in range(_POOL)]
         for sample in self.real:
             self.pool += _cut_out(sample)
+            self.patches += far.patches(sample)
         for sample in self.plain:
             assert sample.bgr is not None
             cuts = [heads.cut_out(sample.bgr, box, sample.stretch) for box in sample.of(HEAD)]
             self.figures += [figure for figure in cuts if figure is not None]
+        self.sheets = {kind: [self._sheet(rng, kind) for _ in range(_SHEETS)] for kind in (SCREEN, PAPER)}
 
-    def picture(self, rng: Generator) -> tuple[Bgr, Boxes, tuple[float, float]]:
-        """(picture, boxes, how much a find elsewhere counts, for plates and for heads)."""
+    def _sheet(self, rng: Generator, kind: int) -> papers.Sheet:
+        if kind == PAPER:
+            return papers.draw(rng, self.fonts, self.figures)
+        shown = self.plain[int(rng.integers(len(self.plain)))].bgr
+        assert shown is not None
+        return screens.draw(rng, self.fonts, [shown], self.figures)
+
+    def picture(self, rng: Generator) -> tuple[Bgr, Boxes, tuple[float, ...]]:
+        """(picture, boxes, how much a find elsewhere counts, for each kind)."""
         kind = rng.random()
         if kind < 0.5:
             sample = self.real[int(rng.choice(len(self.real), p=self.shares))]
@@ -68,13 +89,24 @@ class Studio:
             )
             behind = cut(rng, other, self.side, None, behind)
             care = np.minimum(care, other.care)
-        scene, boxes = cut(rng, sample, self.side, about, behind)
-        if rng.random() < (0.55 if kind >= 0.72 else 0.1):
+        is_far = rng.random() < (0.5 if kind < 0.4 else 0.25)
+        scene, boxes = cut(
+            rng, sample, self.side, about, behind, sizes=far.SIZES if is_far and about == PLATE else None
+        )
+        if rng.random() < (0.55 if kind >= 0.72 else 0.15):
             bait.draw(rng, scene)
+        if is_far:
+            for _ in range(int(rng.integers(1, 4))):
+                patch = self.patches[int(rng.integers(len(self.patches)))]
+                boxes = self._with(boxes, far.put(rng, scene, patch, boxes), PLATE)
+        if rng.random() < (0.45 if kind >= 0.72 else 0.25):
+            for _ in range(int(rng.integers(1, 3))):
+                boxes = self._lay(rng, scene, boxes)
+            care[HEAD] = min(care[HEAD], 0.3)  # portraits on cards, people on screens
         for _ in range(int(rng.integers(1, 3)) if rng.random() < headed else 0):
             figure = heads.draw(rng) if rng.random() < 0.45 else self.figures[int(rng.integers(len(self.figures)))]
             box = heads.put(rng, scene, figure, boxes, smallest=SMALLEST[HEAD], largest=LARGEST[HEAD] * 0.7)
-            boxes = boxes if box is None else np.concatenate([boxes, visible(np.float32([[*box, HEAD]]), self.side)])
+            boxes = self._with(boxes, box, HEAD)
         if rng.random() < stuck:
             boxes = self._paste(rng, scene, boxes)
         if rng.random() < 0.4:
@@ -82,11 +114,31 @@ class Studio:
             boxes = np.stack(
                 [self.side - boxes[:, 2], boxes[:, 1], self.side - boxes[:, 0], boxes[:, 3], boxes[:, 4]], axis=1
             )
-        return spoil(rng, scene), boxes.astype(np.float32), (float(care[0]), float(care[1]))
+        if is_far and rng.random() < 0.6:
+            heights = (boxes[:, 3] - boxes[:, 1])[boxes[:, 4] == PLATE]
+            scene = record(rng, far.shade(rng, scene, float(np.median(heights)) if len(heights) else 20.0))
+        else:
+            scene = spoil(rng, scene)
+        return scene, boxes.astype(np.float32), tuple(float(c) for c in care)
+
+    def _with(self, boxes: Boxes, box: NDArray[np.float32] | None, kind: int) -> Boxes:
+        """`boxes` and what was put in besides, as far as it is seen."""
+        return boxes if box is None else np.concatenate([boxes, visible(np.float32([[*box, kind]]), self.side)])
+
+    def _lay(self, rng: Generator, scene: Bgr, boxes: Boxes) -> Boxes:
+        """One screen or paper more."""
+        kind = SCREEN if rng.random() < 0.5 else PAPER
+        slot = int(rng.integers(_SHEETS))
+        if rng.random() < 0.12:
+            self.sheets[kind][slot] = self._sheet(rng, kind)
+        sizes = (SMALLEST[kind] + 2, LARGEST[kind])
+        box = held.put(rng, scene, self.sheets[kind][slot], boxes, sizes, lit=kind == SCREEN)
+        return self._with(boxes, box, kind)
 
     def _paste(self, rng: Generator, scene: Bgr, boxes: Boxes) -> Boxes:
         for _ in range(int(rng.integers(1, 4))):
-            slot = int(rng.integers(len(self.pool)))
+            real = rng.random() < 0.55 and len(self.pool) > _POOL
+            slot = int(rng.integers(_POOL, len(self.pool)) if real else rng.integers(_POOL))
             if slot < _POOL and rng.random() < 0.1:
                 self.pool[slot] = draw(rng, self.fonts)
             box = stick(rng, scene, wear(rng, self.pool[slot]), boxes)
@@ -121,8 +173,16 @@ def _flat(rng: Generator, side: int) -> Bgr:
     )
 
 
-def cut(rng: Generator, sample: Sample, side: int, about: int | None, behind: tuple[Bgr, Boxes]) -> tuple[Bgr, Boxes]:
-    """A piece of the photograph around one box of kind `about` (or anywhere), at a chosen size, turned and seen aslant.
+def cut(
+    rng: Generator,
+    sample: Sample,
+    side: int,
+    about: int | None,
+    behind: tuple[Bgr, Boxes],
+    *,
+    sizes: tuple[float, float] | None = None,
+) -> tuple[Bgr, Boxes]:
+    """A piece of the photograph around one box of kind `about` (or anywhere), at a size within `sizes`, turned and seen aslant.
 
     Where the photograph ends, the picture `behind` (written over) is seen, with those of its boxes that are not covered.
     A mirrored edge would show heads and plates that nobody labelled.
@@ -134,7 +194,7 @@ def cut(rng: Generator, sample: Sample, side: int, about: int | None, behind: tu
     if len(choice):
         assert about is not None
         box = choice[int(rng.integers(len(choice)))]
-        wanted = float(np.exp(rng.uniform(np.log(SMALLEST[about]), np.log(LARGEST[about]))))
+        wanted = float(np.exp(rng.uniform(*np.log(sizes or (SMALLEST[about], LARGEST[about])))))
         scale = min(wanted / max(4.0, float(box[3] - box[1])), 2.2, 1.15 * side / float(box[2] - box[0]) / stretch)
         x, y = float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2
         middle = rng.uniform(0.08, 0.92, 2) * side
@@ -201,7 +261,8 @@ def visible(boxes: Boxes, side: int) -> Boxes:
 def stick(rng: Generator, scene: Bgr, plate: Bgr, taken: Boxes) -> Boxes | None:
     """Put `plate` into `scene` in perspective, often on something like a car; its box, or None where one is already."""
     side = scene.shape[0]
-    high = float(np.exp(rng.uniform(np.log(SMALLEST[PLATE]), np.log(LARGEST[PLATE] * 0.6))))
+    sizes = far.SIZES if rng.random() < 0.4 else (SMALLEST[PLATE], LARGEST[PLATE] * 0.6)
+    high = float(np.exp(rng.uniform(*np.log(sizes))))
     yaw = np.cos(np.radians(rng.uniform(20, 77) if rng.random() < 0.6 else rng.uniform(0, 25)))
     wide = high * plate.shape[1] / plate.shape[0] * yaw
     if wide > side * 1.2:
@@ -291,60 +352,3 @@ def _body(rng: Generator, scene: Bgr, quad: Boxes, high: float) -> None:
         ends = (y - along / 2, y + along / 2)
         tone = tuple(int(v) for v in np.clip(paint * rng.uniform(0.3, 0.8), 0, 255))
         cv2.line(scene, *[(int(e[0]), int(e[1])) for e in ends], tone, max(1, int(high * rng.uniform(0.1, 0.4))))
-
-
-def spoil(rng: Generator, scene: Bgr) -> Bgr:
-    """Light, cast, blur, noise and compression of a worn camera."""
-    face = scene.astype(np.float32)
-    if rng.random() < 0.5:
-        face = 255 * (face / 255) ** float(np.exp(rng.normal(0, 0.35)))
-    if rng.random() < 0.25:  # the edge of a shadow under a low sun; what is in it is blue
-        high, wide = face.shape[:2]
-        shade = np.zeros((high, wide), np.float32)
-        cv2.fillPoly(
-            shade, [np.int32(rng.uniform(-0.3, 1.3, (int(rng.integers(3, 6)), 2)) * (wide, high))], 1.0, cv2.LINE_AA
-        )
-        shade = cv2.GaussianBlur(shade, (0, 0), float(rng.uniform(0.7, 6)))[..., None]
-        face *= 1 - shade * (1 - np.float32([rng.uniform(0.45, 0.8), rng.uniform(0.35, 0.65), rng.uniform(0.3, 0.6)]))
-    if rng.random() < 0.2:  # sun in the lens: a veil over everything
-        share = float(rng.uniform(0.1, 0.5))
-        face = face * (1 - share) + rng.uniform(90, 230, 3).astype(np.float32) * share
-    if rng.random() < 0.3:  # night or deep shade: little light, a lamp somewhere
-        face *= rng.uniform(0.12, 0.6)
-        if rng.random() < 0.4:
-            face *= np.float32([rng.uniform(1.0, 1.5), 1.0, rng.uniform(0.7, 1.0)])
-        if rng.random() < 0.5:
-            y, x = np.ogrid[: face.shape[0], : face.shape[1]]
-            far = (x - rng.uniform(0, face.shape[1])) ** 2 + (y - rng.uniform(0, face.shape[0])) ** 2
-            face *= (1 + rng.uniform(1, 4) * np.exp(-far / (2 * (face.shape[0] * rng.uniform(0.1, 0.4)) ** 2)))[
-                ..., None
-            ]
-    if rng.random() < 0.4:
-        face *= rng.uniform(0.85, 1.15, 3).astype(np.float32)
-    if rng.random() < 0.08:
-        face[:] = face.mean(axis=2, keepdims=True)
-    if rng.random() < 0.4:
-        face = cv2.GaussianBlur(face, (0, 0), float(rng.uniform(0.4, 2.0)))
-    if rng.random() < 0.2:  # the camera moves while the shutter is open
-        length = int(rng.integers(3, 12))
-        kernel = np.zeros((length, length), np.float32)
-        angle = rng.uniform(0, np.pi)
-        arm = np.asarray([np.cos(angle), np.sin(angle)]) * length / 2
-        cv2.line(kernel, *[(int(length / 2 + s * arm[0]), int(length / 2 + s * arm[1])) for s in (-1, 1)], 1.0)
-        face = cv2.filter2D(face, -1, kernel / max(1.0, float(kernel.sum())))
-    if rng.random() < 0.4:
-        face += rng.standard_normal(face.shape, np.float32) * np.float32(rng.uniform(1, 14))
-    done = np.clip(face, 0, 255).astype(np.uint8)
-    if rng.random() < 0.25:  # recorded smaller, or filtered by a thrifty encoder, then shown larger
-        small = float(rng.uniform(0.45, 0.9))
-        done = cv2.resize(
-            cv2.resize(done, None, fx=small, fy=small, interpolation=cv2.INTER_AREA),
-            done.shape[1::-1],
-            interpolation=cv2.INTER_CUBIC,
-        )
-    elif rng.random() < 0.25:  # sharpened by the camera
-        done = cv2.addWeighted(done, 2.0, cv2.GaussianBlur(done, (0, 0), float(rng.uniform(0.8, 2))), -1.0, 0)
-    if rng.random() < 0.65:
-        quality = int(rng.integers(18, 92))
-        done = cv2.imdecode(cv2.imencode(".jpg", done, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
-    return np.asarray(done, np.uint8)

@@ -102,7 +102,9 @@ def loss_of(found: list[tuple[Tensor, Tensor]], made: dict[str, Tensor]) -> tupl
     care = torch.where((want == 0) & ((said > 0.3) | (elsewhere == 0)), care * elsewhere, care)
     scale = torch.where(want > 0, torch.ones_like(said), said**1.5)
     plain = fn.binary_cross_entropy_with_logits(logits, want, reduction="none") * scale * care
-    count = weight.sum().clamp(min=4.0)
+    # each kind by the number of its pair, so that what is drawn of the later ones does not weaken the earlier ones
+    pairs = weight.unflatten(1, (-1, 2)).sum(dim=(0, 2, 3)).clamp(min=4.0)
+    count = pairs.repeat_interleave(2)[None, :, None].expand_as(weight)
     chosen = weight > 0
     left, top, right, bottom = sides.permute(0, 1, 3, 2)[chosen].unbind(1)
     wl, wt, wr, wb = made["sides"].permute(0, 1, 3, 2)[chosen].unbind(1)
@@ -110,7 +112,7 @@ def loss_of(found: list[tuple[Tensor, Tensor]], made: dict[str, Tensor]) -> tupl
     either = (left + right) * (top + bottom) + (wl + wr) * (wt + wb) - both
     hull = (torch.max(left, wl) + torch.max(right, wr)) * (torch.max(top, wt) + torch.max(bottom, wb))
     giou = both / either.clamp(min=1e-3) - (hull - either) / hull.clamp(min=1e-3)
-    return plain.sum() / count, ((1 - giou) * weight[chosen]).sum() / count
+    return (plain / count).sum(), ((1 - giou) * (weight / count)[chosen]).sum()
 
 
 def rate(step: int, done: float) -> float:
@@ -134,7 +136,7 @@ def learn(wanted: argparse.Namespace) -> None:
     optimiser = torch.optim.AdamW(net.parameters(), lr=_PEAK, weight_decay=_DECAY)
     place, step, spent = wanted.out / "state.pt", 0, 0.0
     if place.exists():
-        state: dict[str, Any] = torch.load(place, weights_only=True)
+        state: dict[str, Any] = widened(torch.load(place, weights_only=True), net)
         net.load_state_dict(state["net"])
         mean.load_state_dict(state["mean"])
         optimiser.load_state_dict(state["optimiser"])
@@ -185,6 +187,32 @@ def learn(wanted: argparse.Namespace) -> None:
                 keep(step, time.monotonic() - start)
                 saved = time.monotonic()
     keep(step, time.monotonic() - start)
+
+
+def widened(state: dict[str, Any], net: Finder) -> dict[str, Any]:
+    """`state` with rows for the kinds that it does not know yet, taken from the fresh `net`; the rows it has stay."""
+    fresh = net.state_dict()
+    names = [name for name in fresh if name.startswith("outs.")]
+    had = state["net"][names[0]].shape[0] // 5
+    if had == len(KINDS):
+        return state
+    rows = torch.tensor([*range(had), *range(len(KINDS), len(KINDS) + 4 * had)])
+
+    def grown(old: Tensor, new: Tensor) -> Tensor:
+        wide = new.clone()
+        wide[rows] = old
+        return wide
+
+    for part in ("net", "mean"):
+        state[part] |= {name: grown(state[part][name], fresh[name]) for name in names}
+    place = {name: number for number, (name, _) in enumerate(net.named_parameters())}
+    for name in names:
+        kept = state["optimiser"]["state"][place[name]]
+        for moment in ("exp_avg", "exp_avg_sq"):
+            # the fresh rows begin with the common size of a gradient, else their first steps would be too long
+            start = torch.zeros_like(fresh[name]) + (kept[moment].mean() if moment == "exp_avg_sq" else 0.0)
+            kept[moment] = grown(kept[moment], start)
+    return state
 
 
 def average(mean: Finder, net: Finder, keep: float) -> None:
