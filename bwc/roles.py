@@ -5,7 +5,7 @@ A role is the role of the enrolled key that signs; the operating system's user i
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -95,7 +95,7 @@ _RANGES = (
     ("anchor_minutes", 0, 525_600),
 )
 _COLOUR = re.compile("#[0-9a-f]{6}")
-TEXT_OFF, TEXT_REVIEW, TEXT_HIDE = "off", "review", "hide"
+OFF, REVIEW, HIDE = "off", "review", "hide"  # what is done with what need not be private
 EFFECTS = ("solid", "mean", "pixelate", "blur")  # how covered regions may be drawn
 
 
@@ -110,7 +110,8 @@ class Policy:
     cover_colour: str = "#000000"  # of solid covers
     margin_permille: int = 300
     default_exemption: str = "privacy"
-    text: str = "off"  # writing in the picture: not looked for, hidden until a person decides, or hidden
+    text: str = OFF  # writing in the picture: not looked for, hidden until a person decides, or hidden
+    screens: str = OFF  # screens and papers: the same
     worker: bool = False  # footage is sealed to enrolled workers too
     fips: bool = False  # keys are sealed to recipients of the P-384 suite only
     witnesses: tuple[Witness, ...] = ()  # whose cosignatures count
@@ -128,6 +129,7 @@ class Policy:
             "effect": self.effect,
             "fips": self.fips,
             "margin_permille": self.margin_permille,
+            "screens": self.screens,
             "separate_approver": self.separate_approver,
             "text": self.text,
             "time_authorities": [one.to_json() for one in self.time_authorities],
@@ -155,8 +157,9 @@ class Policy:
             raise UsageError(f"effect is {self.effect!r}", "one of " + ", ".join(EFFECTS))
         if not isinstance(self.cover_colour, str) or not _COLOUR.fullmatch(self.cover_colour):
             raise UsageError(f"cover_colour is {self.cover_colour!r}", "#RRGGBB in small letters, for example #204080")
-        if self.text not in (TEXT_OFF, TEXT_REVIEW, TEXT_HIDE):
-            raise UsageError(f"text is {self.text!r}", "off, review or hide")
+        for name in ("text", "screens"):
+            if getattr(self, name) not in (OFF, REVIEW, HIDE):
+                raise UsageError(f"{name} is {getattr(self, name)!r}", "off, review or hide")
         if not isinstance(self.default_exemption, str) or not 0 < len(self.default_exemption) <= 100:
             raise UsageError(f"default_exemption is {self.default_exemption!r}", "a code of at most 100 characters")
 
@@ -182,6 +185,11 @@ def _listed(name: str, value: Any) -> list[Any]:
     if not isinstance(value, list):
         raise UsageError(f"{name} are not a list")
     return value
+
+
+def looking_for(policy: Policy, *, text: str | None, screens: str | None) -> Policy:
+    """`policy` with what one command asks for instead of it."""
+    return replace(policy, text=text or policy.text, screens=screens or policy.screens)
 
 
 def footage_readers(policy: Policy) -> frozenset[Role]:

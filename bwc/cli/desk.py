@@ -46,6 +46,7 @@ def detect(
     again: bool,
     also: tuple[str, ...],
     text: str | None,
+    screens: str | None,
     no_listen: bool,
     asr_model: Path | None,
 ) -> None:
@@ -68,7 +69,15 @@ def detect(
             try:
                 with terminal.progress(f"detect {item}") as progress:
                     states += session.detect(
-                        house, item, profile=profile, again=again, progress=progress, also=also, text=text, listen=ears
+                        house,
+                        item,
+                        profile=profile,
+                        again=again,
+                        progress=progress,
+                        also=also,
+                        text=text,
+                        screens=screens,
+                        listen=ears,
                     )
             except (MediaError, PolicyRefuses) as error:
                 if len(chosen) == 1:

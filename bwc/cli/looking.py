@@ -1,4 +1,4 @@
-"""Options of every command that looks for people: how hard, with whose detectors, for writing too."""
+"""Options of every command that looks for people: how hard, with whose detectors, for writing, screens and papers too."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -23,7 +23,13 @@ _TEXT = click.option(
     help="Writing in the picture: not looked for, hidden until a person decides, hidden.  [default: policy's]",
 )
 
+_SCREENS = click.option(
+    "--screens",
+    type=click.Choice(["off", "review", "hide"]),
+    help="Screens and papers: not looked for, hidden until a person decides, hidden.  [default: policy's]",
+)
+
 
 def looking(function: _Command) -> _Command:
-    """Add --profile, --also and --text."""
-    return _PROFILE(_ALSO(_TEXT(function)))
+    """Add --profile, --also, --text and --screens."""
+    return _PROFILE(_ALSO(_TEXT(_SCREENS(function))))

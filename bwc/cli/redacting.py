@@ -59,6 +59,7 @@ def redact(
     profile: str,
     also: tuple[str, ...],
     text: str | None,
+    screens: str | None,
     no_check: bool,
     reproduce: bool,
     start: str | None,
@@ -95,6 +96,7 @@ def redact(
                 profile=profile,
                 also=also,
                 text=text,
+                screens=screens,
                 check_it=not no_check,
                 jobs=workers,
                 change=change,
@@ -113,9 +115,10 @@ def redact(
     if reproduce:
         _reproduce(entry, what, workers)
         return
-    if out or plan_file or save_plan or no_check or also or text:
+    if out or plan_file or save_plan or no_check or also or text or screens:
         raise UsageError(
-            f"{what} is not a file", "-o, --plan, --save-plan, --also, --text and --no-check are for loose files"
+            f"{what} is not a file",
+            "-o, --plan, --save-plan, --also, --text, --screens and --no-check are for loose files",
         )
     from bwc.redact import making
     from bwc.redact.amending import amend
@@ -148,6 +151,7 @@ def _redact_file(
     profile: str,
     also: tuple[str, ...],
     text: str | None,
+    screens: str | None,
     check_it: bool,
     jobs: "Jobs",
     change: "Callable[[RedactionPlan], RedactionPlan] | None",
@@ -169,6 +173,7 @@ def _redact_file(
             profile=profile,
             also=also,
             text=text,
+            screens=screens,
             check_copy=check_it,
             progress=progress,
             jobs=jobs,

@@ -5,11 +5,16 @@ from collections.abc import Iterator
 from bwc.redact.check_finders import Finders
 from bwc.redact.check_lines import SEEKER, hides_text
 from bwc.redact.check_search import Search, stride_for
-from bwc.redact.plan import Origin, RedactionPlan
+from bwc.redact.plan import DetectorInfo, Origin, RedactionPlan
 from bwc.redact.plan_view import counted
 
-_SOUGHT_BY = {"bwc_finder": "head", SEEKER: "text"}  # what a plan's detector looked for, found or not
-_PLURAL = {"head": "heads that show no face", "text": "lines of text"}
+_PLURAL = {
+    "head": "heads that show no face",
+    "paper": "papers and cards",
+    "screen": "screens",
+    "text": "lines of text",
+}
+_THRESHOLD = "_threshold_permille"
 
 
 def limits(plan: RedactionPlan, finders: Finders, search: Search, stride: int) -> tuple[str, ...]:
@@ -32,9 +37,18 @@ def _classes(plan: RedactionPlan, finders: Finders) -> Iterator[str]:
     known = {class_ for finder in (*finders.coarse, *finders.fine, *finders.lines) for class_ in finder.classes}
     known |= {line.partition("s:")[0] for line in finders.not_checked}  # said already
     sought = {track.class_ for track in plan.tracks if track.origin is Origin.DETECTOR}
-    sought |= {_SOUGHT_BY[one.name] for one in plan.detectors if one.name in _SOUGHT_BY}
+    sought |= {class_ for one in plan.detectors for class_ in _looked_for(one)}
     if "text" in sought and not hides_text(plan):
         known.add("text")
         yield "text: every line that was found is kept, so no other was looked for"
     for class_ in sorted(sought - known):
         yield f"{_PLURAL.get(class_, class_)}: no detector of the check knows them; only gaps within a track are found"
+
+
+def _looked_for(one: DetectorInfo) -> Iterator[str]:
+    """What a plan's detector looked for besides faces and plates, found or not."""
+    if one.name == SEEKER:
+        yield "text"
+    if one.name == "bwc_finder":
+        kinds = (key.removesuffix(_THRESHOLD) for key in one.settings if key.endswith(_THRESHOLD))
+        yield from (kind for kind in kinds if kind != "plate")

@@ -58,7 +58,7 @@ from bwc.redact.plan_effect import colour_named
 from bwc.redact.profiles import DEFAULT, Profile, habits_for, profile_named
 from bwc.redact.track import Path, Sighting, Tracker
 from bwc.redact.verdict import tracks_of
-from bwc.roles import TEXT_OFF, Policy
+from bwc.roles import OFF, Policy
 from bwc.version import TOOL
 
 GREY_LONG_SIDE = 480
@@ -85,8 +85,8 @@ class Lookout:
         return tuple(said.values())
 
 
-def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = False) -> Lookout:
-    """The shipped detectors as `profile` uses them, plug-ins called `also` at every look, and text when it is asked for.
+def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = False, screens: bool = False) -> Lookout:
+    """The shipped detectors as `profile` uses them, plug-ins called `also` at every look; text, and screens and papers, when asked for.
 
     Raises `NotFound` when weight files or a plug-in are absent.
     """
@@ -94,6 +94,8 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
     faces, own = open_faces(), open_finder()
     plates = open_plates() if profile.plates or profile.plates_deep else None
     wanted = {"plate": profile.own_plate_threshold, "head": profile.head_threshold}
+    if screens:
+        wanted |= dict.fromkeys(("screen", "paper"), profile.sheet_threshold)
     plates_only = {"plate": profile.own_plate_threshold}
 
     def others(sides: tuple[int, ...]) -> list[Detector]:
@@ -138,7 +140,7 @@ def analyse(
     With `pieces` what detectors answered is kept there as it comes, and after an interruption not asked again.
     """
     chosen = profile_named(profile)
-    look = lookout or lookout_for(chosen, also, text=policy.text != TEXT_OFF)
+    look = lookout or lookout_for(chosen, also, text=policy.text != OFF, screens=policy.screens != OFF)
     video = VideoReader(file).facts.video
     if video is None:
         raise UnreadableMedia("the recording holds no picture")

@@ -9,7 +9,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -30,7 +30,7 @@ from bwc.redact.plan_view import PlanSummary, counted, summary
 from bwc.redact.profiles import DEFAULT
 from bwc.redact.render import RenderResult, render
 from bwc.redact.rendering import Pieces, way_json, way_text
-from bwc.roles import Policy
+from bwc.roles import Policy, looking_for
 from bwc.storage.stream import OpenedStream, SealingWriter
 
 _AAD = b"bwc.scratch/1"
@@ -153,6 +153,7 @@ def redact_file(
     also: Sequence[str] = (),
     delivery: Delivery | None = None,
     text: str | None = None,
+    screens: str | None = None,
     sound: sounds.SoundWish | None = None,
 ) -> LooseResult:
     """Write the redacted copy of `source` to `out`, which must not exist.
@@ -167,8 +168,7 @@ def redact_file(
         raise UsageError(f"{out} exists", "choose a new file name")
     if not out.parent.is_dir():
         raise UsageError(f"the folder {out.parent} is not there", f"mkdir {out.parent}")
-    policy = policy or Policy()
-    policy = replace(policy, text=text) if text else policy
+    policy = looking_for(policy or Policy(), text=text, screens=screens)
     phases = _Phases(progress, 3 if check_copy else 2)
     try:
         with source.open("rb") as original, working_folder(out) as work:

@@ -40,6 +40,7 @@ class Profile:
     # of our own network: on 74 kept pictures at 640 0.08 false alarms a picture, 0.01 at the 0.5 that starts a track alone
     own_plate_threshold: float = 0.25
     head_threshold: float = 0.12  # below `face_new`, as for faces
+    sheet_threshold: float = 0.3  # screens and papers
 
 
 # Cost of one pass, one thread, VNNI (Xeon, OpenVINO 2026.4, 2026-11), at 640, 960, 1280: faces (int8) 18, 40, 70 ms;
@@ -125,8 +126,8 @@ def habits_for(rate: Fraction, profile: Profile, scale: float) -> Habits:
 
     return Habits(
         new={"face": profile.face_new},
-        start=_ByClass({"face": 0.3, "plate": 0.5, "text": 0.6}, other=0.5),
-        sure=_ByClass({"face": 0.5, "plate": 0.7, "text": 0.6}, other=2.0),
+        start=_ByClass({"face": 0.3, "plate": 0.5, "text": 0.6, "screen": 0.6, "paper": 0.6}, other=0.5),
+        sure=_ByClass({"face": 0.5, "plate": 0.7, "text": 0.6, "screen": 0.7, "paper": 0.7}, other=2.0),
         hold=frames(Fraction(5)),
         linger=frames(Fraction(3)),
         lead=frames(Fraction(2)),

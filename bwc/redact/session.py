@@ -15,6 +15,7 @@ from bwc.redact.plan import DECODING, OVERLAY, Decision, Origin, RedactionPlan, 
 from bwc.redact.plan_format import from_bytes, from_edited, to_bytes
 from bwc.redact.plan_view import PlanSummary, muted_spans, span_text, span_within, summary, within
 from bwc.redact.speech.record import class_of, listened, record_of, sounds_of_class
+from bwc.roles import looking_for
 
 Progress = Callable[[int, int | None], None]
 Edit = Callable[[RedactionPlan], RedactionPlan]
@@ -121,6 +122,7 @@ def detect(
     progress: Progress | None = None,
     also: Sequence[str] = (),
     text: str | None = None,
+    screens: str | None = None,
     listen: Listen | None = None,
 ) -> list[PlanState]:
     """Analyse every recording of `item`; each gets a plan, sealed and recorded. `listen` adds what is heard.
@@ -149,7 +151,7 @@ def detect(
                 segment=segment,
                 profile=profile,
                 progress=progress,
-                policy=replace(house.policy, text=text) if text else house.policy,
+                policy=looking_for(house.policy, text=text, screens=screens),
                 now=datetime.now(UTC),
                 pieces=pieces,
                 also=also,

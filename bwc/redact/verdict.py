@@ -11,8 +11,10 @@ from bwc.evidence import Choice
 from bwc.redact.flow import Floats
 from bwc.redact.plan import UNDECIDED, Box, Decision, Origin, Span, Track
 from bwc.redact.track import Habits, Path
-from bwc.roles import TEXT_HIDE, Policy
+from bwc.roles import HIDE, Policy
 
+_SHEETS = ("screen", "paper")
+_ASKED_FOR = ("text", *_SHEETS)  # looked for only when policy says so, which then says what is done with it
 _FAST = 0.08  # of its size from one picture to the next: less stays within the margin
 
 DOUBTS: dict[str, str] = {
@@ -21,6 +23,7 @@ DOUBTS: dict[str, str] = {
     "low_score": "the detector was never sure",
     "unmeasured": "found by a detector of which no figures are known here",
     "writing": "writing: whether it names or places anybody is for a person to say",
+    "sheet": "a screen or a paper: whether it shows anything private is for a person to say",
     "lost_in_view": "was not found again although it should still have been in the picture",
     "gap_filled": "was not found in between, for more than half a second (writing: 1.5 s); hidden there all the same",
     "blind_steps": "could not be followed by its own texture in a third of its pictures",
@@ -46,8 +49,8 @@ def tracks_of(
             continue
         doubts = doubts_of(path, habits)
         strong = _is_proven(path, habits)
-        if path.class_ == "text":  # evidence says that it is writing, not that it must be hidden
-            strong = policy.text == TEXT_HIDE
+        if path.class_ in _ASKED_FOR:  # evidence says what it is, not that it must be hidden
+            strong = (policy.text if path.class_ == "text" else policy.screens) == HIDE
         tracks.append(
             Track(
                 id=f"t{len(tracks) + 1}",
@@ -73,6 +76,7 @@ def doubts_of(path: Path, habits: Habits) -> tuple[str, ...]:
         "few_sightings": 1 < path.hits < habits.sure_hits,
         "low_score": weak,
         "writing": path.class_ == "text",
+        "sheet": path.class_ in _SHEETS,
         "unmeasured": not is_measured or (path.guessed > 0 and not _is_proven(path, habits)),
         "lost_in_view": path.ended_by == "lost" and path.hits >= habits.sure_hits and not weak,
         "gap_filled": path.longest_gap > habits.between(path.class_),

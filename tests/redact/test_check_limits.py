@@ -30,12 +30,23 @@ def test_what_the_check_has_no_second_opinion_on_is_said(source: bytes, good: by
     plan = plan_for(source)
     alone = "no detector of the check knows them; only gaps within a track are found"
     assert not [line for line in checked(source, good, plan).not_checked if alone in line]
+    looked_for = {"centerface": (), "bwc_finder": ("plate", "head", "screen", "paper"), "ppocr_text": ()}
     made_by = tuple(
-        DetectorInfo(name=name, package="-", file_sha256="00" * 32, licence="-", precision="-")
-        for name in ("centerface", "bwc_finder", "ppocr_text")
+        DetectorInfo(
+            name=name,
+            package="-",
+            file_sha256="00" * 32,
+            licence="-",
+            precision="-",
+            settings={f"{kind}_threshold_permille": 300 for kind in kinds},
+        )
+        for name, kinds in looked_for.items()
     )
     drawn = plan_edit.add_mask(plan, {0: (0, 0, 20, 20)}, last=3, by="k", at=NOON)
     more = replace(drawn.tracks[0], id="t9", class_="tattoo")
     plan = replace(drawn, detectors=made_by, tracks=(*drawn.tracks, more))
     said = [line for line in checked(source, rendered(source, plan), plan).not_checked if alone in line]
-    assert said == [f"{what}: {alone}" for what in ("heads that show no face", "tattoo", "lines of text")]
+    assert said == [
+        f"{what}: {alone}"
+        for what in ("heads that show no face", "papers and cards", "screens", "tattoo", "lines of text")
+    ]

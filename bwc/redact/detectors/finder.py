@@ -1,7 +1,7 @@
-"""Plates and heads with a small network of our own, whose weights come with this package.
+"""Plates, heads, screens and papers with a small network of our own, whose weights come with this package.
 
-Anchor-free: every cell of three maps (8, 16, 32 pixels) gives two scores, "in the middle of a plate" and "of a head",
-and for each how far its four sides are. A head is seen from any side, with or without a face. How the network was
+Anchor-free: every cell of three maps (8, 16, 32 pixels) gives four scores, "in the middle of a plate", "of a head", "of
+a lit screen", "of a paper or card", and for each how far its four sides are. A head is seen from any side, with or without a face. How the network was
 made, from which pictures and how good it is: docs/models.md and training/README.md.
 """
 
@@ -30,7 +30,7 @@ INT8 = PackagedFile(
     licence="Apache-2.0",
 )
 _FEED = Feed("picture")
-PLATE, HEAD = KINDS = ("plate", "head")
+PLATE, HEAD, SCREEN, PAPER = KINDS = ("plate", "head", "screen", "paper")
 _STEPS = (8, 16, 32)  # input pixels from cell to cell
 _MOST = 300  # candidates of a kind looked at in one pass, best first: a wall of noise must not cost seconds
 
@@ -56,7 +56,7 @@ def open_network(*, integers: bool | None = None) -> FinderNetwork:
 
 @dataclass(frozen=True, slots=True)
 class Finder:
-    """Plates and heads in one picture, at `long_sides` pixels along the longer side.
+    """Plates, heads, screens and papers in one picture, at `long_sides` pixels along the longer side.
 
     `thresholds` names the kinds wanted and the score from which a find counts.
     """
