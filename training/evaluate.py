@@ -29,7 +29,7 @@ from scenes import NONE, cut, stick
 
 from bwc.redact.detectors.base import Detection, merge, overlap
 from bwc.redact.detectors.faces import CenterFace
-from bwc.redact.detectors.finder import FILE, KINDS, Finder, FinderNetwork
+from bwc.redact.detectors.finder import FILE, SHEETS, Finder, FinderNetwork
 from bwc.redact.detectors.network import Network
 from bwc.redact.detectors.plates import PlateFinder
 
@@ -174,7 +174,8 @@ def main() -> None:
     empty = [s for s in [*plain, *sets["plates_ro_dashcam"], *sets["plates_us_mixed"]] if not len(s.of(HEAD))]
     empty = [s for s in empty if s.source not in PLAIN or s.care[HEAD] == 1.0]
     data = wanted.model.read_bytes() if wanted.model else FILE.load()
-    low = dict.fromkeys(KINDS, _LOWEST) if "sheets" in wanted.only else {"plate": _LOWEST, "head": _LOWEST}
+    more = wanted.model.read_bytes() if wanted.model else SHEETS.load()
+    low, low_sheets = (dict.fromkeys(kinds, _LOWEST) for kinds in (("plate", "head"), ("screen", "paper")))
     for sizes in wanted.sizes or [[640], [640, 1280]]:
         found, clp = (
             Finder(FinderNetwork(Network(data), FILE, "f32"), tuple(sizes), low).detect,
@@ -187,8 +188,9 @@ def main() -> None:
                 judge(f"heads {sizes}", only(found, "head"), people, empty, HEAD)
                 judge(f"CenterFace {sizes}", CenterFace.open(sizes, _LOWEST).detect, people, empty, HEAD)
             elif name == "sheets":
-                judge(f"screens {sizes}", only(found, "screen"), {"drawn": sheets[SCREEN]}, bare, SCREEN)
-                judge(f"papers {sizes}", only(found, "paper"), {"drawn": sheets[PAPER]}, bare, PAPER)
+                seen = Finder(FinderNetwork(Network(more), SHEETS, "f32"), tuple(sizes), low_sheets).detect
+                judge(f"screens {sizes}", only(seen, "screen"), {"drawn": sheets[SCREEN]}, bare, SCREEN)
+                judge(f"papers {sizes}", only(seen, "paper"), {"drawn": sheets[PAPER]}, bare, PAPER)
             else:
                 judge(f"{name} {sizes}", finds[name], sets, plain)
 

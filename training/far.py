@@ -40,9 +40,19 @@ def patches(sample: Sample) -> list[Patch]:
 def put(rng: Generator, scene: Bgr, patch: Patch, taken: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """Put a patch into `scene`, its rim faded; the box of the plate, or None where something is already."""
     bgr, box = patch
-    mask = np.minimum.outer(_ramp(bgr.shape[0]), _ramp(bgr.shape[1]))
+    high, wide = bgr.shape[:2]
+    mask = np.minimum.outer(_ramp(high), _ramp(wide))
+    if rng.random() < 0.55:  # from the side: narrow, its lines no longer level
+        narrow = float(rng.uniform(0.22, 0.95))
+        lean = float(rng.normal(0, 0.35)) * (1.1 - narrow)
+        matrix = np.float32([[narrow, 0, 0], [lean, 1, max(0.0, -lean * wide)]])
+        size = max(4, round(wide * narrow)), round(high + abs(lean) * wide)
+        bgr, mask = (cv2.warpAffine(flat, matrix, size, flags=cv2.INTER_AREA) for flat in (bgr, mask))
+        corners = (heads.SQUARE + 0.5) * (box[2:] - box[:2]) + box[:2]
+        moved = corners @ matrix[:, :2].T + matrix[:, 2]
+        box = np.concatenate([moved.min(0), moved.max(0)]).astype(np.float32)
     most = min(SIZES[1], 1.1 * float(box[3] - box[1]))
-    figure = bgr, mask, box
+    figure = np.asarray(bgr, np.uint8), np.asarray(mask, np.float32), box
     return heads.put(rng, scene, figure, taken, smallest=SIZES[0], largest=most, outline=heads.SQUARE)
 
 

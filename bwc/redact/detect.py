@@ -94,24 +94,29 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
     faces, own = open_faces(), open_finder()
     plates = open_plates() if profile.plates or profile.plates_deep else None
     wanted = {"plate": profile.own_plate_threshold, "head": profile.head_threshold}
-    if screens:
-        wanted |= dict.fromkeys(("screen", "paper"), profile.sheet_threshold)
+    sheets = open_finder(sheets=True) if screens else None
+    sheets_only = {"screen": profile.sheet_threshold, "paper": profile.sheet_threshold}
     plates_only = {"plate": profile.own_plate_threshold}
 
     def others(sides: tuple[int, ...]) -> list[Detector]:
         return [PlateFinder(plates, sides, profile.plate_threshold)] if plates and sides else []
+
+    def asked(sides: tuple[int, ...]) -> list[Detector]:
+        return [Finder(sheets, sides, sheets_only)] if sheets else []
 
     return Lookout(
         (
             CenterFace(faces, profile.faces, profile.face_threshold),
             *others(profile.plates),
             Finder(own, profile.own, wanted),
+            *asked(profile.own),
             *more,
         ),
         (
             CenterFace(faces, profile.faces_deep, profile.face_threshold),
             *others(profile.plates_deep),
             Finder(own, profile.own_deep, wanted),
+            *asked(profile.own_deep),
             *(Finder(own, (side,), plates_only) for side in profile.own_plates_deep),
             *more,
         ),

@@ -1,4 +1,4 @@
-"""Our own network on drawn plates and on a face; its decoding; its file and digest."""
+"""Our own network on drawn plates, a drawn telephone and a drawn page; its decoding; its file and digest."""
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ from bwc.redact.detectors.base import Picture8
 from bwc.redact.detectors.finder import Finder, cells, decode
 
 PLATES = ((250, 300, 370, 360), (60, 130, 120, 160))  # x0, y0, x1, y1
+PHONE, PAGE = (90, 200, 190, 400), (360, 230, 470, 380)
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +57,35 @@ def test_nothing_sure_is_found_where_no_plate_is(finder: Finder) -> None:
     assert not [one for one in finder.detect(scene(())) if one.score > 0.5]
 
 
+def desk() -> Picture8:
+    """A desk with a lit telephone at `PHONE` and a page of print at `PAGE`, a little unsharp."""
+    rng = np.random.default_rng(5)
+    picture = np.full((480, 640, 3), (70, 96, 128), np.uint8)
+    picture[:150] = (150, 150, 146)
+    x0, y0, x1, y1 = PHONE
+    cv2.rectangle(picture, (x0, y0), (x1, y1), (20, 20, 20), -1)
+    cv2.rectangle(picture, (x0 + 6, y0 + 10), (x1 - 6, y1 - 10), (236, 232, 228), -1)
+    for row, y in enumerate(range(y0 + 18, y1 - 30, 30)):
+        left = x0 + 12 + 34 * (row % 2)
+        cv2.rectangle(picture, (left, y), (left + 44, y + 20), (210, 170, 80) if row % 2 else (190, 190, 190), -1)
+        cv2.putText(picture, "see you there", (left + 2, y + 12), cv2.FONT_HERSHEY_SIMPLEX, 0.18, (40, 40, 40))
+    x0, y0, x1, y1 = PAGE
+    cv2.rectangle(picture, (x0, y0), (x1, y1), (242, 244, 244), -1)
+    cv2.putText(picture, "STATEMENT", (x0 + 20, y0 + 30), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (30, 30, 30), 2)
+    for y in range(y0 + 50, y1 - 20, 13):
+        words = "".join(chr(int(v)) if v < 120 else " " for v in rng.integers(97, 126, 30))
+        cv2.putText(picture, words, (x0 + 14, y), cv2.FONT_HERSHEY_SIMPLEX, 0.3, (50, 50, 50), 1, cv2.LINE_AA)
+    return np.asarray(cv2.GaussianBlur(picture, (0, 0), 0.7), np.uint8)
+
+
+def test_a_lit_telephone_and_a_page_are_found_when_asked_for() -> None:
+    asked = Finder(module.open_network(sheets=True), (640,), {"screen": 0.3, "paper": 0.3})
+    found = asked.detect(desk())
+    for place in (PHONE, PAGE):
+        assert max(iou(one.box, place) for one in found) > 0.4, place
+    assert not asked.detect(scene(()))
+
+
 def test_integers_find_what_floats_find() -> None:
     boxes = [
         max(Finder(module.open_network(integers=integers)).detect(scene(PLATES)), key=lambda one: one.score).box
@@ -80,13 +110,14 @@ def test_only_the_kinds_asked_for_are_told(finder: Finder) -> None:
     assert {one.class_ for one in heads.detect(scene(PLATES))} <= {"head"}
 
 
-def test_there_is_a_cell_for_every_score_of_the_network(finder: Finder) -> None:
+@pytest.mark.parametrize(("sheets", "kinds"), [(False, 2), (True, 4)])
+def test_there_is_a_cell_for_every_score_of_the_network(*, sheets: bool, kinds: int) -> None:
     picture = np.zeros((1, 3, 96, 160), np.float32)
-    scores, sides = finder.source.network.run(["score", "sides"], {"picture": picture})
+    scores, sides = module.open_network(sheets=sheets).network.run(["score", "sides"], {"picture": picture})
     count = 12 * 20 + 6 * 10 + 3 * 5
     assert cells(96, 160).shape == (2, count)
-    assert scores.shape == (1, 2, count)
-    assert sides.shape == (1, 8, count)
+    assert scores.shape == (1, kinds, count)
+    assert sides.shape == (1, 4 * kinds, count)
 
 
 def test_a_cell_becomes_the_box_around_its_middle() -> None:

@@ -1,7 +1,8 @@
-"""Plates, heads, screens and papers with a small network of our own, whose weights come with this package.
+"""Plates, heads, screens and papers with small networks of our own, whose weights come with this package.
 
-Anchor-free: every cell of three maps (8, 16, 32 pixels) gives four scores, "in the middle of a plate", "of a head", "of
-a lit screen", "of a paper or card", and for each how far its four sides are. A head is seen from any side, with or without a face. How the network was
+Anchor-free: every cell of three maps (8, 16, 32 pixels) gives a score for each kind, "in the middle of a plate", "of a
+head", "of a lit screen", "of a paper or card", and how far its four sides are. One file knows the first two kinds, the
+other, asked only when screens and papers are looked for, all four: what it learnt besides cost it some plates. A head is seen from any side, with or without a face. How the network was
 made, from which pictures and how good it is: docs/models.md and training/README.md.
 """
 
@@ -29,6 +30,17 @@ INT8 = PackagedFile(
     file_sha256="f2bdb488c5a317638d00239e21c3492f50f26fdae9bf8542789807f69e7863ca",
     licence="Apache-2.0",
 )
+# The same network, gone on learning with two kinds more
+SHEETS = PackagedFile(
+    name="sheets.onnx",
+    file_sha256="be0dc23e18a5f8d21b7181666b1fbe689c924757c300de57174a55682d78f7d3",
+    licence="Apache-2.0",
+)
+SHEETS_INT8 = PackagedFile(
+    name="sheets_int8.onnx",
+    file_sha256="8120159797683f3a1f84554e1f4c65e6eb2138c0674860925cc8f18d956b0ef9",
+    licence="Apache-2.0",
+)
 _FEED = Feed("picture")
 PLATE, HEAD, SCREEN, PAPER = KINDS = ("plate", "head", "screen", "paper")
 _STEPS = (8, 16, 32)  # input pixels from cell to cell
@@ -44,13 +56,13 @@ class FinderNetwork:
     precision: str  # "int8" or "f32"
 
 
-def open_network(*, integers: bool | None = None) -> FinderNetwork:
-    """The packaged network: in 8-bit integers where the processor has an instruction for them, else floats.
+def open_network(*, sheets: bool = False, integers: bool | None = None) -> FinderNetwork:
+    """The packaged network, or with `sheets` the one that knows screens and papers.
 
-    Raises `NotFound` or `DigestMismatch` for its file.
+    In 8-bit integers where the processor has an instruction for them, else floats. Raises `NotFound` or `DigestMismatch` for its file.
     """
     fast = has_fast_integers() if integers is None else integers
-    file = INT8 if fast else FILE
+    file = (SHEETS_INT8 if fast else SHEETS) if sheets else INT8 if fast else FILE
     return FinderNetwork(Network(file.load()), file, "int8" if fast else "f32")
 
 
