@@ -9,7 +9,7 @@ from bwc.errors import DigestMismatch, NotFound
 from bwc.redact.detectors import faces, faces_check, finder
 from bwc.redact.detectors.packaged import FOLDER, PackagedFile
 
-FILES = [faces.INT8, faces_check.FILE, finder.FILE, finder.INT8]
+FILES = [faces.INT8, faces_check.FILE, finder.FILE, finder.INT8, finder.SHEETS, finder.SHEETS_INT8]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
