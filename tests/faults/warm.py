@@ -137,8 +137,12 @@ def _forked_parser(theirs: Any, limits: Any) -> Any:
         if not pid:
             try:
                 os.setsid()
-                os.set_inheritable(theirs.fileno(), True)
-                sandbox._child([str(number) for number in (os.dup(theirs.fileno()), *numbers[1:])])
+                mine = os.dup(theirs.fileno())
+                # as after an exec: with the other end of its own socket open it would outlive a parent that is killed
+                os.closerange(3, mine)
+                os.closerange(mine + 1, 4096)
+                os.set_inheritable(mine, True)
+                sandbox._child([str(number) for number in (mine, *numbers[1:])])
             finally:
                 os._exit(0)
         return _Parser(pid)
