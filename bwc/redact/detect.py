@@ -34,7 +34,7 @@ from bwc.redact.detectors.faces import CenterFace
 from bwc.redact.detectors.faces import open_network as open_faces
 from bwc.redact.detectors.finder import Finder
 from bwc.redact.detectors.finder import open_network as open_finder
-from bwc.redact.detectors.plates import PlateFinder
+from bwc.redact.detectors.plates import SCENERY, PlateFinder
 from bwc.redact.detectors.plates import open_network as open_plates
 from bwc.redact.detectors.plugins import find as find_plugins
 from bwc.redact.detectors.text import TextFinder
@@ -99,7 +99,7 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
     plates_only = {"plate": profile.own_plate_threshold}
 
     def others(sides: tuple[int, ...]) -> list[Detector]:
-        return [PlateFinder(plates, sides, profile.plate_threshold)] if plates and sides else []
+        return [PlateFinder(plates, sides, profile.plate_threshold, SCENERY)] if plates and sides else []
 
     def asked(sides: tuple[int, ...]) -> list[Detector]:
         return [Finder(sheets, sides, sheets_only)] if sheets else []

@@ -91,7 +91,7 @@ PROFILES: Mapping[str, Profile] = {
         deep_every=3,
         face_threshold=0.1,
         face_new=0.15,
-        plate_threshold=0.1,
+        plate_threshold=0.2,
     ),
 }
 

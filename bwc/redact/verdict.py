@@ -15,7 +15,6 @@ from bwc.roles import HIDE, Policy
 
 _SHEETS = ("screen", "paper")
 _ASKED_FOR = ("text", *_SHEETS)  # looked for only when policy says so, which then says what is done with it
-_SCENERY = 0.05  # of the picture: a plate read at arm's length takes a third of that, and is a sure one
 _FAST = 0.08  # of its size from one picture to the next: less stays within the margin
 
 DOUBTS: dict[str, str] = {
@@ -46,7 +45,7 @@ def tracks_of(
     tracks: list[Track] = []
     for path in paths:
         spans = _spans(path, scale, size)
-        if not spans or _is_scenery(path, habits, small):
+        if not spans:
             continue
         doubts = doubts_of(path, habits)
         strong = _is_proven(path, habits)
@@ -85,17 +84,6 @@ def doubts_of(path: Path, habits: Habits) -> tuple[str, ...]:
         "plate_unsure": path.class_ == "plate" and (weak or path.hits < habits.sure_hits),
     }
     return tuple(code for code in DOUBTS if found[code])
-
-
-def _is_scenery(path: Path, habits: Habits, small: tuple[int, int]) -> bool:
-    """Whether a plate is far too large for one that nobody was sure of: with low thresholds walls, coats and skies are plates.
-
-    With `max` four of them hid half of every picture of people indoors (hard set, 2026-11); they scored 0.13 to 0.47.
-    """
-    if path.class_ != "plate" or path.likely >= habits.sure["plate"]:
-        return False
-    areas = [float((box[2] - box[0]) * (box[3] - box[1])) for box in path.boxes]
-    return bool(np.median(areas) > _SCENERY * small[0] * small[1])
 
 
 def _is_proven(path: Path, habits: Habits) -> bool:

@@ -1,5 +1,6 @@
 """The shipped detectors on a public-domain photograph and drawn plates; graph surgery; shared arithmetic."""
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -100,6 +101,14 @@ def test_plates_are_found(plates: PlateFinder) -> None:
     assert found
     assert iou(found[0].box, (270, 300, 400, 340)) > 0.5
     assert found[0].class_ == "plate"
+
+
+def test_what_is_larger_than_a_plate_can_be_is_none(plates: PlateFinder) -> None:
+    picture = drawn_plate()
+    (x0, y0, x1, y1), area = plates.detect(picture)[0].box, picture.shape[0] * picture.shape[1]
+    share = (x1 - x0) * (y1 - y0) / area
+    assert replace(plates, largest=1.01 * share).detect(picture)
+    assert replace(plates, largest=0.99 * share).detect(picture) == []
 
 
 def test_every_anchor_has_its_place(plates: PlateFinder) -> None:

@@ -23,6 +23,9 @@ _GRIDS = ((8, (24, 48)), (16, (96, 192)), (32, (384, 768)))  # step, anchor side
 # A plate that fills a third of a picture is an arm's length away and no network doubts it; a doubtful box of that
 # size is a bonnet, a wall, the horizon (the one false track on plate-free drone footage, 39 % wide, score .56)
 _WIDEST, _SURE = 0.3, 0.7
+# In plans nothing larger counts: walls, windows, coats are plates of up to 0.97 to it, and covered two thirds of a pan along a
+# wall (hard set, 2026-11), while of 14 plates that fill their picture it found none (docs/models.md).
+SCENERY = 0.05
 _FEED = Feed("image", mean=(104.0, 117.0, 123.0))
 
 
@@ -33,11 +36,15 @@ def open_network() -> Network:
 
 @dataclass(frozen=True, slots=True)
 class PlateFinder:
-    """Plates in one picture, at `long_sides` pixels along the longer side."""
+    """Plates in one picture, at `long_sides` pixels along the longer side.
+
+    What takes more than `largest` of the picture is none. A cut-out round a plate shows it large: there is no limit by default.
+    """
 
     network: Network
     long_sides: tuple[int, ...] = (640, 1280)
     threshold: float = 0.2
+    largest: float = 1.0
 
     @classmethod
     def open(cls, long_sides: Sequence[int] = (640, 1280), threshold: float = 0.2) -> "PlateFinder":
@@ -58,6 +65,7 @@ class PlateFinder:
             file_sha256=CLP_DET.file_sha256,
             licence=CLP_DET.licence,
             settings={
+                "largest_permille": round(self.largest * 1000),
                 "long_sides": list(self.long_sides),
                 "runtime": runtime_label(),
                 "threshold_permille": round(self.threshold * 1000),
@@ -69,7 +77,13 @@ class PlateFinder:
 
     def look(self, view: View) -> list[Detection]:
         found = (one for long_side in view.sides(self.long_sides) for one in self._pass(view, long_side))
-        return merge(one for one in found if one.score >= _SURE or one.box[2] - one.box[0] <= _WIDEST * view.width)
+        return merge(one for one in found if self._may_be(one, view))
+
+    def _may_be(self, one: Detection, view: View) -> bool:
+        wide, high = one.box[2] - one.box[0], one.box[3] - one.box[1]
+        if wide * high > self.largest * view.width * view.height:
+            return False
+        return one.score >= _SURE or wide <= _WIDEST * view.width
 
     def _pass(self, view: View, long_side: int) -> list[Detection]:
         canvas, scale = view.at(long_side)
