@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _NUMBERS = itertools.count()
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as bwc itself does, for tests that load numpy before it
 # OpenVINO compiles each network for each size of picture, which short clips do not repay
 os.environ.setdefault("BWC_RUNTIME", "onnxruntime")
 

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import os
 import shlex
 import signal
 import sys
@@ -13,6 +14,11 @@ import click
 
 from bwc.errors import BwcError, Interrupted, PartlyDone
 from bwc.version import VERSION
+
+# OpenBLAS, which comes with numpy, can lose a thread it waits for: a check stood still in the product of two small matrices
+# for minutes (2026-11; OpenBLAS issues 660, 883, 937). Nothing here multiplies anything large, so it gets no threads. It
+# reads this while numpy is loaded, which no command has done yet; processes started from here inherit it.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 # name: (module in bwc.cli, function, one line of help). Nothing of a command is imported before it runs.
 COMMANDS: dict[str, tuple[str, str, str]] = {

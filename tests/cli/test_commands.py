@@ -1,6 +1,7 @@
 """Every command: two examples, --json, a page in the docs; nothing heavy is imported to say so."""
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,14 @@ def test_a_full_disk_behind_standard_output_does_not_hide_the_error(tmp_path: Pa
     assert done.returncode == 10
     assert "is not a vault" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("before", "after"), [(None, "1"), ("4", "4")])
+def test_numpy_gets_no_threads_that_it_could_wait_for_in_vain(before: str | None, after: str) -> None:
+    surroundings = {key: value for key, value in os.environ.items() if key != "OPENBLAS_NUM_THREADS"}
+    if before is not None:
+        surroundings["OPENBLAS_NUM_THREADS"] = before
+    asked = "import sys, os, bwc.cli.main; print('numpy' in sys.modules, os.environ['OPENBLAS_NUM_THREADS'])"
+    words = [sys.executable, "-c", asked]
+    told = subprocess.run(words, capture_output=True, text=True, check=True, env=surroundings, timeout=60)
+    assert told.stdout.split() == ["False", after]
