@@ -1,11 +1,12 @@
 """Journeys run the real command line in a world of their own: home, passphrase, vault, card."""
 
+import contextlib
 import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -101,6 +102,14 @@ class World:
                 f"bwc {' '.join(map(str, words))} exited {done.returncode}, not {code}\n{done.stdout}\n{done.stderr}"
             )
         return Done(done.returncode, done.stdout, done.stderr)
+
+    @contextlib.contextmanager
+    def locked_at_the_end(self) -> Iterator[None]:
+        """However it ends, no agent is left running."""
+        try:
+            yield
+        finally:
+            self.run("lock", code=None)
 
     def json(self, *words: str | Path, code: int | None = 0, timeout: float = 600) -> Any:
         """Run with --json; its document, which must be as docs/json-schema.json says."""

@@ -1,8 +1,6 @@
 """Key files locked by a key service (moto): a person and a machine at work with them, and IAM that takes it away again."""
 
-import contextlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,15 +10,6 @@ from tests.journeys.conftest import FIXTURES, World
 from tests.suites.key_service import KeyService
 
 CLIP = FIXTURES / "clips" / "nobody.mp4"
-
-
-@contextlib.contextmanager
-def locked_at_the_end(world: World) -> Iterator[None]:
-    """However it ends, no agent is left running."""
-    try:
-        yield
-    finally:
-        world.run("lock", code=None)
 
 
 @pytest.fixture
@@ -64,7 +53,7 @@ def test_it_takes_in_and_opens_without_a_passphrase_until_iam_says_no(
 def test_what_the_service_refuses_is_no_wrong_passphrase(
     world: World, desk: str, key_service: KeyService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with locked_at_the_end(world):
+    with world.locked_at_the_end():
         key_service.disable(desk)
         assert "aws kms enable-key" in world.run("unlock", code=9).err
         document = json.loads(world.run("unlock", "--json", code=9).out)

@@ -1,10 +1,8 @@
 """Keys on a PKCS#11 token (softhsm2): the whole job with them, and nothing of them on the disk."""
 
-import contextlib
 import json
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -40,15 +38,6 @@ def module(world: World, tmp_path: Path) -> str:
     return library
 
 
-@contextlib.contextmanager
-def locked_at_the_end(world: World) -> Iterator[None]:
-    """However it ends, no agent is left running."""
-    try:
-        yield
-    finally:
-        world.run("lock", code=None)
-
-
 @pytest.fixture
 def item(world: World, card, module: str) -> str:
     """A recording taken in and tagged by `desk`, enrolled with a key on the token; no passphrase is at hand any more."""
@@ -66,7 +55,7 @@ def item(world: World, card, module: str) -> str:
 def test_an_operator_on_a_token_takes_in_tags_and_opens(world: World, item: str) -> None:
     key_file = json.loads((world.home / "keys" / "desk.key").read_text())
     assert set(key_file) == {"format", "module", "name", "recipient", "token", "verify_key"}  # public, and where
-    with locked_at_the_end(world):
+    with world.locked_at_the_end():
         world.run("unlock")
         (world.folder / "pin").unlink()  # now only the agent has it
         world.run("open", item, "-o", "out.mp4", "--reason", "R-1")
