@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import threading
 import time
@@ -51,6 +52,7 @@ def main() -> None:
         return
     place = chosen.folder or Path(tempfile.mkdtemp(prefix="bwc-bench-"))
     try:
+        sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
         from tests.bench.long_log import measure
 
         measure(place, chosen.entries)
