@@ -9,7 +9,7 @@ import segno
 
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.pins import fingerprint_text
-from bwc.audit.slip import read_slip, slip_text
+from bwc.audit.slip import FORMAT, read_slip, slip_text
 from bwc.errors import UsageError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")
@@ -69,17 +69,17 @@ def read_any(path: Path) -> bytes:
         return read_slip(data, str(path))
     import cv2
     import numpy
+    import zxingcpp
 
     picture = cv2.imdecode(numpy.frombuffer(data, numpy.uint8), cv2.IMREAD_GRAYSCALE)
     if picture is None:
         raise UsageError(f"{path} is not a picture", "a photograph or scan of the slip, as PNG or JPEG")
-    detector = cv2.QRCodeDetector()
-    for scale in (1.0, 0.5, 2.0):  # a large scan is found better smaller, a small photograph larger
-        sized = picture if scale == 1.0 else cv2.resize(picture, None, fx=scale, fy=scale)
-        text = detector.detectAndDecode(sized)[0]
-        if text:
-            return read_slip(text.encode(), str(path))
-    raise UsageError(f"no QR code is found in {path}", "photograph the code straight and close, or type the text")
+    for code in zxingcpp.read_barcodes(picture, formats=zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)):
+        if FORMAT.encode() in code.bytes:  # other papers with codes may lie beside it
+            return read_slip(code.bytes, str(path))
+    raise UsageError(
+        f"no QR code of a slip is found in {path}", "photograph the code straight and close, or type the text"
+    )
 
 
 def _code(note: bytes, key: NoteKey) -> segno.QRCode:

@@ -1,17 +1,21 @@
 """A slip read back is the checkpoint it was made of, from text, from a picture, and from what a typist made of it."""
 
+import io
 from datetime import UTC, datetime
 from pathlib import Path
 
 import cv2
 import numpy
 import pytest
+import segno
 
+from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.inspected import judge
 from bwc.audit.keychain import open_checkpoint, sign_checkpoint
 from bwc.audit.openssl_ts import check_stamp
 from bwc.audit.slip import read_slip, slip_text
 from bwc.errors import ProofInvalid, UsageError
+from bwc.keys import SeedSigner
 from bwc.oversight.slip import as_png, as_svg, as_text, read_any
 from tests.audit.logs import LOG_KEY, STRANGER, VKEY, MemoryFiles, small_house
 from tests.audit.test_anchors import NOW as WHEN
@@ -60,9 +64,26 @@ def test_the_printed_page_is_read_back_as_it_is(tmp_path: Path) -> None:
     assert read_slip((tmp_path / "slip.svg").read_bytes(), "page") == NOTE
 
 
+def _code_of(text: str) -> numpy.ndarray:
+    out = io.BytesIO()
+    segno.make_qr(text).save(out, kind="png", scale=6, border=4)
+    picture = cv2.imdecode(numpy.frombuffer(out.getvalue(), numpy.uint8), cv2.IMREAD_GRAYSCALE)
+    assert picture is not None
+    return picture
+
+
+def test_whatever_is_signed_is_read_back_from_its_code(tmp_path: Path) -> None:
+    """Which code it becomes is chance; a common reader fails on one of a hundred (tests/bench/codes.py)."""
+    rng = numpy.random.default_rng(5)
+    for _ in range(150):
+        signer = SeedSigner(rng.bytes(32))
+        note = sign_checkpoint(Checkpoint("city.example/log", int(rng.integers(1, 10**6)), rng.bytes(32)), signer)
+        (tmp_path / "slip.png").write_bytes(as_png(note, NoteKey.of("city.example/log", signer)))
+        assert read_any(tmp_path / "slip.png") == note
+
+
 def test_the_code_is_read_from_a_picture(tmp_path: Path) -> None:
     (tmp_path / "slip.png").write_bytes(as_png(NOTE, VKEY))
-    assert read_any(tmp_path / "slip.png") == NOTE
     picture = cv2.imread(str(tmp_path / "slip.png"), cv2.IMREAD_GRAYSCALE)
     assert picture is not None
     # a photograph: grey paper, soft, noisy, a little turned
@@ -72,6 +93,14 @@ def test_the_code_is_read_from_a_picture(tmp_path: Path) -> None:
     turned = cv2.warpAffine(noisy.clip(0, 255).astype(numpy.uint8), turn, picture.shape[::-1], borderValue=218)
     cv2.imwrite(str(tmp_path / "photo.jpg"), turned)
     assert read_any(tmp_path / "photo.jpg") == NOTE
+    other = _code_of("https://example.org")  # a letterhead's
+    cv2.imwrite(
+        str(tmp_path / "beside.png"),
+        numpy.vstack(
+            [numpy.pad(other, ((0, 0), (0, picture.shape[1] - other.shape[1])), constant_values=255), picture]
+        ),
+    )
+    assert read_any(tmp_path / "beside.png") == NOTE
     cv2.imwrite(str(tmp_path / "blank.png"), numpy.full((200, 200), 255, numpy.uint8))
     with pytest.raises(UsageError):
         read_any(tmp_path / "blank.png")
