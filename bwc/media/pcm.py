@@ -28,9 +28,15 @@ def decode_sound(file: BinaryIO, stream: int, *, name: str = "") -> Iterator[tup
         for _, frames, _ in decoded_packets(source, track):
             for frame in frames:
                 if frame.pts is not None and track.time_base is not None:
-                    resampler = AudioResampler(format="fltp", layout=frame.layout.name, rate=frame.sample_rate)
-                    values = np.concatenate([part.to_ndarray() for part in resampler.resample(frame)], axis=1)
-                    yield frame.pts * track.time_base, values.astype(np.float32), frame.sample_rate
+                    yield frame.pts * track.time_base, _floats(frame), frame.sample_rate
+
+
+def _floats(frame: AudioFrame) -> NDArray[np.float32]:
+    """Its samples (channels, n); what is planar floats already, as AAC decodes to, needs no resampler."""
+    if frame.format.name == "fltp":
+        return frame.to_ndarray().astype(np.float32)
+    resampler = AudioResampler(format="fltp", layout=frame.layout.name, rate=frame.sample_rate)
+    return np.concatenate([part.to_ndarray() for part in resampler.resample(frame)], axis=1).astype(np.float32)
 
 
 class Pcm:
