@@ -55,7 +55,7 @@ speech: setup ## how well spoken personal data is hidden, on speech that espeak-
 	@$(BIN)/bwc bench speech /tmp/bwc-speech
 
 faults: setup ## crashes, kills, errors and lies at every file call; every byte flipped: KILLS=100 for fewer kills
-	@BWC_KILLS=$(KILLS) $(BIN)/pytest tests/faults tests/storage tests/custody tests/audit tests/release tests/journeys/test_tampering.py
+	@BWC_KILLS=$(KILLS) $(BIN)/pytest tests/faults tests/storage tests/custody tests/audit tests/anchors tests/verifier tests/release tests/journeys/test_tampering.py
 
 histories: setup ## honest histories without a false alarm: HISTORIES=10000, about ten minutes of CPU time
 	@BWC_HISTORIES=$(HISTORIES) $(BIN)/pytest -n 2 tests/audit/test_honest.py $(if $(wildcard /dev/shm),--basetemp /dev/shm/bwc-histories)

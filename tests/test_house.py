@@ -40,6 +40,8 @@ def test_no_public_class_or_function_is_without_a_docstring_in_the_rooms_of_trus
     for path in FILES:
         if path.relative_to(ROOT / "bwc").parts[0] not in {
             "audit",
+            "anchors",
+            "verifier",
             "storage",
             "custody.py",
             "keys.py",

@@ -1,1 +1,1 @@
-"""Proof of what was done, by whom, when. Needs nothing of bwc but canonical, errors, evidence and keys."""
+"""The log and its verdict: what was done, by whom, when, and the proof. Needs nothing of `bwc` but the nouns, roles and public keys."""

@@ -1,6 +1,6 @@
 """The auditor's check of a log, in the numbered steps of docs/auditor.md. Works on a copy, offline, without secrets.
 
-Steps 1 to 7 and 9 are here, step 8 (what the log points to) is `verify_objects`. All findings are collected, so
+Steps 1 to 7 and 9 are here, step 8 (what the log points to) is `verifier.verify_objects`. All findings are collected, so
 one damaged file does not hide the next. Nothing is ever written.
 """
 

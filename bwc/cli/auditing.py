@@ -13,7 +13,7 @@ from bwc.config import find_vault, seen_dir, user_config_dir
 from bwc.errors import LogForked, NotPinned, PartlyDone, Unreachable
 
 if TYPE_CHECKING:
-    from bwc.audit.fork import ForkEvidence
+    from bwc.anchors.fork import ForkEvidence
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -44,9 +44,9 @@ def evidence(entry: Entry, file: Path | None, *, vkey: str | None, out: Path | N
     Each is a file that proves itself: with FILE it is checked, without a vault and without a network.
     5: FILE proves nothing. 7: it does, but its keys are not those of an agency whose key you gave or pinned.
     """
-    from bwc.audit.beside import write_beside
-    from bwc.audit.fork import ForkEvidence
-    from bwc.audit.seen import kept_evidence
+    from bwc.anchors.beside import write_beside
+    from bwc.anchors.fork import ForkEvidence
+    from bwc.anchors.seen import kept_evidence
 
     found = kept_evidence(seen_dir()) if file is None else [ForkEvidence.parse(file.read_bytes())]
     strangers = [one for one in found if not _tied(one, vkey)] if file else []
@@ -65,7 +65,7 @@ def evidence(entry: Entry, file: Path | None, *, vkey: str | None, out: Path | N
 
 
 def _tied(one: "ForkEvidence", vkey: str | None) -> bool:
-    from bwc.audit.pins import FILE_NAME, load_pins, pin_of, typed_key
+    from bwc.anchors.pins import FILE_NAME, load_pins, pin_of, typed_key
 
     pin = pin_of(load_pins(user_config_dir() / FILE_NAME), one.origin)
     key = typed_key(vkey) if vkey else pin.key if pin else None
@@ -73,7 +73,7 @@ def _tied(one: "ForkEvidence", vkey: str | None) -> bool:
 
 
 def _facts(one: "ForkEvidence") -> dict[str, object]:
-    from bwc.audit.pins import fingerprint_text
+    from bwc.anchors.pins import fingerprint_text
 
     return {
         "fingerprints": [fingerprint_text(signed.key) for signed in (one.first, one.second)],
@@ -87,7 +87,7 @@ def _facts(one: "ForkEvidence") -> dict[str, object]:
 
 
 def _text(one: "ForkEvidence") -> str:
-    from bwc.audit.pins import fingerprint_text
+    from bwc.anchors.pins import fingerprint_text
 
     keys = list(dict.fromkeys(fingerprint_text(signed.key) for signed in (one.first, one.second)))
     return "\n".join(
@@ -144,7 +144,7 @@ def slip(entry: Entry, *, out: Path | None) -> None:
 
     Whoever keeps it can hold the log to it: bwc verify --against SLIP reads the text back, or a photograph of the code.
     """
-    from bwc.audit.beside import write_beside
+    from bwc.anchors.beside import write_beside
     from bwc.oversight import slip as slips
 
     entry.glance()
@@ -178,9 +178,9 @@ def verifier(entry: Entry, *, out: Path) -> None:
 
     It reaches the verdicts of `bwc verify` with Python and `cryptography` alone: no vault, no network, no installation.
     """
-    from bwc.audit.beside import write_beside
+    from bwc.anchors.beside import write_beside
     from bwc.canonical import sha256_hex
-    from bwc.oversight.verifier import one_file
+    from bwc.oversight.one_file import one_file
 
     data = one_file().encode()
     write_beside(out, data)

@@ -216,7 +216,7 @@ def _key_service(path: Path) -> Iterator[Finding]:
 
 
 def _agencies() -> Iterator[Finding]:
-    from bwc.audit import pins
+    from bwc.anchors import pins
 
     for one in pins.load_pins(user_config_dir() / pins.FILE_NAME):
         yield Finding(what=f"agency {one.agency}", state="ok", text=f"key {one.key.text()}")

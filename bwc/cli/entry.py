@@ -118,7 +118,7 @@ class Entry:
 
     def glance(self) -> None:
         """Compare the vault's checkpoint with what this person saw of the log, and remember it."""
-        from bwc.audit.pins import FILE_NAME, load_pins
+        from bwc.anchors.pins import FILE_NAME, load_pins
         from bwc.custody.inspection import glance
 
         pins = load_pins(user_config_dir() / FILE_NAME)

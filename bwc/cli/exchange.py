@@ -9,7 +9,7 @@ from bwc.cli.entry import Entry, command
 from bwc.config import seen_dir, user_config_dir
 
 if TYPE_CHECKING:
-    from bwc.audit.exported import Export
+    from bwc.verifier.exported import Export
 
 
 @command(
@@ -73,8 +73,8 @@ def import_(
     A bag that is damaged, or whose custody does not verify, is refused (5) and nothing of it is taken. Bags without
     custody of ours are taken in too, with --officer and --camera.
     """
-    from bwc.audit.pins import FILE_NAME, load_pins, typed_key
-    from bwc.audit.seen import Seen
+    from bwc.anchors.pins import FILE_NAME, load_pins, typed_key
+    from bwc.anchors.seen import Seen
     from bwc.ingest.importing import Said, import_bag
 
     said = Said(officer=officer, camera=camera, case_ids=cases, category=category)
@@ -97,7 +97,7 @@ def import_(
 
 def _compare_with_seen(export: "Export") -> None:
     """What the other agency signs must go with what we saw of its log before; from now on this is seen too."""
-    from bwc.audit.seen import as_error, look_at_notes
+    from bwc.anchors.seen import as_error, look_at_notes
 
     if export.tied_to:
         for evidence in look_at_notes(export.checkpoints, export.key, seen_dir(), save=True):

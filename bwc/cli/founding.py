@@ -94,9 +94,9 @@ recovery     {where}
 
 def _remember(places: Places, *, agency: str, vkey: str) -> None:
     """Pin the agency's key beside the user, and make this the user's vault if none is set."""
+    from bwc.anchors.pins import FILE_NAME as PINS
+    from bwc.anchors.pins import Pin, add_pin
     from bwc.audit.checkpoint import NoteKey
-    from bwc.audit.pins import FILE_NAME as PINS
-    from bwc.audit.pins import Pin, add_pin
 
     add_pin(user_config_dir() / PINS, Pin(key=NoteKey.parse(vkey), agency=agency, pinned_at=datetime.now(UTC)))
     if not (user_config_dir() / FILE_NAME).exists():
@@ -104,7 +104,7 @@ def _remember(places: Places, *, agency: str, vkey: str) -> None:
 
 
 def _fingerprint(vkey: str) -> str:
+    from bwc.anchors.pins import fingerprint_text
     from bwc.audit.checkpoint import NoteKey
-    from bwc.audit.pins import fingerprint_text
 
     return fingerprint_text(NoteKey.parse(vkey))

@@ -195,7 +195,7 @@ def log(entry: Entry, item: str, *, out: Path | None, private: bool) -> None:
 
 
 def _export_trail(entry: Entry, item: str, out: Path, *, private: bool) -> None:
-    from bwc.audit.pins import fingerprint_text
+    from bwc.anchors.pins import fingerprint_text
     from bwc.oversight.trail import export_trail
 
     entry.glance()

@@ -25,7 +25,7 @@ def rotate_log(entry: Entry, *, note: str, compromised_since: str | None) -> Non
     Whoever has the old key follows to the new one by themselves: pins, slips and packages of before stay good. With
     --compromised-since tell everybody: whoever has not seen the handover yet cannot know.
     """
-    from bwc.audit.pins import fingerprint_text
+    from bwc.anchors.pins import fingerprint_text
 
     since = past_moment(compromised_since) if compromised_since else None
     with entry.house() as house:

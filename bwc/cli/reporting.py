@@ -14,8 +14,8 @@ from bwc.config import find_vault, seen_dir, user_config_dir
 from bwc.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from bwc.audit.inspected import Inspection
     from bwc.oversight.report import Report, Section
+    from bwc.verifier.inspected import Inspection
 
 _SHOWN = 25  # rows of a section on the terminal; files hold them all
 _FORMS = ("pdf", "html", "csv", "json")
@@ -169,7 +169,7 @@ def heartbeat(entry: Entry) -> None:
 
 
 def _inspect(entry: Entry, vkey: str | None, *, quick: bool = True) -> "Inspection":
-    from bwc.audit.pins import FILE_NAME, load_pins
+    from bwc.anchors.pins import FILE_NAME, load_pins
     from bwc.custody.inspection import inspect
     from bwc.oversight.timestamp import check_stamp
 

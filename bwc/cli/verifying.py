@@ -13,9 +13,9 @@ from bwc.config import find_vault, seen_dir, user_config_dir
 from bwc.errors import BwcError, NotFound, NoVault, UsageError
 
 if TYPE_CHECKING:
-    from bwc.audit.package_report import PackageReport
-    from bwc.audit.pins import Pin
+    from bwc.anchors.pins import Pin
     from bwc.config import Places
+    from bwc.verifier.package_report import PackageReport
 
 
 @command(
@@ -106,7 +106,7 @@ def verify(
 @click.option("--list", "list_them", is_flag=True, help="Show the pinned agencies.")
 def pin(entry: Entry, vkey: str | None, *, agency: str, list_them: bool) -> None:
     """Remember an agency's key on this computer. Compare the fingerprint with one the agency printed, first."""
-    from bwc.audit import pins
+    from bwc.anchors import pins
 
     path = _pins_path()
     if vkey and not list_them:
@@ -191,10 +191,11 @@ def _vault_here(entry: Entry, copy: "Places") -> Path | None:
 
 
 def _verify_release(terminal: Terminal, what: Path, vkey: str | None) -> None:
-    from bwc.audit.package import examine_file, examine_package
-    from bwc.audit.pins import typed_key
-    from bwc.audit.seen import Seen, as_error, look_at_package
-    from bwc.audit.trail import examine_trail, is_trail
+    from bwc.anchors.pins import typed_key
+    from bwc.anchors.seen import Seen, as_error
+    from bwc.verifier.package import examine_file, examine_package
+    from bwc.verifier.package_report import look_at_package
+    from bwc.verifier.trail import examine_trail, is_trail
 
     if not what.exists():
         raise NotFound(f"{what} does not exist", "bwc verify DIR of a release, or without a name for the vault")
@@ -228,8 +229,8 @@ def _destruction(file: Path) -> "dict[str, Any] | None":
 
 def _verify_destruction(terminal: Terminal, proof: "dict[str, Any]", vkey: str | None) -> None:
     """A proof of destruction: to whom it is tied decides the exit code, as for a release."""
-    from bwc.audit.pins import fingerprint_text, typed_key
-    from bwc.audit.seen import Seen, as_error, look_at_notes
+    from bwc.anchors.pins import fingerprint_text, typed_key
+    from bwc.anchors.seen import Seen, as_error, look_at_notes
     from bwc.errors import NotPinned
     from bwc.oversight.destruction import verify_destruction
 
@@ -268,13 +269,13 @@ def _package_text(report: "PackageReport") -> str:
 
 
 def _pins_path() -> Path:
-    from bwc.audit.pins import FILE_NAME
+    from bwc.anchors.pins import FILE_NAME
 
     return user_config_dir() / FILE_NAME
 
 
 def _pins() -> "tuple[Pin, ...]":
-    from bwc.audit import pins
+    from bwc.anchors import pins
 
     return pins.load_pins(_pins_path())
 

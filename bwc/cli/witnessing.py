@@ -69,7 +69,7 @@ def new(entry: Entry, name: str, *, folder: Path | None) -> None:
 @_FOLDER
 def follow(entry: Entry, vkey: str, *, folder: Path | None) -> None:
     """Cosign the log that VKEY signs, from its next checkpoint on. Compare the fingerprint with the agency's first."""
-    from bwc.audit.pins import fingerprint_text, typed_key
+    from bwc.anchors.pins import fingerprint_text, typed_key
     from bwc.oversight.witness import open_witness
 
     key = typed_key(vkey)
@@ -117,8 +117,8 @@ def serve(entry: Entry, *, listen: str, folder: Path | None) -> None:
 @click.option("--url", required=True, help="Where it listens; `/add-checkpoint` is added.")
 def add(entry: Entry, vkey: str, *, url: str) -> None:
     """Name a witness in the policy (administrator): from the next act on it is asked to cosign. The same name replaces."""
+    from bwc.anchors.pins import typed_key
     from bwc.audit.checkpoint import COSIGNATURE
-    from bwc.audit.pins import typed_key
     from bwc.outsiders import Witness
 
     key = typed_key(vkey)

@@ -7,7 +7,7 @@ of the checkpoint it is of, a time stamp a file (docs/formats/anchors.md).
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from bwc.audit.anchors import STAMPS
+from bwc.anchors.outside import STAMPS
 from bwc.audit.checkpoint import Note, NoteKey, NoteSignature, parse_checkpoint, parse_number
 from bwc.audit.merkle import consistency_proof, root_at, verify_consistency
 from bwc.audit.tiles import CHECKPOINT, KEPT, TileTree

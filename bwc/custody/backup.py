@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bwc.anchors.seen import Seen
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
-from bwc.audit.seen import Seen
 from bwc.audit.tiles import CHECKPOINT, LogFolder
 from bwc.audit.verify import verify_log
 from bwc.canonical import Json, canonical

@@ -4,15 +4,13 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from bwc.audit import openssl_ts
-from bwc.audit.anchors import CheckStamp
+from bwc.anchors import openssl_ts
+from bwc.anchors.outside import CheckStamp
+from bwc.anchors.pins import Pin, pin_of, typed_key
+from bwc.anchors.seen import Seen, as_error
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
-from bwc.audit.inspected import Inspection, Progress, judge
-from bwc.audit.pins import Pin, pin_of, typed_key
 from bwc.audit.remembered import Remembered
-from bwc.audit.seen import Seen, as_error
 from bwc.audit.tiles import CHECKPOINT, LogFolder
-from bwc.audit.verify_objects import VaultFolder
 from bwc.canonical import parse_canonical, sha256_hex
 from bwc.config import Places
 from bwc.custody.reading import BACKUP_FORMAT, BACKUP_NOTE
@@ -21,6 +19,8 @@ from bwc.errors import IntegrityError, JournalUnread
 from bwc.storage.catalog import Catalog
 from bwc.storage.stores import FORMAT as STORE_FORMAT
 from bwc.storage.stores import MARK
+from bwc.verifier.inspected import Inspection, Progress, judge
+from bwc.verifier.verify_objects import VaultFolder
 
 
 def inspect(

@@ -7,7 +7,7 @@ signed the newer one refuses to record or sign until somebody decides.
 from pathlib import Path
 from typing import Protocol
 
-from bwc.audit.beside import write_beside
+from bwc.anchors.beside import write_beside
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.merkle import Frontier, leaf_hash, root_at
 from bwc.audit.tiles import LogReader, LogRows, TileTree

@@ -10,7 +10,7 @@ from bwc.errors import ConfigError
 
 
 class Readings:
-    """`audit.verify_objects.Readings` in a small database. A lost one costs only the order."""
+    """`verifier.verify_objects.Readings` in a small database. A lost one costs only the order."""
 
     def __init__(self, path: Path) -> None:
         self._path = path

@@ -11,10 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from bwc.anchors.pins import Pin
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.exported import PAPER, Export, ExportedItem, verify_export
-from bwc.audit.pins import Pin
-from bwc.audit.tied import KnownChain, no_chain
 from bwc.canonical import Json
 from bwc.errors import IntegrityError, NotFound, UsageError
 from bwc.evidence import ItemId, SealedObject
@@ -26,6 +24,8 @@ from bwc.ingest.intake import take_in
 from bwc.ingest.receipt import Receipt
 from bwc.ingest.recording import Recording, Sidecar
 from bwc.ingest.tags import Rules, Tags
+from bwc.verifier.exported import PAPER, Export, ExportedItem, verify_export
+from bwc.verifier.tied import KnownChain, no_chain
 
 Progress = Callable[[int, int | None], None]
 PINNED, NOT_TIED, NONE = "pinned", "not-tied", "none"

@@ -13,8 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from bwc.audit.anchors import FUTURE_S, witness_keys
-from bwc.audit.beside import write_beside
+from bwc.anchors.beside import write_beside
+from bwc.anchors.outside import FUTURE_S, witness_keys
 from bwc.audit.checkpoint import Note, NoteKey, NoteSignature, parse_number
 from bwc.canonical import Json, sha256_hex
 from bwc.config import Places

@@ -8,11 +8,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any
 
-from bwc.audit.inspected import Inspection
 from bwc.custody.house import House
 from bwc.custody.reading import TrailEvent
 from bwc.errors import Disposed
 from bwc.evidence import EventKind, ItemId, ObjectRole
+from bwc.verifier.inspected import Inspection
 from bwc.version import TOOL
 
 _WIDTH = 92

@@ -8,12 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from bwc.anchors.pins import Pin
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry, parse_entry
-from bwc.audit.people import ENROLS
-from bwc.audit.pins import Pin
-from bwc.audit.signers import Checkpoints, read_proof
-from bwc.audit.tied import KnownChain, Tie, no_chain, tie_papers
 from bwc.canonical import Json, canonical, sha256_hex
 from bwc.custody.disposing import Left
 from bwc.custody.house import House
@@ -21,6 +18,9 @@ from bwc.errors import IntegrityError, ProofInvalid, UsageError
 from bwc.evidence import EventKind
 from bwc.keys import PublicKey
 from bwc.storage.retention_tables import OrderRow
+from bwc.verifier.people import ENROLS
+from bwc.verifier.signers import Checkpoints, read_proof
+from bwc.verifier.tied import KnownChain, Tie, no_chain, tie_papers
 
 FORMAT = "bwc.destruction/1"
 _STEPS = ("ordered", "confirmed", "done")

@@ -13,7 +13,7 @@ from bwc.audit.log_report import LogReport
 from bwc.errors import BwcError, UsageError
 from bwc.oversight.bag import seal_bag
 from bwc.oversight.case_graph import case_lines
-from bwc.oversight.verifier import one_file
+from bwc.oversight.one_file import one_file
 from bwc.version import TOOL
 
 _README = """THE AUDIT LOG OF {agency}

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from bwc.audit.anchors import AnchorKind
+from bwc.anchors.outside import AnchorKind
 from bwc.audit.findings import Grade
-from bwc.audit.inspected import Inspection
 from bwc.canonical import Json
 from bwc.custody.reading import TrailEvent
 from bwc.evidence import EventKind, Outcome, parse_utc, utc_text
+from bwc.verifier.inspected import Inspection
 from bwc.version import TOOL
 
 FORMAT = "bwc.audit-report/1"

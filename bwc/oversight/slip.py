@@ -7,9 +7,9 @@ from pathlib import Path
 
 import segno
 
+from bwc.anchors.pins import fingerprint_text
+from bwc.anchors.slip import FORMAT, read_slip, slip_text
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
-from bwc.audit.pins import fingerprint_text
-from bwc.audit.slip import FORMAT, read_slip, slip_text
 from bwc.errors import UsageError
 
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")

@@ -16,8 +16,8 @@ from rfc3161_client import (
     decode_timestamp_response,
 )
 
-from bwc.audit import openssl_ts
-from bwc.audit.anchors import StampUnchecked
+from bwc.anchors import openssl_ts
+from bwc.anchors.outside import StampUnchecked
 from bwc.errors import ProofInvalid, Unreachable
 from bwc.outsiders import TimeAuthority
 from bwc.oversight.post import post
@@ -26,7 +26,7 @@ _MOST_TOKEN_BYTES = 100_000
 
 
 def check_stamp(token: bytes, message: bytes, roots: Sequence[bytes]) -> datetime:
-    """The time of a TimeStampResp over `message` under `roots` (DER); an `audit.anchors.CheckStamp`.
+    """The time of a TimeStampResp over `message` under `roots` (DER); an `anchors.outside.CheckStamp`.
 
     Raises `ProofInvalid` unless it holds. Certificates count as of the moment of the stamp.
     """

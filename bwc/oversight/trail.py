@@ -12,12 +12,12 @@ from pathlib import Path
 
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry, parse_entry
-from bwc.audit.people import ENROLS
-from bwc.audit.trail import CHECKPOINT, FORMAT, PAPER, README, entry_name, examine_trail, proof_name
 from bwc.canonical import Json, canonical
 from bwc.custody.house import House
 from bwc.errors import UsageError
 from bwc.evidence import EventKind, ItemId
+from bwc.verifier.people import ENROLS
+from bwc.verifier.trail import CHECKPOINT, FORMAT, PAPER, README, entry_name, examine_trail, proof_name
 
 _README = """The chain of custody of one recording, {item}, out of the audit log of {agency}.
 

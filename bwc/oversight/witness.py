@@ -23,7 +23,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from bwc.audit.beside import write_beside
+from bwc.anchors.beside import write_beside
+from bwc.anchors.fork import ForkEvidence, ForkKind, SignedCheckpoint, has_one_chain
 from bwc.audit.checkpoint import (
     COSIGNATURE,
     MAX_NOTE,
@@ -36,7 +37,6 @@ from bwc.audit.checkpoint import (
     parse_checkpoint,
     parse_number,
 )
-from bwc.audit.fork import ForkEvidence, ForkKind, SignedCheckpoint, has_one_chain
 from bwc.audit.keychain import read_checkpoint
 from bwc.audit.merkle import MAX_PROOF, verify_consistency
 from bwc.canonical import sha256_hex

@@ -14,7 +14,6 @@ from pathlib import Path
 
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry, parse_entry
-from bwc.audit.exported import FORMAT, PAPER, entry_name, manifest_name, proof_name, verify_export
 from bwc.canonical import Json, canonical, sha256_hex
 from bwc.custody.house import House
 from bwc.errors import BwcError, IntegrityError, KeyUnavailable, NotFound
@@ -22,6 +21,7 @@ from bwc.evidence import EventKind, ItemId, KeyId, ObjectRole, utc_text
 from bwc.release.bag import Payload, Sink, age_recipients, age_sink, folder_sink, manifest_of, write_bag
 from bwc.release.provenance import gather
 from bwc.storage.rows import ItemState, SegmentRow
+from bwc.verifier.exported import FORMAT, PAPER, entry_name, manifest_name, proof_name, verify_export
 from bwc.version import TOOL
 
 Progress = Callable[[int, int | None], None]

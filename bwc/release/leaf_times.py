@@ -5,7 +5,7 @@ from pathlib import Path
 
 import av
 
-from bwc.audit.released import LEAF_BYTES
+from bwc.verifier.released import LEAF_BYTES
 
 
 def leaf_times(path: Path) -> tuple[tuple[int, int], ...]:

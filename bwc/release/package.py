@@ -20,8 +20,17 @@ from typing import BinaryIO
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import parse_entry
 from bwc.audit.merkle import root_of
-from bwc.audit.package import examine_package
-from bwc.audit.released import (
+from bwc.canonical import sha256_hex
+from bwc.errors import BwcError, DigestMismatch, StoreFull, UsageError
+from bwc.evidence import ItemId, utc_text
+from bwc.keys import PublicKey
+from bwc.redact.plan import RedactionPlan
+from bwc.release.leaf_times import leaf_times
+from bwc.release.page import verify_page
+from bwc.release.readme import readme_text
+from bwc.release.redaction_log import Covered, count_exemptions, rows_of, to_csv, to_html
+from bwc.verifier.package import examine_package
+from bwc.verifier.released import (
     ENTRY,
     PAPER,
     PROOF,
@@ -34,15 +43,6 @@ from bwc.audit.released import (
     is_file_name,
     measure,
 )
-from bwc.canonical import sha256_hex
-from bwc.errors import BwcError, DigestMismatch, StoreFull, UsageError
-from bwc.evidence import ItemId, utc_text
-from bwc.keys import PublicKey
-from bwc.redact.plan import RedactionPlan
-from bwc.release.leaf_times import leaf_times
-from bwc.release.page import verify_page
-from bwc.release.readme import readme_text
-from bwc.release.redaction_log import Covered, count_exemptions, rows_of, to_csv, to_html
 
 README, PAGE, LOG_CSV, LOG_HTML = "README.txt", "verify.html", "redaction-log.csv", "redaction-log.html"
 

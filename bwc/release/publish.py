@@ -7,9 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.copied import CopiedGroups, check_root
 from bwc.audit.event import parse_entry
-from bwc.audit.released import CheckFacts
 from bwc.canonical import Json
 from bwc.config import seen_dir
 from bwc.custody.house import House
@@ -30,6 +28,8 @@ from bwc.release.package import (
     prepare,
 )
 from bwc.release.provenance import gather
+from bwc.verifier.copied import CopiedGroups, check_root
+from bwc.verifier.released import CheckFacts
 from bwc.version import TOOL
 
 CAPTIONS_NOTE = (
@@ -88,7 +88,7 @@ def publish(
     Raises what `releasable` raises when a person still has something to do, and records the refusal. The event
     is published and proven before the folder gets its name; on any failure no folder is left.
     """
-    from bwc.audit.pins import fingerprint_text
+    from bwc.anchors.pins import fingerprint_text
 
     try:
         copies = releasable(house, item, span)

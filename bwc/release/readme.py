@@ -2,10 +2,10 @@
 
 import textwrap
 
+from bwc.anchors.pins import fingerprint_text
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.package_report import time_text
-from bwc.audit.pins import fingerprint_text
-from bwc.audit.released import Release
+from bwc.verifier.package_report import time_text
+from bwc.verifier.released import Release
 
 
 def readme_text(release: Release, log_key: NoteKey) -> str:

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fractions import Fraction
 
-from bwc.audit.package_report import time_text
-from bwc.audit.released import ExemptionCount
 from bwc.evidence import Choice
 from bwc.redact.plan import Decision, RedactionPlan, SoundKind, Span
 from bwc.redact.plan_view import within
 from bwc.redact.speech.record import record_of
 from bwc.release.page import inline_style_policy
+from bwc.verifier.package_report import time_text
+from bwc.verifier.released import ExemptionCount
 
 # 5 U.S.C. 552(b) in plain words. An agency's own codes come in by `explanations`.
 EXPLANATIONS: Mapping[str, str] = {

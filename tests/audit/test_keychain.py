@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
+from bwc.anchors.fork import ForkKind
+from bwc.anchors.openssl_ts import check_stamp
+from bwc.anchors.seen import Seen
+from bwc.anchors.slip import read_slip, slip_text
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey
-from bwc.audit.fork import ForkKind
-from bwc.audit.inspected import judge
 from bwc.audit.keychain import Handover, KeyChain, hand_over, open_checkpoint, read_checkpoint, sign_checkpoint
-from bwc.audit.openssl_ts import check_stamp
-from bwc.audit.package import examine_package
 from bwc.audit.remembered import Remembered
-from bwc.audit.seen import Seen
-from bwc.audit.slip import read_slip, slip_text
 from bwc.audit.verify import verify_log
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
 from bwc.keys import SeedSigner
+from bwc.verifier.inspected import judge
+from bwc.verifier.package import examine_package
 from tests.audit.logs import ADMIN, CLERK, LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, signer, small_house
 from tests.audit.verifying import bad_steps
 from tests.release.making import Maker

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bwc.audit.released import LEAF_BYTES, PAPERS
 from bwc.release.page import verify_page
+from bwc.verifier.released import LEAF_BYTES, PAPERS
 from tests.audit.logs import STRANGER, VKEY
 from tests.browser.chromium import Chromium
 from tests.release.making import Made, Maker, some_bytes

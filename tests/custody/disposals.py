@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bwc.audit.findings import Grade
-from bwc.audit.inspected import Inspection
 from bwc.canonical import sha256_hex
 from bwc.config import Places
 from bwc.custody.house import House
@@ -14,6 +13,7 @@ from bwc.enrolment import OperatorPublic
 from bwc.evidence import EvidenceItem, ItemId, ObjectRole, Segment
 from bwc.keys import LocalOperator, RecoveryKey
 from bwc.storage.rows import ItemFilter
+from bwc.verifier.inspected import Inspection
 
 CHIEF, DEPUTY, DOCK = (LocalOperator.generate(name) for name in ("chief", "deputy", "dock"))
 RECOVERY = RecoveryKey.parse(RecoveryKey.generate())

@@ -276,7 +276,7 @@ def test_a_reader_that_meets_a_rewrap_looks_again(places: Places, monkeypatch: p
 def test_a_verifier_that_meets_a_rewrap_looks_again(
     places: Places, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bwc.audit import inspected as inspection
+    from bwc.verifier import inspected as inspection
 
     real, looks = inspection.verify_objects, []
 

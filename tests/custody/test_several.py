@@ -14,7 +14,6 @@ from bwc.audit.findings import Grade
 from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import verify_log
-from bwc.audit.verify_objects import VaultFolder, verify_objects
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House
@@ -22,6 +21,7 @@ from bwc.errors import IntegrityError
 from bwc.evidence import EventKind, ItemId
 from bwc.keys import LocalOperator, RecoveryKey
 from bwc.storage.catalog import Catalog
+from bwc.verifier.verify_objects import VaultFolder, verify_objects
 from tests.audit.logs import ITEM, STRANGER
 from tests.custody.vaults import CHIEF, make_vault
 

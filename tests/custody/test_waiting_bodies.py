@@ -8,7 +8,6 @@ import pytest
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import verify_log
-from bwc.audit.verify_objects import VaultFolder, verify_objects
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House
@@ -16,6 +15,7 @@ from bwc.errors import NotAllowed
 from bwc.evidence import EventKind, ItemId
 from bwc.keys import LocalOperator, RecoveryKey
 from bwc.storage.catalog import Catalog
+from bwc.verifier.verify_objects import VaultFolder, verify_objects
 
 ITEM = ItemId("2026-1128-ABCDEF")
 

@@ -20,8 +20,8 @@ from bwc.audit.tiles import TileTree
 from bwc.keys import encode_binary
 from bwc.oversight.post import post
 from bwc.oversight.witness import create
+from tests.anchors.test_fork import forked
 from tests.audit.logs import ORIGIN, STRANGER, VKEY, House, small_house
-from tests.audit.test_fork import forked
 from tests.independent.test_go import gover, written
 
 pytestmark = pytest.mark.independent

@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from bwc.anchors.pins import Pin
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.exported import Export, verify_export
 from bwc.audit.keychain import KeyChain
-from bwc.audit.pins import Pin
-from bwc.audit.tied import KnownChain, no_chain
 from bwc.config import Places
 from bwc.custody.house import House
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.release.export import export
+from bwc.verifier.exported import Export, verify_export
+from bwc.verifier.tied import KnownChain, no_chain
 from tests.audit.logs import STRANGER
 from tests.custody.vaults import CHIEF, make_vault, take
 

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from bwc.audit.findings import Grade
-from bwc.audit.inspected import Inspection
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House
@@ -23,6 +22,7 @@ from bwc.oversight.exchange import export_log
 from bwc.oversight.report import Report, Span, make_report
 from bwc.oversight.report_forms import events_csv, html
 from bwc.oversight.report_pdf import pdf
+from bwc.verifier.inspected import Inspection
 from tests.custody.disposals import CHIEF, DEPUTY, RECOVERY, public, take_in
 
 AUDITOR = LocalOperator.generate("auditor")

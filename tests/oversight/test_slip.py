@@ -9,18 +9,18 @@ import numpy
 import pytest
 import segno
 
+from bwc.anchors.openssl_ts import check_stamp
+from bwc.anchors.slip import read_slip, slip_text
 from bwc.audit.checkpoint import Checkpoint, NoteKey
-from bwc.audit.inspected import judge
 from bwc.audit.keychain import open_checkpoint, sign_checkpoint
-from bwc.audit.openssl_ts import check_stamp
-from bwc.audit.slip import read_slip, slip_text
 from bwc.errors import ProofInvalid, UsageError
 from bwc.keys import SeedSigner
 from bwc.oversight.slip import as_png, as_svg, as_text, read_any
+from bwc.verifier.inspected import judge
+from tests.anchors.test_fork import NOTES, forked
+from tests.anchors.test_outside import NOW as WHEN
+from tests.anchors.test_outside import W1, cosign
 from tests.audit.logs import LOG_KEY, STRANGER, VKEY, MemoryFiles, small_house
-from tests.audit.test_anchors import NOW as WHEN
-from tests.audit.test_anchors import W1, cosign
-from tests.audit.test_fork import NOTES, forked
 
 NOW = datetime(2026, 11, 28, 9, tzinfo=UTC)
 NOTE = NOTES[12]

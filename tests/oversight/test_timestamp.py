@@ -8,8 +8,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from bwc.audit import openssl_ts
-from bwc.audit.anchors import StampUnchecked
+from bwc.anchors import openssl_ts
+from bwc.anchors.outside import StampUnchecked
 from bwc.errors import ProofInvalid, Unreachable
 from bwc.outsiders import TimeAuthority
 from bwc.oversight import timestamp

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.package_report import PackageReport
-from bwc.audit.trail import examine_trail
 from bwc.canonical import canonical
 from bwc.custody.house import House
 from bwc.errors import UsageError
 from bwc.evidence import ItemId
 from bwc.oversight.trail import export_trail
+from bwc.verifier.package_report import PackageReport
+from bwc.verifier.trail import examine_trail
 from tests.custody.vaults import CHIEF, make_vault, take
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bwc.anchors.fork import ForkEvidence, ForkKind
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, NoteSignature, add_signatures, parse_checkpoint
-from bwc.audit.fork import ForkEvidence, ForkKind
 from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.merkle import consistency_proof, leaf_hash, root_of
 from bwc.audit.tiles import TileTree
@@ -15,8 +15,8 @@ from bwc.keys import encode_binary
 from bwc.oversight.post import post
 from bwc.oversight.serving import WitnessServer, parse_listen
 from bwc.oversight.witness import Answer, Witness, create, open_witness
+from tests.anchors.test_fork import forked
 from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, grown_house, small_house
-from tests.audit.test_fork import forked
 
 NAME = "clerk.example/bwc"
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import parse_entry
-from bwc.audit.released import CheckFacts
 from bwc.canonical import sha256_hex
 from bwc.evidence import Choice, EventKind
 from bwc.keys import SeedSigner, Signer
@@ -18,6 +17,7 @@ from bwc.redact import plan_format
 from bwc.redact.plan import Decision, PlanMedia, PtsTable, RedactionPlan, SoundSpan, Span, Track, WholeFrame, plan_id_of
 from bwc.release.package import Copy, Prepared, ReleaseFacts, finish, new_release_id, prepare
 from bwc.release.provenance import gather
+from bwc.verifier.released import CheckFacts
 from tests.audit.logs import CLERK, ITEM, LOG_KEY, ORIGIN, SECOND, VKEY, House
 
 ENROLS = (EventKind.VAULT_CREATED, EventKind.KEY_ENROLLED, EventKind.KEY_ROTATED)

@@ -10,16 +10,16 @@ from pathlib import Path
 import pytest
 
 from bwc.audit.merkle import root_of
-from bwc.audit.mp4_pictures import read_pictures
-from bwc.audit.package import examine_file, examine_package
-from bwc.audit.package_report import Verdict
 from bwc.canonical import canonical, sha256_hex
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind
 from bwc.media.group_index import index_groups
-from bwc.oversight.verifier import one_file
+from bwc.oversight.one_file import one_file
 from bwc.redact.render import render
 from bwc.release.package import CopiedPaper, Copy, finish, prepare
+from bwc.verifier.mp4_pictures import read_pictures
+from bwc.verifier.package import examine_file, examine_package
+from bwc.verifier.package_report import Verdict
 from tests.audit.logs import CLERK, ITEM
 from tests.redact.clips import Memory, Pipe
 from tests.redact.test_render_groups import closed, plan

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import av
 
-from bwc.audit.package import examine_package
-from bwc.audit.released import LEAF_BYTES
 from bwc.release.leaf_times import leaf_times
+from bwc.verifier.package import examine_package
+from bwc.verifier.released import LEAF_BYTES
 from tests.audit.logs import VKEY
 from tests.release.judging import RATE, SECONDS
 from tests.release.making import Maker

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from bwc.audit.package import verify_package
-from bwc.audit.released import Release
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, ProofInvalid, StoreFull, UsageError
 from bwc.evidence import EventKind
 from bwc.release import package
 from bwc.release.package import Prepared, abandon, finish, prepare
+from bwc.verifier.package import verify_package
+from bwc.verifier.released import Release
 from tests.audit.logs import ITEM, TECH, VKEY
 from tests.release.making import Maker, some_bytes
 

@@ -12,14 +12,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from bwc.anchors.pins import fingerprint_text
 from bwc.audit.checkpoint import COSIGNATURE, NoteKey, NoteSignature, add_signatures, parse_checkpoint
-from bwc.audit.package import examine_package
-from bwc.audit.package_report import time_text
-from bwc.audit.pins import fingerprint_text
 from bwc.audit.proof import LogProof
-from bwc.audit.released import LEAF_BYTES, PAPERS
 from bwc.evidence import EventKind
 from bwc.keys import PublicKey, SeedSigner
+from bwc.verifier.package import examine_package
+from bwc.verifier.package_report import time_text
+from bwc.verifier.released import LEAF_BYTES, PAPERS
 from tests.audit.logs import ADMIN, CLERK, SECOND, STRANGER, VKEY, operator, signer
 from tests.release.judging import Judge
 from tests.release.making import Made, Maker, some_bytes
@@ -223,7 +223,9 @@ def test_a_signer_who_rotated_their_key_is_followed_and_a_forged_step_is_not(
     honest = package("honest", "records")
     assert judge(honest, VKEY.text())["verdict"] == "ours"
     assert examine_package(honest, key=VKEY).verdict == "ours"
-    monkeypatch.setattr("bwc.audit.package_report.PackageReport.raise_unless_ours", lambda _: None)  # nor does a forger
+    monkeypatch.setattr(
+        "bwc.verifier.package_report.PackageReport.raise_unless_ours", lambda _: None
+    )  # nor does a forger
     for bad in (package("more", "administrator", "records"), package("alone", "records", signers=(SECOND, new))):
         assert judge(bad, VKEY.text())["verdict"] == "bad"
         assert examine_package(bad, key=VKEY).verdict == "bad"

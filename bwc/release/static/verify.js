@@ -1,4 +1,4 @@
-// Checking a release package in the browser: the same steps as bwc/audit/package.py (docs/formats/release.md).
+// Checking a release package in the browser: the same steps as bwc/verifier/package.py (docs/formats/release.md).
 // No network, no library; only WebCrypto. Files arrive as [{path, blob}], path relative to the package's folder.
 
 import {

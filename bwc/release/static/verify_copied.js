@@ -1,4 +1,4 @@
-// Which pictures of a copy are the camera's own, bit for bit: the same checks as bwc/audit/copied.py and mp4_pictures.py
+// Which pictures of a copy are the camera's own, bit for bit: the same checks as bwc/verifier/copied.py and mp4_pictures.py
 // (docs/formats/picture-groups.md). Reads only the MP4 that docs/formats/media.md describes.
 
 import { Bad, concat, fromHex, need, parsePaper, rootOf, same, sha256, toHex, utf8 } from "./verify_papers.js";

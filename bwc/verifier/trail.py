@@ -19,17 +19,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bwc.anchors.pins import Pin, fingerprint_text
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry
 from bwc.audit.log_report import ItemChains
-from bwc.audit.package_report import Finding, PackageReport, Result, Step, Verdict
-from bwc.audit.people import People
-from bwc.audit.pins import Pin, fingerprint_text
-from bwc.audit.signers import Checkpoints, read_proof
-from bwc.audit.tied import KnownChain, no_chain, signed_by, tie
 from bwc.canonical import canonical, parse_canonical, sha256_hex
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, NotFound, ProofInvalid
 from bwc.evidence import EventKind
+from bwc.verifier.package_report import Finding, PackageReport, Result, Step, Verdict
+from bwc.verifier.people import People
+from bwc.verifier.signers import Checkpoints, read_proof
+from bwc.verifier.tied import KnownChain, no_chain, signed_by, tie
 
 FORMAT = "bwc.trail/1"
 PAPER = "trail.json"

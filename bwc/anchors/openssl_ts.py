@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from bwc.audit.anchors import StampUnchecked
+from bwc.anchors.outside import StampUnchecked
 from bwc.errors import ProofInvalid
 
 _TIME = re.compile(rb"Time stamp: ([A-Z][a-z]{2}) +(\d{1,2}) (\d\d):(\d\d):(\d\d)(?:\.(\d{1,6}))?\d* (\d{4}) GMT")
@@ -21,7 +21,7 @@ _TIMEOUT_S = 30
 
 
 def check_stamp(token: bytes, message: bytes, roots: Sequence[bytes]) -> datetime:
-    """The time of a TimeStampResp over `message` under `roots` (DER); an `audit.anchors.CheckStamp`.
+    """The time of a TimeStampResp over `message` under `roots` (DER); an `anchors.outside.CheckStamp`.
 
     Raises `ProofInvalid` unless openssl accepts it, `StampUnchecked` when there is no openssl.
     """

@@ -7,20 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from bwc.audit.anchors import Anchor, AnchorKind, AnchorReport, CheckStamp, examine_anchors
+from bwc.anchors.fork import SignedCheckpoint, contradiction, has_one_chain
+from bwc.anchors.outside import Anchor, AnchorKind, AnchorReport, CheckStamp, examine_anchors
+from bwc.anchors.pins import fingerprint_text
+from bwc.anchors.seen import Seen, SeenCheckpoint, as_error, entries_text, look, look_at_copy
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.disposals import Tombstone
 from bwc.audit.findings import STEPS, Grade
-from bwc.audit.fork import SignedCheckpoint, contradiction, has_one_chain
 from bwc.audit.log_report import LogReport
-from bwc.audit.pins import fingerprint_text
 from bwc.audit.remembered import Remembered
-from bwc.audit.seen import Seen, SeenCheckpoint, as_error, entries_text, look, look_at_copy
 from bwc.audit.tiles import CHECKPOINT, KEPT, LogReader, LogRows
 from bwc.audit.verify import verify_log
-from bwc.audit.verify_objects import ObjectSource, Readings, verify_objects
 from bwc.canonical import Json
 from bwc.errors import CopyBehind, IntegrityError, NotPinned
+from bwc.verifier.verify_objects import ObjectSource, Readings, verify_objects
 
 _LOOKS = 3  # at a vault that others are writing to
 Progress = Callable[[int, int | None], None]

@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.proof import LogProof
-from bwc.audit.released import ENTRY, CopyFacts, ProvenFacts, Release
 from bwc.errors import BwcError, IntegrityError, LogForked, ProofInvalid
 from bwc.evidence import EventKind, Outcome
 from bwc.roles import Role, may
 from bwc.signing import PublicKey
+from bwc.verifier.released import ENTRY, CopyFacts, ProvenFacts, Release
 
 Complain = Callable[[str, BwcError], None]  # the file it is about, and what is wrong
 ReadSmall = Callable[[str], bytes]  # the bytes of a listed file; raises IntegrityError when missing

@@ -19,15 +19,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from bwc.anchors.pins import Pin, fingerprint_text
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.copied import CopiedGroups, check_copied, check_root, joined
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.keychain import KeyChain
 from bwc.audit.merkle import root_of
-from bwc.audit.package_report import Finding, PackageReport, Result, Step, Verdict, time_text
-from bwc.audit.pins import Pin, fingerprint_text
 from bwc.audit.proof import LogProof
-from bwc.audit.released import (
+from bwc.canonical import sha256_hex
+from bwc.errors import BwcError, DigestMismatch, IntegrityError, NotFound, ProofInvalid, StorageError
+from bwc.evidence import EventKind, Outcome
+from bwc.verifier.copied import CopiedGroups, check_copied, check_root, joined
+from bwc.verifier.package_report import Finding, PackageReport, Result, Step, Verdict, time_text
+from bwc.verifier.released import (
     ENTRY,
     LEAF_BYTES,
     PAPER,
@@ -39,11 +42,15 @@ from bwc.audit.released import (
     Release,
     measure,
 )
-from bwc.audit.signers import Checkpoints, check_indexed, check_signature_only, check_signers, read_proof, read_proven
-from bwc.audit.tied import KnownChain, no_chain, signed_by, tie
-from bwc.canonical import sha256_hex
-from bwc.errors import BwcError, DigestMismatch, IntegrityError, NotFound, ProofInvalid, StorageError
-from bwc.evidence import EventKind, Outcome
+from bwc.verifier.signers import (
+    Checkpoints,
+    check_indexed,
+    check_signature_only,
+    check_signers,
+    read_proof,
+    read_proven,
+)
+from bwc.verifier.tied import KnownChain, no_chain, signed_by, tie
 
 _T = TypeVar("_T")
 _TIE = 8
@@ -247,7 +254,7 @@ class _Check:
             if not _is_plain(path, follow=self.only is not None):
                 return  # said already
             with path.open("rb") as source:
-                times = joined(check_copied(source, paper))
+                times = joined(one.times_ms for one in check_copied(source, paper))
             if times or paper.frames != said.frames:
                 where = ", ".join(f"{time_text(first)}–{time_text(last)}" for first, last in times)
                 error = DigestMismatch(f"holds other pictures than the camera recorded, at {where or 'unknown times'}")
@@ -375,14 +382,8 @@ def _raise(error: OSError) -> None:
 
 
 def _times(copy: CopyFacts | None, damaged: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """The parts of the video that need the damaged leaves, joined where they touch."""
-    joined: list[tuple[int, int]] = []
-    for first, last in sorted(copy.leaf_times[at] for at in damaged if at < len(copy.leaf_times)) if copy else ():
-        if joined and first <= joined[-1][1]:
-            joined[-1] = (joined[-1][0], max(last, joined[-1][1]))
-        else:
-            joined.append((first, last))
-    return tuple(joined)
+    """The parts of the video that need the damaged leaves."""
+    return joined(sorted(copy.leaf_times[at] for at in damaged if at < len(copy.leaf_times)) if copy else ())
 
 
 def _damage_text(facts: FileFacts, size: int, damaged: Sequence[int], times: Sequence[tuple[int, int]]) -> str:

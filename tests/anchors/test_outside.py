@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bwc.audit.anchors import Anchor, AnchorKind, AnchorReport, StampUnchecked, ago_text, examine_anchors
+from bwc.anchors.outside import Anchor, AnchorKind, AnchorReport, StampUnchecked, ago_text, examine_anchors
 from bwc.audit.checkpoint import COSIGNATURE, NoteKey, NoteSignature, add_signatures, parse_checkpoint
 from bwc.audit.findings import Findings, Grade
 from bwc.errors import AnchorTooOld, ProofInvalid

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from bwc.anchors.fork import ForkEvidence, ForkKind
+from bwc.anchors.slip import read_slip
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
-from bwc.audit.fork import ForkEvidence, ForkKind
 from bwc.audit.keychain import open_checkpoint
-from bwc.audit.slip import read_slip
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "fixtures/vectors/anchors.json").read_bytes())
 

@@ -7,10 +7,10 @@ after it. What was seen of the log tells which key was in force at which size.
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+from bwc.anchors.pins import Pin, pin_of, same_agency
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry
 from bwc.audit.keychain import KeyChain, read_checkpoint
-from bwc.audit.pins import Pin, pin_of, same_agency
 from bwc.errors import ProofInvalid
 
 KnownChain = Callable[[str], KeyChain | None]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from bwc.anchors.pins import Pin
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.package import examine_file, examine_package, verify_package, verify_released_file
-from bwc.audit.package_report import PackageReport, Result, Verdict
-from bwc.audit.pins import Pin
-from bwc.audit.released import LEAF_BYTES, PAPERS
 from bwc.errors import DigestMismatch, IntegrityError, NotFound, NotPinned, ProofInvalid
+from bwc.verifier.package import examine_file, examine_package, verify_package, verify_released_file
+from bwc.verifier.package_report import PackageReport, Result, Verdict
+from bwc.verifier.released import LEAF_BYTES, PAPERS
 from tests.audit.logs import STRANGER
 from tests.release.making import AGENCY, ORIGIN, VKEY, Made, Maker, some_bytes
 
@@ -219,8 +219,8 @@ def test_unauthenticated_extra_in_a_proof_is_refused(folder: Path) -> None:
     "name", ["../x.mp4", "/etc/passwd", "a/b.mp4", ".hidden", "x\\y", "proofs/../x", "nul\0", "a b"]
 )
 def test_names_that_leave_the_folder_are_refused(folder: Path, made: Made, name: str) -> None:
-    from bwc.audit.released import Release
     from bwc.canonical import canonical, parse_canonical
+    from bwc.verifier.released import Release
 
     value = parse_canonical((folder / "release.json").read_bytes())
     value["files"][0]["name"] = value["copies"][0]["file"] = name

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from bwc.audit.beside import write_beside
+from bwc.anchors.beside import write_beside
 from bwc.audit.checkpoint import NoteKey
 from bwc.canonical import Json
 from bwc.errors import ConfigError, IntegrityError, ProofInvalid, UsageError

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
+from bwc.anchors.fork import ForkEvidence
+from bwc.anchors.seen import look_at_notes
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.released import Release
 from bwc.canonical import Json
 from bwc.errors import BwcError, NotPinned
+from bwc.verifier.released import Release
 
 
 class Verdict(StrEnum):
@@ -103,6 +106,16 @@ class PackageReport:
             "tied_to": self.tied_to or None,
             "verdict": self.verdict.value,
         }
+
+
+def look_at_package(report: PackageReport, folder: Path) -> list[ForkEvidence]:
+    """After a package was checked: compare its checkpoints with what was seen; save them if it is the agency's.
+
+    The fork evidence found, which is kept.
+    """
+    if report.key is None or not report.tied_to:
+        return []
+    return look_at_notes(report.checkpoints, report.key, folder, save=report.verdict is Verdict.OURS)
 
 
 def time_text(ms: int) -> str:

@@ -11,17 +11,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bwc.anchors.pins import Pin
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry
 from bwc.audit.merkle import leaf_hash
-from bwc.audit.people import People
-from bwc.audit.pins import Pin
-from bwc.audit.signers import Checkpoints, read_proof
-from bwc.audit.tied import KnownChain, no_chain, tie_papers
 from bwc.canonical import canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
 from bwc.signing import decode_binary
+from bwc.verifier.people import People
+from bwc.verifier.signers import Checkpoints, read_proof
+from bwc.verifier.tied import KnownChain, no_chain, tie_papers
 
 FORMAT = "bwc.export/1"
 PAPER = "custody/export.json"

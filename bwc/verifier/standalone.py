@@ -10,20 +10,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from bwc.anchors.fork import FORMAT as FORK_FORMAT
+from bwc.anchors.fork import ForkEvidence
+from bwc.anchors.openssl_ts import check_stamp
+from bwc.anchors.pins import fingerprint_text, typed_key
+from bwc.anchors.slip import read_slip
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import parse_entry
-from bwc.audit.fork import FORMAT as FORK_FORMAT
-from bwc.audit.fork import ForkEvidence
-from bwc.audit.inspected import judge
-from bwc.audit.openssl_ts import check_stamp
-from bwc.audit.package import examine_file, examine_package
-from bwc.audit.pins import fingerprint_text, typed_key
 from bwc.audit.proof import LogProof
-from bwc.audit.slip import read_slip
 from bwc.audit.tiles import LogFolder
-from bwc.audit.trail import examine_trail, is_trail
-from bwc.audit.verify_objects import VaultFolder
 from bwc.errors import BwcError, NotFound, NotPinned, StorageError, UsageError
+from bwc.verifier.inspected import judge
+from bwc.verifier.package import examine_file, examine_package
+from bwc.verifier.trail import examine_trail, is_trail
+from bwc.verifier.verify_objects import VaultFolder
 from bwc.version import VERSION
 
 _USES = """

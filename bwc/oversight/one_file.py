@@ -1,6 +1,6 @@
 """One file that verifies: the auditor's part of this program, cut out of it and put into a single Python file.
 
-Only what `audit.standalone` reaches is taken, definition by definition, unchanged: whoever reads the file reads what
+Only what `verifier.standalone` reaches is taken, definition by definition, unchanged: whoever reads the file reads what
 `bwc verify` runs. What it needs besides is Python's standard library and `cryptography`.
 
 1. from the entry on, every name that a taken definition uses is looked up: a definition of the module is taken, an
@@ -18,7 +18,7 @@ from pathlib import Path
 from bwc.errors import BwcError
 from bwc.version import VERSION
 
-ENTRY = ("bwc.audit.standalone", "main")
+ENTRY = ("bwc.verifier.standalone", "main")
 _FENCE = "r'''"
 
 _HEAD = '''#!/usr/bin/env python3
@@ -58,7 +58,7 @@ class _Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 if __name__ == "__main__":
     sys.meta_path.insert(0, _Loader())
-    from bwc.audit.standalone import main
+    from bwc.verifier.standalone import main
 
     sys.exit(main())
 '''

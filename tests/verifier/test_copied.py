@@ -5,15 +5,15 @@ from dataclasses import replace
 
 import pytest
 
-from bwc.audit.copied import CopiedGroups, check_copied, check_root
 from bwc.audit.merkle import root_of
-from bwc.audit.mp4_pictures import read_pictures
 from bwc.canonical import canonical
 from bwc.errors import DigestMismatch, IntegrityError, ProofInvalid
 from bwc.media.gops import Uncopyable
 from bwc.media.group_index import GroupIndex, index_groups
 from bwc.redact.render import render
 from bwc.redact.rendering import RenderResult
+from bwc.verifier.copied import CopiedGroups, check_copied, check_root
+from bwc.verifier.mp4_pictures import read_pictures
 from tests.media import clips
 from tests.redact.clips import Memory, Pipe
 from tests.redact.test_render_groups import closed, plan

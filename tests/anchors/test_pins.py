@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bwc.anchors.pins import Pin, add_pin, fingerprint_text, load_pins, same_agency, save_pins, typed_key
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.pins import Pin, add_pin, fingerprint_text, load_pins, same_agency, save_pins, typed_key
 from bwc.errors import ConfigError, ProofInvalid, UsageError
 from tests.audit.logs import ORIGIN, STRANGER, VKEY
 

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bwc.audit.beside import write_beside
+from bwc.anchors.beside import write_beside
+from bwc.anchors.fork import ForkEvidence, ForkKind, SignedCheckpoint, contradiction
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.fork import ForkEvidence, ForkKind, SignedCheckpoint, contradiction
 from bwc.audit.keychain import KeyChain
 from bwc.audit.log_report import LogReport
-from bwc.audit.package_report import PackageReport, Verdict
 from bwc.audit.tiles import CHECKPOINT, LogReader
 from bwc.canonical import Json, sha256_hex
 from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked, UsageError
@@ -208,16 +207,6 @@ def _beginning(mine: SignedCheckpoint, memory: Seen, newer: LogReader) -> tuple[
 def entries_text(count: int) -> str:
     """So many entries, for people."""
     return "1 entry" if count == 1 else f"{count} entries"
-
-
-def look_at_package(report: PackageReport, folder: Path) -> list[ForkEvidence]:
-    """After a package was checked: compare its checkpoints with what was seen; save them if it is the agency's.
-
-    The fork evidence found, which is kept.
-    """
-    if report.key is None or not report.tied_to:
-        return []
-    return look_at_notes(report.checkpoints, report.key, folder, save=report.verdict is Verdict.OURS)
 
 
 def look_at_notes(notes: Sequence[bytes], key: NoteKey, folder: Path, *, save: bool) -> list[ForkEvidence]:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from bwc.anchors.fork import ForkEvidence, ForkKind, SignedCheckpoint, contradiction
 from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
-from bwc.audit.fork import ForkEvidence, ForkKind, SignedCheckpoint, contradiction
 from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.canonical import canonical

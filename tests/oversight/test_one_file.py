@@ -10,17 +10,17 @@ from pathlib import Path
 import cryptography
 import pytest
 
+from bwc.anchors.openssl_ts import check_stamp
+from bwc.anchors.slip import slip_text
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.inspected import judge
-from bwc.audit.openssl_ts import check_stamp
-from bwc.audit.package import examine_package
-from bwc.audit.slip import slip_text
 from bwc.audit.tiles import LogFolder, bundle_path, tile_path
 from bwc.errors import BwcError
-from bwc.oversight.verifier import one_file
+from bwc.oversight.one_file import one_file
+from bwc.verifier.inspected import judge
+from bwc.verifier.package import examine_package
+from tests.anchors.test_fork import NOTES, forked
+from tests.anchors.test_seen import Seen, kept_evidence
 from tests.audit.logs import ORIGIN, STRANGER, VKEY, MemoryFiles, small_house
-from tests.audit.test_fork import NOTES, forked
-from tests.audit.test_seen import Seen, kept_evidence
 from tests.release.making import VKEY as RELEASE_KEY
 from tests.release.making import Maker
 

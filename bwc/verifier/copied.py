@@ -5,18 +5,18 @@ written when the recording was taken in; `groups.json` opens those that were cop
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, BinaryIO
 
 from bwc.audit.event import Entry
 from bwc.audit.merkle import leaf_hash, root_of
-from bwc.audit.mp4_pictures import Pictures, read_pictures, set_id
 from bwc.canonical import is_sha256_hex, parse_canonical
 from bwc.errors import DigestMismatch, IntegrityError, ProofInvalid
 from bwc.evidence import EventKind, Outcome
 from bwc.groupleaf import chain, leaf_data, sample_digest, sets_digest
+from bwc.verifier.mp4_pictures import Pictures, read_pictures, set_id
 
 FORMAT = "bwc.copied-groups/1"
 _DIGEST = hashlib.sha256().digest_size
@@ -170,12 +170,12 @@ def _digest(value: object) -> bytes:
     return bytes.fromhex(value)
 
 
-def joined(differ: Sequence[Differs]) -> tuple[tuple[int, int], ...]:
-    """Times of what differs, neighbours put together."""
+def joined(times: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
+    """Times in their order, joined where they touch."""
     spans: list[tuple[int, int]] = []
-    for one in differ:
-        if spans and one.times_ms[0] <= spans[-1][1]:
-            spans[-1] = (spans[-1][0], max(spans[-1][1], one.times_ms[1]))
+    for first, last in times:
+        if spans and first <= spans[-1][1]:
+            spans[-1] = (spans[-1][0], max(spans[-1][1], last))
         else:
-            spans.append(one.times_ms)
+            spans.append((first, last))
     return tuple(spans)

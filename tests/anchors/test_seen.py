@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from bwc.anchors.fork import ForkEvidence, ForkKind
+from bwc.anchors.seen import Seen, kept_evidence, look
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.fork import ForkEvidence, ForkKind
-from bwc.audit.seen import Seen, kept_evidence, look
 from bwc.audit.verify import verify_log
 from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked
+from tests.anchors.test_fork import NOTES, forked
 from tests.audit.logs import ORIGIN, STRANGER, VKEY, House, grown_house, small_house
-from tests.audit.test_fork import NOTES, forked
 
 
 def note(house: House) -> bytes:

@@ -4,15 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from bwc.anchors.fork import ForkKind
+from bwc.anchors.openssl_ts import check_stamp
+from bwc.anchors.seen import Seen, kept_evidence
 from bwc.audit.findings import Grade
-from bwc.audit.fork import ForkKind
-from bwc.audit.inspected import Inspection, judge
-from bwc.audit.openssl_ts import check_stamp
-from bwc.audit.seen import Seen, kept_evidence
 from bwc.audit.tiles import LogReader
 from bwc.errors import CopyBehind, LogForked
+from bwc.verifier.inspected import Inspection, judge
+from tests.anchors.test_fork import NOTES, forked
 from tests.audit.logs import ORIGIN, VKEY, House, MemoryFiles, small_house
-from tests.audit.test_fork import NOTES, forked
 
 HONEST = small_house()
 

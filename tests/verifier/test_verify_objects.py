@@ -10,13 +10,13 @@ import pytest
 from bwc.audit.findings import Grade
 from bwc.audit.log_report import LogReport
 from bwc.audit.verify import verify_log
-from bwc.audit.verify_objects import VaultFolder, verify_objects
 from bwc.canonical import sha256_hex
 from bwc.errors import StorageError, UsageError
 from bwc.evidence import EventKind, Gap, ObjectRole, SealedObject
 from bwc.keys import LocalOperator
 from bwc.storage.body import add_body_recipients, seal_body
 from bwc.storage.vault import Vault
+from bwc.verifier.verify_objects import VaultFolder, verify_objects
 from tests.audit.logs import ADMIN, CLERK, ITEM, ORIGIN, TECH, VKEY, House, SeedSigner
 
 READING = LocalOperator("reader", b"r" * 32, b"s" * 32)
