@@ -4,16 +4,14 @@ A task carries the coded pictures (no path, no key), the covers of each frame, a
 """
 
 import hashlib
-import io
 from dataclasses import dataclass, field
 from fractions import Fraction
 
 from bwc.canonical import Json, canonical, parse_canonical
 from bwc.errors import IntegrityError, MediaError
-from bwc.media.decode import VideoReader
 from bwc.media.encode import EncodedSample, H264Encoder
 from bwc.media.facts import Colour
-from bwc.media.mp4 import Mp4, SampleTable, video_track
+from bwc.media.group_decode import GroupReader
 from bwc.media.parameter_sets import ParameterSets
 from bwc.redact.cover import Fill, draw
 from bwc.redact.effects import Held
@@ -110,20 +108,22 @@ class GopDone:
 
 def render_gop(task: GopTask) -> GopDone:
     """Decode the group, cover and encode its frames from `head` on. With no covers it is only decoded, as a proof."""
-    reader = VideoReader(io.BytesIO(_as_file(task)))
-    encoder = task.encoding.encoder() if task.covers else None
+    told = task.encoding
+    reader = GroupReader(task.samples, task.pts, avcc=told.source.avcc(), time_base=told.time_base)
+    encoder = told.encoder() if task.covers else None
     samples: list[EncodedSample] = []
     held = Held()
     count = 0
     for picture in reader.frames():
-        if picture.damaged or count >= len(task.pts) or picture.pts != task.pts[count]:
+        whole = (picture.width, picture.height) == (told.width, told.height)
+        if picture.damaged or not whole or count >= len(task.pts) or picture.pts != task.pts[count]:
             return GopDone(damaged=True)
         if encoder is not None and count >= task.head:
             planes = (picture.y, picture.u, picture.v)
             draw(planes, task.covers[count - task.head], task.effect, task.fill, held)
             samples += encoder.encode(planes, picture.pts, force_key=count == task.head)
         count += 1
-    if count != len(task.pts) or reader.lost or reader.retimed:
+    if count != len(task.pts) or not reader.is_clean:
         return GopDone(damaged=True)
     if encoder is None:
         return GopDone()
@@ -131,20 +131,3 @@ def render_gop(task: GopTask) -> GopDone:
     if len(samples) != len(task.covers):
         raise MediaError(f"the encoder made {len(samples)} samples of {len(task.covers)} frames")
     return GopDone(samples=tuple(samples), avcc=encoder.avcc)
-
-
-def _as_file(task: GopTask) -> bytes:
-    """The group as a recording of its own, with its own times: read back by the reader of every recording."""
-    table = SampleTable()
-    for place, (sample, pts) in enumerate(zip(task.samples, task.pts, strict=True)):
-        table.add(size=len(sample), pts=pts, key=place == 0)
-    track = video_track(
-        table,
-        io.BytesIO(b"".join(task.samples)),
-        time_base=task.encoding.time_base,
-        avcc=task.encoding.source.avcc(),
-        width=task.encoding.width,
-        height=task.encoding.height,
-        last_duration=1,
-    )
-    return b"".join(Mp4([track]))
