@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 
 from bwc.errors import BwcError, ConfigError
 
+_ROOM = 32 << 20  # bytes of contexts that wait: half a minute of footage at 8 Mbit/s
 _TRIES = 3  # a job that takes its worker down three times does it by itself
 
 Context = TypeVar("Context")
@@ -54,17 +55,30 @@ class Jobs:
             self._executor = None
 
     def in_order(
-        self, work: Callable[[Task], Answer], items: Iterable[tuple[Context, Task | None]]
+        self,
+        work: Callable[[Task], Answer],
+        items: Iterable[tuple[Context, Task | None]],
+        *,
+        weigh: Callable[[Context], int] | None = None,
     ) -> Iterator[tuple[Context, Answer | None]]:
         """Each item's context with the answer to its task (None: there was none), in the order of `items`.
 
-        At most a few items are in flight, so `items` may be longer than memory. Errors of a job are raised at its place.
+        At most a few items are in flight, so `items` may be longer than memory. Told what each context weighs in bytes,
+        more are taken where few of them have a task: no worker is idle for those between. Errors of a job are raised at
+        its place.
         """
+
+        def has_room() -> bool:
+            few = 2 * self.workers + 1
+            if len(waiting) < few or weigh is None:
+                return len(waiting) < few
+            return _tasks(waiting) < few and sum(weigh(one.context) for one in waiting) < _ROOM
+
         waiting: deque[_Open[Context, Task, Answer]] = deque()
         source = iter(items)
         more = True
         while more or waiting:
-            while more and len(waiting) < 2 * self.workers + 1:
+            while more and has_room():
                 item = next(source, None)
                 if item is None:
                     more = False
@@ -137,6 +151,10 @@ class _Here(Executor):
 def processors() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _tasks(waiting: "Iterable[_Open[Any, Any, Any]]") -> int:
+    return sum(one.future is not None for one in waiting)
 
 
 def _is_good(future: "Future[Any]") -> bool:

@@ -42,6 +42,10 @@ class _Group:
     def is_clean(self) -> bool:
         return self.head == len(self.pts)
 
+    @property
+    def size_bytes(self) -> int:
+        return sum(map(len, self.samples))
+
 
 class Groups:
     """A recording seen as groups. Making one reads its packets once. Raises `Uncopyable`."""
@@ -98,7 +102,9 @@ class Groups:
             piece.write(data)
             table.add(size=len(data), pts=pts, key=key)
 
-        for (group, name, kept), answer in jobs.in_order(render_gop, self._steps(pieces)):
+        for (group, name, kept), answer in jobs.in_order(
+            render_gop, self._steps(pieces), weigh=lambda step: step[0].size_bytes
+        ):
             done = kept or answer
             if done is not None and done.damaged:
                 raise Uncopyable("not all of its pictures decode cleanly")

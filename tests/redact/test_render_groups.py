@@ -2,7 +2,7 @@
 
 import io
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
@@ -207,6 +207,24 @@ def test_a_worker_that_dies_costs_its_group_only() -> None:
     with Jobs(2) as jobs:
         items = [(at, (at, parent)) for at in range(6)]
         assert [answer for _, answer in jobs.in_order(_dies_once, items)] == [0, 1, 4, 9, 16, 25]
+
+
+def test_items_without_a_task_do_not_keep_workers_waiting() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[tuple[int, int | None]]:
+        for at in range(100):
+            taken.append(at)
+            yield at, at if at % 10 == 0 else None
+
+    with Jobs(1) as jobs:
+        light = jobs.in_order(abs, items(), weigh=lambda _: 1)
+        assert next(light) == (0, 0)
+        assert len(taken) == 21  # up to the third task
+        heavy = jobs.in_order(abs, items(), weigh=lambda _: 1 << 30)
+        taken.clear()
+        assert next(heavy) == (0, 0)
+        assert len(taken) == 3
 
 
 def _dies_once(task: tuple[int, int]) -> int:
