@@ -118,6 +118,7 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
             Finder(own, profile.own_deep, wanted),
             *asked(profile.own_deep),
             *(Finder(own, (side,), plates_only) for side in profile.own_plates_deep),
+            *(Finder(own, (side,), plates_only, enlarge=False) for side in profile.own_plates_large),
             *more,
         ),
         (TextFinder.open(),) if text else (),

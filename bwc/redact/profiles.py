@@ -19,7 +19,7 @@ class Profile:
     """What is run when. Sizes are pixels along the longer side; `every` is time between looks (bwc.redact.cadence).
 
     Every `deep_every`-th look, and the first and last of each scene, uses the deep sizes instead. What is less sure than
-    `face_new` only tells that somebody known is still there.
+    `face_new`, or `own_plate_new`, only tells that somebody known, or a known plate, is still there.
     """
 
     name: str
@@ -30,6 +30,7 @@ class Profile:
     own: tuple[int, ...]
     own_deep: tuple[int, ...]
     own_plates_deep: tuple[int, ...]  # for plates alone: heads are found without
+    own_plates_large: tuple[int, ...]  # the same, where the picture is at least as large
     every: Fraction
     every_busy: Fraction
     every_still: Fraction
@@ -37,8 +38,9 @@ class Profile:
     face_threshold: float = 0.12
     face_new: float = 0.2
     plate_threshold: float = 0.15  # of clp_det
-    # of our own network: on 74 kept pictures at 640 0.08 false alarms a picture, 0.01 at the 0.5 that starts a track alone
-    own_plate_threshold: float = 0.25
+    # of our own network: on 74 kept pictures at 640 0.09 false alarms a picture from 0.25, 0.01 at the 0.5 that starts a track alone
+    own_plate_new: float = 0.25
+    own_plate_threshold: float = 0.15
     head_threshold: float = 0.12  # below `face_new`, as for faces
     sheet_threshold: float = 0.3  # screens and papers: about 0.02 false alarms of each on a kept picture
 
@@ -55,6 +57,7 @@ PROFILES: Mapping[str, Profile] = {
         own=(640,),
         own_deep=(960,),
         own_plates_deep=(),
+        own_plates_large=(),
         every=Fraction(1, 2),
         every_busy=Fraction(1, 2),
         every_still=Fraction(1, 2),
@@ -71,6 +74,7 @@ PROFILES: Mapping[str, Profile] = {
         own=(640,),
         own_deep=(960,),
         own_plates_deep=(1920,),  # of the four plates of a head-worn clip 1280 finds two, 1920 three
+        own_plates_large=(2560,),  # finds the fourth; a second glance at 1920 still tells the near ones from clutter
         every=Fraction(1, 3),
         every_busy=Fraction(1, 6),
         every_still=Fraction(1, 2),
@@ -85,6 +89,7 @@ PROFILES: Mapping[str, Profile] = {
         own=(640, 1280),
         own_deep=(640, 1280),
         own_plates_deep=(1920,),
+        own_plates_large=(2560,),
         every=Fraction(1, 10),
         every_busy=Fraction(1, 10),
         every_still=Fraction(1, 10),
@@ -125,7 +130,7 @@ def habits_for(rate: Fraction, profile: Profile, scale: float) -> Habits:
         return max(2, min(240, round(seconds * rate)))
 
     return Habits(
-        new={"face": profile.face_new},
+        new={"face": profile.face_new, "plate": profile.own_plate_new},
         start=_ByClass({"face": 0.3, "plate": 0.5, "text": 0.6, "screen": 0.6, "paper": 0.6}, other=0.5),
         sure=_ByClass({"face": 0.5, "plate": 0.7, "text": 0.6, "screen": 0.7, "paper": 0.7}, other=2.0),
         hold=frames(Fraction(5)),

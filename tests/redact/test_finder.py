@@ -110,6 +110,15 @@ def test_only_the_kinds_asked_for_are_told(finder: Finder) -> None:
     assert {one.class_ for one in heads.detect(scene(PLATES))} <= {"head"}
 
 
+def test_a_size_for_large_pictures_is_left_out_in_smaller_ones(finder: Finder) -> None:
+    large = Finder(finder.source, (640,), {"plate": 0.2}, enlarge=False)
+    picture = scene(PLATES)
+    assert max(picture.shape) >= 640
+    assert large.detect(picture) == Finder(finder.source, (640,), {"plate": 0.2}).detect(picture) != []
+    assert large.detect(cv2.resize(picture, (600, 400))) == []
+    assert large.describe().settings["enlarge"] is False
+
+
 @pytest.mark.parametrize(("sheets", "kinds"), [(False, 2), (True, 4)])
 def test_there_is_a_cell_for_every_score_of_the_network(*, sheets: bool, kinds: int) -> None:
     picture = np.zeros((1, 3, 96, 160), np.float32)

@@ -1,6 +1,7 @@
 """Flow and tracks on drawn pictures with exact truth: nothing of a subject is left uncovered in between."""
 
 from dataclasses import replace
+from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from bwc.redact.cuts import CutFinder
 from bwc.redact.flow import Floats, Grey, Still, carry
 from bwc.redact.heads import head_around
+from bwc.redact.profiles import PROFILES, habits_for
 from bwc.redact.track import Habits, Path, Sighting, Tracker, alike
 from bwc.redact.verdict import doubts_of
 
@@ -260,3 +262,20 @@ def test_where_a_detector_is_off_the_followed_box_stays_hidden_too() -> None:
     (path,) = tracker.finish()
     assert covered(path, 10, made[10][1]) > 0.95
     assert covered(path, 10, off) > 0.95
+
+
+def test_a_plate_hardly_seen_is_kept_but_makes_no_track() -> None:
+    habits = habits_for(Fraction(30), PROFILES["balanced"], 1.0)
+    made = {i: walk(i) for i in range(61)}
+
+    def paths(scores: dict[int, float]) -> list[Path]:
+        looks = {i: [Sighting(made[i][1], score, "plate")] for i, score in scores.items()}
+        tracker = Tracker(habits, width=W, height=H)
+        run(tracker, range(61), looks, {i: grey for i, (grey, _) in made.items()})
+        return tracker.finish()
+
+    weak = (PROFILES["balanced"].own_plate_threshold + PROFILES["balanced"].own_plate_new) / 2
+    assert paths(dict.fromkeys(range(0, 61, 10), weak)) == []
+    (path,) = paths({0: 0.6} | dict.fromkeys(range(10, 61, 10), weak))
+    assert path.hits == 7
+    assert min(covered(path, i, made[i][1]) for i in range(61)) > 0.9

@@ -70,12 +70,14 @@ def open_network(*, sheets: bool = False, integers: bool | None = None) -> Finde
 class Finder:
     """Plates, heads, screens and papers in one picture, at `long_sides` pixels along the longer side.
 
-    `thresholds` names the kinds wanted and the score from which a find counts.
+    `thresholds` names the kinds wanted and the score from which a find counts. Without `enlarge`, sizes above the
+    picture's own are left out; none may be left.
     """
 
     source: FinderNetwork
     long_sides: tuple[int, ...] = (640, 1280)
     thresholds: Mapping[str, float] = field(default_factory=lambda: {PLATE: 0.5, HEAD: 0.5})
+    enlarge: bool = True
 
     @classmethod
     def open(cls, long_sides: Sequence[int] = (640, 1280), thresholds: Mapping[str, float] | None = None) -> "Finder":
@@ -99,6 +101,7 @@ class Finder:
             settings={
                 "long_sides": list(self.long_sides),
                 "runtime": runtime_label(),
+                **({} if self.enlarge else {"enlarge": False}),
                 **{f"{kind}_threshold_permille": round(value * 1000) for kind, value in self.thresholds.items()},
             },
         )
@@ -107,7 +110,10 @@ class Finder:
         return self.look(View.of(bgr))
 
     def look(self, view: View) -> list[Detection]:
-        return merge(one for long_side in view.sides(self.long_sides) for one in self._pass(view, long_side))
+        sides = (
+            view.sides(self.long_sides) if self.enlarge else [one for one in self.long_sides if one <= max(view.shape)]
+        )
+        return merge(one for long_side in sides for one in self._pass(view, long_side))
 
     def _pass(self, view: View, long_side: int) -> list[Detection]:
         canvas, scale = view.at(long_side)
