@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bwc.anchors.paths import consistency_proof, verify_consistency
 from bwc.audit.checkpoint import MAX_NOTE, Checkpoint, NoteKey, parse_checkpoint
 from bwc.audit.keychain import KeyChain, open_checkpoint, read_checkpoint
-from bwc.audit.merkle import HASH_BYTES, consistency_proof, root_at, verify_consistency
+from bwc.audit.merkle import HASH_BYTES, root_at
 from bwc.audit.tiles import LogReader, TileTree
 from bwc.canonical import Json, canonical, parse_canonical, sha256_hex
 from bwc.errors import IntegrityError, ProofInvalid, UsageError

@@ -6,9 +6,9 @@ Plain ASCII, so that it survives a printer, a scanner and a typist; the dash of 
 import re
 from html import unescape
 
+from bwc.anchors.proof import HEADER, LogProof
 from bwc.audit.checkpoint import Note, NoteKey, parse_checkpoint
 from bwc.audit.keychain import read_checkpoint
-from bwc.audit.proof import HEADER, LogProof
 from bwc.errors import IntegrityError, UsageError
 
 FORMAT = "bwc-slip/1"

@@ -17,7 +17,6 @@ from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, add_signatures, chec
 from bwc.audit.event import NO_HASH, Entry, parse_entries, parse_entry
 from bwc.audit.keychain import Handover, KeyChain, sign_checkpoint
 from bwc.audit.merkle import Frontier, complete_root, leaf_hash
-from bwc.audit.proof import make_proof
 from bwc.audit.tiles import (
     CHECKPOINT,
     KEPT,
@@ -182,10 +181,6 @@ class Log:
         if note is None:
             raise NotFound("nothing is published yet")
         return note
-
-    def proof(self, seq: int) -> bytes:
-        """The tlog-proof of entry `seq` under the published checkpoint."""
-        return make_proof(self._files, self.checkpoint(), seq).to_bytes()
 
     def rekeyed(self, *, size: int, since: int = 0) -> list[Handover]:
         """The handovers among the rows from `since` up to `size`."""

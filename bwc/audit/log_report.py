@@ -1,18 +1,45 @@
-"""What the verification of a log found, and the trails of items."""
+"""What the verification of a log found, and what an auditor may keep of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import NO_HASH, Entry, parse_entries
 from bwc.audit.findings import Findings
 from bwc.audit.keychain import KeyChain
-from bwc.audit.remembered import Head, Remembered
 from bwc.audit.replay import Standing
-from bwc.audit.spans import trail_broken
 from bwc.audit.tiles import TILE, LogReader, TileTree
 
 START = (-1, NO_HASH)  # the end of a trail that has not begun
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """Where the verification ended: size and root, hash and clock of the last entry, how many items there were."""
+
+    size: int
+    root: str
+    last_hash: str
+    last_at: str
+    last_boot: str
+    last_mono_us: int
+    items: int
+
+
+class Memory(Protocol):
+    """What an auditor keeps of a log that was verified whole (`anchors.remembered`); `head` is None while it is nothing."""
+
+    head: Head | None
+
+    def rules(self) -> Iterable[bytes]:
+        """The entries that changed what is permitted, in order."""
+
+    def trails(self, items: Iterable[str]) -> Iterable[tuple[str, tuple[int, str]]]:
+        """The ends of the trails of those `items` that had one: last `item_seq` and leaf hash."""
+
+    def save(self, head: Head, trails: Mapping[str, tuple[int, str]], rules: Iterable[bytes], *, whole: bool) -> None:
+        """Remember up to `head`; `whole`: in place of all that was remembered, else beside it."""
 
 
 @dataclass(slots=True)
@@ -32,7 +59,7 @@ class LogReport:
     files: LogReader | None = None
     signed: bool = True  # signatures were asked to be verified
     since: int = 0  # entries before this one were verified at an earlier time and not read
-    remembered: Remembered | None = None
+    remembered: Memory | None = None
     fresh: tuple[Head, dict[str, tuple[int, str]], list[bytes]] | None = None
 
     def remember(self) -> None:
@@ -49,22 +76,3 @@ class LogReport:
         for number in range(start // TILE, -(-stop // TILE)):
             first = number * TILE
             yield from parse_entries(tree.entries(number)[max(0, start - first) : stop - first])
-
-
-class ItemChains:
-    """Step 5 for the exported trail of one item: each entry of an item names the one before it."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, tuple[int, str]] = {}
-
-    def __len__(self) -> int:
-        return len(self._last)
-
-    def verify_next(self, entry: Entry) -> None:
-        """Raise `IntegrityError` unless `entry` is the next one of its item."""
-        if entry.item is not None:
-            before = self._last.get(entry.item, START)
-            place = entry.item_seq or 0
-            self._last[entry.item] = (place, entry.leaf_hash.hex())
-            if before != (place - 1, entry.item_prev):
-                raise trail_broken(entry.item, before, place)

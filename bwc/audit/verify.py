@@ -12,10 +12,9 @@ from bwc.audit.cores import check_spans
 from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.findings import Findings
 from bwc.audit.keychain import read_checkpoint
-from bwc.audit.log_report import START, LogReport
+from bwc.audit.log_report import START, Head, LogReport, Memory
 from bwc.audit.merkle import Frontier, complete_root, root_at
 from bwc.audit.partials import check_partials
-from bwc.audit.remembered import Head, Remembered
 from bwc.audit.replay import Replay
 from bwc.audit.spans import (
     SPAN,
@@ -47,7 +46,7 @@ def verify_log(
     signatures: bool = True,
     jobs: int | None = None,
     progress: Progress | None = None,
-    remembered: Remembered | None = None,
+    remembered: Memory | None = None,
     only_new: bool = False,
 ) -> LogReport:
     """Verify a whole log or, with `only_new`, what came after the verification that is `remembered`.
@@ -138,7 +137,7 @@ class _Pass:
         self._prev = NO_HASH
         self._last: Edge | None = None
 
-    def go_on(self, remembered: Remembered, head: Head) -> None:
+    def go_on(self, remembered: Memory, head: Head) -> None:
         """Begin where an earlier verification ended, if the log still begins with what was verified then."""
         size = self._checkpoint.size
         if head.size > size:

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 
 from bwc.anchors.outside import STAMPS
+from bwc.anchors.paths import consistency_proof, verify_consistency
 from bwc.audit.checkpoint import Note, NoteKey, NoteSignature, parse_checkpoint, parse_number
-from bwc.audit.merkle import consistency_proof, root_at, verify_consistency
+from bwc.audit.merkle import root_at
 from bwc.audit.tiles import CHECKPOINT, KEPT, TileTree
 from bwc.config import Places
 from bwc.custody.shelf import LogShelf

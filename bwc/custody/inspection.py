@@ -7,9 +7,9 @@ from pathlib import Path
 from bwc.anchors import openssl_ts
 from bwc.anchors.outside import CheckStamp
 from bwc.anchors.pins import Pin, pin_of, typed_key
+from bwc.anchors.remembered import Remembered
 from bwc.anchors.seen import Seen, as_error
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
-from bwc.audit.remembered import Remembered
 from bwc.audit.tiles import CHECKPOINT, LogFolder
 from bwc.canonical import parse_canonical, sha256_hex
 from bwc.config import Places

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
+from bwc.anchors.proof import make_proof
 from bwc.audit.checkpoint import parse_checkpoint
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.log import Log
@@ -327,7 +328,7 @@ class Reading:
 
     def proof(self, seq: int) -> bytes:
         """The tlog-proof of one entry under the published checkpoint."""
-        return self._log.proof(seq)
+        return make_proof(LogShelf(self._disk), self._log.checkpoint(), seq).to_bytes()
 
     def trail(self, item: ItemId) -> list[TrailEvent]:
         """The chain of custody of one item, oldest first; private parts where this reader's key opens them."""

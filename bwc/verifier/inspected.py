@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 from bwc.anchors.fork import SignedCheckpoint, contradiction, has_one_chain
 from bwc.anchors.outside import Anchor, AnchorKind, AnchorReport, CheckStamp, examine_anchors
 from bwc.anchors.pins import fingerprint_text
+from bwc.anchors.remembered import Remembered
 from bwc.anchors.seen import Seen, SeenCheckpoint, as_error, entries_text, look, look_at_copy
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.disposals import Tombstone
 from bwc.audit.findings import STEPS, Grade
 from bwc.audit.log_report import LogReport
-from bwc.audit.remembered import Remembered
 from bwc.audit.tiles import CHECKPOINT, KEPT, LogReader, LogRows
 from bwc.audit.verify import verify_log
 from bwc.canonical import Json

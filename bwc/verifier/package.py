@@ -20,11 +20,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from bwc.anchors.pins import Pin, fingerprint_text
+from bwc.anchors.proof import LogProof
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.keychain import KeyChain
 from bwc.audit.merkle import root_of
-from bwc.audit.proof import LogProof
 from bwc.canonical import sha256_hex
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, NotFound, ProofInvalid, StorageError
 from bwc.evidence import EventKind, Outcome

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
+from bwc.anchors.proof import LogProof
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import Entry, parse_entry
-from bwc.audit.proof import LogProof
 from bwc.errors import BwcError, IntegrityError, LogForked, ProofInvalid
 from bwc.evidence import EventKind, Outcome
 from bwc.roles import Role, may

@@ -14,10 +14,10 @@ from bwc.anchors.fork import FORMAT as FORK_FORMAT
 from bwc.anchors.fork import ForkEvidence
 from bwc.anchors.openssl_ts import check_stamp
 from bwc.anchors.pins import fingerprint_text, typed_key
+from bwc.anchors.proof import LogProof
 from bwc.anchors.slip import read_slip
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import parse_entry
-from bwc.audit.proof import LogProof
 from bwc.audit.tiles import LogFolder
 from bwc.errors import BwcError, NotFound, NotPinned, StorageError, UsageError
 from bwc.verifier.inspected import judge

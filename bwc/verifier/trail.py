@@ -22,7 +22,8 @@ from typing import Any
 from bwc.anchors.pins import Pin, fingerprint_text
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import Entry
-from bwc.audit.log_report import ItemChains
+from bwc.audit.log_report import START
+from bwc.audit.spans import trail_broken
 from bwc.canonical import canonical, parse_canonical, sha256_hex
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, NotFound, ProofInvalid
 from bwc.evidence import EventKind
@@ -243,3 +244,22 @@ def _told(bodies: Mapping[str, Any], trail: Sequence[Entry]) -> dict[int, Mappin
             raise IntegrityError(f"the private part {commit} holds nothing")
         found[commits[commit]] = salted["body"]
     return dict(sorted(found.items()))
+
+
+class ItemChains:
+    """Step 5 for the exported trail of one item: each entry of an item names the one before it."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[int, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+    def verify_next(self, entry: Entry) -> None:
+        """Raise `IntegrityError` unless `entry` is the next one of its item."""
+        if entry.item is not None:
+            before = self._last.get(entry.item, START)
+            place = entry.item_seq or 0
+            self._last[entry.item] = (place, entry.leaf_hash.hex())
+            if before != (place - 1, entry.item_prev):
+                raise trail_broken(entry.item, before, place)

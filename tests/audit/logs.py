@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bwc.anchors.proof import make_proof
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import Entry
 from bwc.audit.keychain import Handover, hand_over, sign_checkpoint
@@ -156,6 +157,9 @@ class House:
         body = more.pop("body", None)
         draft = EventDraft(kind=kind, facts=facts or {}, **more)
         return self.log.append(self.rows, draft, keys, body, self.clock)
+
+    def proof(self, seq: int) -> bytes:
+        return make_proof(self.files, self.log.checkpoint(), seq).to_bytes()
 
     def publish(self) -> Checkpoint:
         return self.log.publish(self.log_key)

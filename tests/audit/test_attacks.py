@@ -5,9 +5,9 @@ import pytest
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.findings import Grade
-from bwc.audit.log_report import ItemChains
 from bwc.audit.verify import verify_log
 from bwc.errors import IntegrityError
+from bwc.verifier.trail import ItemChains
 from tests.audit.attack_matrix import MATRIX, Attack, honest, newest, raws, rebuilt, saved, signed_again
 from tests.audit.logs import VKEY, MemoryFiles, small_house
 

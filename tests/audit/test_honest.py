@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from bwc import signing
+from bwc.anchors.remembered import Remembered
 from bwc.audit.findings import Grade
-from bwc.audit.remembered import Remembered
 from bwc.audit.verify import verify_log
 from bwc.evidence import EventKind, ItemId, Outcome
 from bwc.keys import SeedSigner

@@ -9,11 +9,11 @@ import pytest
 
 from bwc.anchors.fork import ForkKind
 from bwc.anchors.openssl_ts import check_stamp
+from bwc.anchors.remembered import Remembered
 from bwc.anchors.seen import Seen
 from bwc.anchors.slip import read_slip, slip_text
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey
 from bwc.audit.keychain import Handover, KeyChain, hand_over, open_checkpoint, read_checkpoint, sign_checkpoint
-from bwc.audit.remembered import Remembered
 from bwc.audit.verify import verify_log
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import EventKind

@@ -4,11 +4,11 @@ from itertools import pairwise
 
 import pytest
 
+from bwc.anchors.proof import LogProof
 from bwc.audit.checkpoint import Note, NoteKey, NoteSignature, add_signatures
 from bwc.audit.findings import Grade
 from bwc.audit.keychain import open_checkpoint, sign_checkpoint
 from bwc.audit.log import Log, SystemClock
-from bwc.audit.proof import LogProof
 from bwc.audit.tiles import MAX_FILE, TILE, LogFolder, bundle_path, levels_of, parse_bundle, tile_path
 from bwc.audit.verify import verify_log
 from bwc.errors import BwcError, CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
@@ -252,14 +252,14 @@ def test_an_unsigned_event_is_not_recorded() -> None:
 def test_every_entry_has_a_proof_that_stands_alone() -> None:
     house = small_house()
     for row in house.rows.held:
-        proof = house.log.proof(row.seq)
+        proof = house.proof(row.seq)
         assert LogProof.parse(proof).to_bytes() == proof
         assert LogProof.parse(proof).verify(row.entry, VKEY).size == 12
         with pytest.raises(ProofInvalid):
             LogProof.parse(proof).verify(house.rows.held[row.seq - 1].entry, VKEY)
     for seq in (-1, 12, 2**70):
         with pytest.raises(ProofInvalid):
-            house.log.proof(seq)
+            house.proof(seq)
 
 
 def test_a_proof_is_not_made_from_tiles_that_do_not_lead_to_the_checkpoint() -> None:
@@ -267,7 +267,7 @@ def test_a_proof_is_not_made_from_tiles_that_do_not_lead_to_the_checkpoint() -> 
     path = tile_path(0, 0, 12)
     house.files.held[path] = bytes(32) + house.files.held[path][32:]
     with pytest.raises(ProofInvalid):
-        house.log.proof(5)
+        house.proof(5)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ def test_a_proof_is_not_made_from_tiles_that_do_not_lead_to_the_checkpoint() -> 
 )
 def test_malformed_proofs_are_refused(old: str, new: str) -> None:
     house = small_house()
-    proof = house.log.proof(7).decode()
+    proof = house.proof(7).decode()
     assert old in proof
     with pytest.raises(IntegrityError):
         LogProof.parse(proof.replace(old, new, 1).encode()).verify(house.rows.held[7].entry, VKEY)

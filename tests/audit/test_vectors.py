@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from bwc.anchors.paths import verify_consistency
+from bwc.anchors.proof import LogProof
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import parse_entry
 from bwc.audit.keychain import open_checkpoint
-from bwc.audit.merkle import leaf_hash, root_of, verify_consistency
-from bwc.audit.proof import LogProof
+from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import parse_bundle
 from bwc.audit.verify import verify_log
 from bwc.errors import IntegrityError

@@ -15,21 +15,21 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from bwc.anchors.proof import LogProof, make_proof
+from bwc.anchors.remembered import Remembered
 from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.cores import cores
 from bwc.audit.event import parse_entry
 from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.log import Log
-from bwc.audit.log_report import ItemChains
 from bwc.audit.merkle import Frontier, complete_root, leaf_hash
-from bwc.audit.proof import LogProof, make_proof
-from bwc.audit.remembered import Remembered
 from bwc.audit.tiles import TILE, LogFolder, TileTree, bundle_path, encode_bundle, levels_of, tile_path
 from bwc.audit.verify import verify_log
 from bwc.custody.shelf import LogShelf
 from bwc.evidence import EventDraft, EventKind, ItemId, utc_text
 from bwc.keys import SeedSigner, encode_binary
 from bwc.storage.fsops import Disk
+from bwc.verifier.trail import ItemChains
 from tests.audit.logs import CLERK, LOG_KEY, ORIGIN, SECOND, VKEY, House, Row, Ticking
 
 START = datetime(2026, 11, 22, 9, tzinfo=UTC)

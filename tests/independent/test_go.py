@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from bwc.anchors.proof import LogProof
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.log import Log
 from bwc.audit.merkle import leaf_hash, root_of
-from bwc.audit.proof import LogProof
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
 from tests.audit.attack_matrix import MATRIX, Attack, honest, saved_note
 from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, Row, grown_house, signer, small_house
@@ -95,7 +95,7 @@ def test_go_finds_the_same_inclusion_proofs(gover: Path, tmp_path: Path) -> None
         entry.write_bytes(house.rows.held[index].entry)
         answer = judged(gover, log, str(index), str(entry))
         assert answer.returncode == 0, answer.stderr
-        ours = LogProof.parse(house.log.proof(index)).to_bytes().decode().split("\n\n")[0].split("\n")[2:]
+        ours = LogProof.parse(house.proof(index)).to_bytes().decode().split("\n\n")[0].split("\n")[2:]
         assert answer.stdout.split("\n")[:-2] == ours
         entry.write_bytes(house.rows.held[index - 1].entry)
         assert judged(gover, log, str(index), str(entry)).returncode != 0

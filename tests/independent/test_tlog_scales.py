@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bwc.audit.proof import LogProof
+from bwc.anchors.proof import LogProof
 from bwc.audit.tiles import bundle_path
 from tests.audit.logs import VKEY, House, grown_house
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
+from bwc.anchors.paths import consistency_proof
 from bwc.audit.checkpoint import COSIGNATURE, Note, NoteKey, add_signatures, parse_checkpoint
-from bwc.audit.merkle import consistency_proof
 from bwc.audit.tiles import TileTree
 from bwc.keys import encode_binary
 from bwc.oversight.post import post

@@ -117,7 +117,7 @@ def test_it_checks_slips_proofs_and_fork_evidence(verifier: Path, tmp_path: Path
     assert run(verifier, log, *key, "--against", slip).returncode == 0
     assert run(verifier, forked_log, *key, "--against", slip).returncode == 5
     (tmp_path / "e.json").write_bytes(house.rows.held[3].entry)
-    (tmp_path / "e.tlog-proof").write_bytes(house.log.proof(3))
+    (tmp_path / "e.tlog-proof").write_bytes(house.proof(3))
     assert run(verifier, tmp_path / "e.tlog-proof", "--entry", tmp_path / "e.json", *key).returncode == 0
     (tmp_path / "e.json").write_bytes(house.rows.held[4].entry)
     assert run(verifier, tmp_path / "e.tlog-proof", "--entry", tmp_path / "e.json", *key).returncode == 5

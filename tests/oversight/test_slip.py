@@ -47,7 +47,7 @@ def test_cosignatures_are_left_out_and_the_logs_signature_must_hold() -> None:
 
 def test_a_checkpoint_file_and_a_proof_serve_too() -> None:
     assert read_slip(NOTE, "checkpoint") == NOTE
-    assert read_slip(small_house().log.proof(3), "x.tlog-proof") == NOTE
+    assert read_slip(small_house().proof(3), "x.tlog-proof") == NOTE
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,7 @@ class Maker:
             publishers=[self.publisher.key_id],
             approvals=[entries[seq] for seq in approvals],
             enrolments=[one for one in entries if one.kind in ENROLS],
-            proof=self.house.log.proof,
+            proof=self.house.proof,
         )
         facts: dict[str, Any] = {
             "agency": self.agency,
@@ -172,7 +172,7 @@ class Maker:
         }
         entry = self.house.do([self.publisher], EventKind.RELEASE_PUBLISHED, facts, item=ITEM)
         self.house.log.publish(self.log_key)
-        return entry.raw, self.house.log.proof(entry.seq)
+        return entry.raw, self.house.proof(entry.seq)
 
     def make(self, folder: Path, data: bytes | None = None, **more: Any) -> Made:
         copy = self.copy(some_bytes() if data is None else data)

@@ -43,7 +43,7 @@ def release(folder: Path, *, root: str = "", data: bytes | None = None) -> Made:
         paper=canonical(dict(result.proof or {})),
         frames=sum(run.frames for run in result.copied),
         entry=indexed.raw,
-        proof=maker.house.log.proof(indexed.seq),
+        proof=maker.house.proof(indexed.seq),
     )
     copy: Copy = replace(maker.copy(data or out.data), groups=paper)
     approvals = maker.approve(copy)

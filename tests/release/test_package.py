@@ -131,7 +131,7 @@ def test_a_package_that_does_not_verify_never_gets_its_name(maker: Maker, tmp_pa
     prepared, approvals = begin(maker, tmp_path / "out")
     right = maker.publish(prepared, approvals)
     first = maker.house.rows.held[0].entry
-    for wrong in ((first, right[1]), (right[0], maker.house.log.proof(0)), (first, maker.house.log.proof(0))):
+    for wrong in ((first, right[1]), (right[0], maker.house.proof(0)), (first, maker.house.proof(0))):
         with pytest.raises(IntegrityError):
             finish(prepared, *wrong)
         assert not (tmp_path / "out").exists()
@@ -187,4 +187,4 @@ def test_signer_whom_nobody_enrolled_is_refused(maker: Maker) -> None:
     entries = [parse_entry(row.entry) for row in maker.house.rows.held]
     enrolments = [entry for entry in entries if entry.kind == EventKind.KEY_ENROLLED]
     with pytest.raises(IntegrityError, match="no entry enrols"):
-        gather(publishers=["0" * 32], approvals=[], enrolments=enrolments, proof=maker.house.log.proof)  # type: ignore[list-item]
+        gather(publishers=["0" * 32], approvals=[], enrolments=enrolments, proof=maker.house.proof)  # type: ignore[list-item]

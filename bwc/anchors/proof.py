@@ -6,9 +6,10 @@ root, an empty line and the signed checkpoint. About 1.3 kB for one entry of ten
 
 from dataclasses import dataclass
 
+from bwc.anchors.paths import MAX_PROOF, inclusion_proof, verify_inclusion
 from bwc.audit.checkpoint import MAX_NOTE, Checkpoint, NoteKey, parse_checkpoint, parse_number
 from bwc.audit.keychain import open_checkpoint
-from bwc.audit.merkle import HASH_BYTES, MAX_PROOF, inclusion_proof, leaf_hash, verify_inclusion
+from bwc.audit.merkle import HASH_BYTES, leaf_hash
 from bwc.audit.tiles import LogReader, TileTree
 from bwc.errors import IntegrityError
 from bwc.signing import decode_binary, encode_binary

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from bwc.anchors.remembered import Remembered
 from bwc.audit.log_report import LogReport
-from bwc.audit.remembered import Remembered
 from bwc.audit.verify import verify_log
 from bwc.errors import CheckpointRolledBack, ConfigError, LogForked
 from bwc.evidence import EventKind, ItemId

@@ -9,10 +9,11 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 from bwc.audit.checkpoint import NoteKey
+from bwc.audit.log_report import Head
 from bwc.errors import ConfigError
 
 _TABLES = """
@@ -20,19 +21,6 @@ CREATE TABLE IF NOT EXISTS head (vkey TEXT PRIMARY KEY, value TEXT NOT NULL) WIT
 CREATE TABLE IF NOT EXISTS trails (item TEXT PRIMARY KEY, seq INTEGER NOT NULL, hash TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS rules (place INTEGER PRIMARY KEY, entry BLOB NOT NULL);
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """Where the verification ended: size and root, hash and clock of the last entry, how many items there were."""
-
-    size: int
-    root: str
-    last_hash: str
-    last_at: str
-    last_boot: str
-    last_mono_us: int
-    items: int
 
 
 class Remembered:
