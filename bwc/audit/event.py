@@ -6,8 +6,8 @@ The signed message is a slice of the entry itself. `parse_entry` reads one, `spl
 
 import json
 import re
+from binascii import a2b_base64
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from bwc.audit.tiles import MAX_ENTRY
 from bwc.canonical import Json, parse_canonical
 from bwc.errors import BwcError, IntegrityError
 from bwc.evidence import KeyId, ObjectId, ObjectRole, SealedObject
-from bwc.signing import decode_binary, encode_binary
+from bwc.signing import encode_binary
 
 FORMAT = "bwc.event/1"
 NO_HASH = "0" * 64  # `prev` of the first entry, `item_prev` of an item's first
@@ -26,7 +26,7 @@ _MOST_SHAPES = 10_000
 
 _HEX = "[0-9a-f]"
 _COUNT = "(?:0|[1-9][0-9]{0,14}+)"  # below 10^15, so well inside a double
-_OBJECT = re.compile(
+_OBJECT = (
     rf'\{{"commit":"({_HEX}{{64}})","envelope":"({_HEX}{{64}})","manifest":"({_HEX}{{64}})","object":"({_HEX}{{64}})",'
     rf'"role":"([a-z]{{1,32}})","sealed_bytes":({_COUNT}),"segment":({_COUNT})\}}'
 )
@@ -35,7 +35,8 @@ _BASE64 = (
     "(?>[A-Za-z0-9+/]{85}+[AQgw]==|"  # 64 bytes, nearly always
     "(?:[A-Za-z0-9+/]{4})++(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?)"
 )
-_SIGNATURE = re.compile(rf'\{{"alg":"([a-z0-9-]{{1,32}})","key":"({_HEX}{{32}})","sig":"({_BASE64})"\}}')
+_SIGNATURE = rf'\{{"alg":"([a-z0-9-]{{1,32}})","key":"({_HEX}{{32}})","sig":"({_BASE64})"\}}'
+_OBJECTS, _SIGNED = re.compile(_OBJECT), re.compile(_SIGNATURE.encode())
 
 # Facts are mostly flat. Strings of this pattern hold no quote, so what looks like a key is one.
 _PLAIN = r"[ !#-\[\]-~]*+"  # ASCII that needs no escape
@@ -48,8 +49,8 @@ _KEYS = re.compile(rf'[{{,]"({_PLAIN})":'.encode())
 _GROUPS = re.compile(r"\((?!\?)")  # an opening parenthesis that captures
 
 
-def _one(pattern: re.Pattern[str]) -> str:
-    return _GROUPS.sub("(?:", pattern.pattern)
+def _one(pattern: str) -> str:
+    return _GROUPS.sub("(?:", pattern)
 
 
 # What has a fixed width is any bytes here, and `_check_symbols` looks at the symbols of all entries at once: half the time
@@ -74,8 +75,7 @@ _SIGNATURES = b',"signatures":['
 _EVENT_AT = len('{"event":')
 
 
-@dataclass(frozen=True, slots=True)
-class EntrySignature:
+class EntrySignature(NamedTuple):
     """One operator's signature of an event."""
 
     alg: str
@@ -166,7 +166,7 @@ class Entry(NamedTuple):
                 manifest_sha256=manifest,
                 envelope_sha256=envelope,
             )
-            for commit, envelope, manifest, name, role, size, segment in _OBJECT.findall(self.objects_text)
+            for commit, envelope, manifest, name, role, size, segment in _OBJECTS.findall(self.objects_text)
         )
 
 
@@ -204,9 +204,10 @@ def split_entries(raws: Sequence[bytes]) -> tuple[Columns, list[datetime]]:
     """
     if (longest := max(map(len, raws))) > MAX_ENTRY:
         raise IntegrityError(f"an entry takes at most {MAX_ENTRY} bytes, this one has {longest}")
+    lines = b"\n".join((*raws, b""))
     # No entry holds a newline, so as many lines as entries, each matched whole, are the entries themselves
-    rows = _ENTRY.findall(b"\n".join(raws) + b"\n")
-    if len(rows) != len(raws) or [raw for raw in raws if b"\n" in raw]:
+    rows = _ENTRY.findall(lines)
+    if not len(rows) == len(raws) == lines.count(b"\n"):
         raise IntegrityError(f"not an entry of {FORMAT}")
     columns = Columns(*zip(*rows, strict=True))
     _check_symbols(columns)
@@ -242,7 +243,7 @@ def signers_of(actor: bytes, others: bytes) -> tuple[str, ...]:
     """The keys that signed, the actor's first. Raises `IntegrityError` if one signed twice."""
     if not others:
         return (actor.decode(),)
-    found = (actor.decode(), *(key for _, key, _ in _SIGNATURE.findall(others.decode())))
+    found = (actor.decode(), *(key.decode() for _, key, _ in _SIGNED.findall(others)))
     if len(set(found)) != len(found):
         raise IntegrityError("the first signature is the actor's, the others are by others")
     return found
@@ -250,8 +251,8 @@ def signers_of(actor: bytes, others: bytes) -> tuple[str, ...]:
 
 def signatures_of(raw: bytes) -> tuple[EntrySignature, ...]:
     """The signatures of the entry `raw`, the actor's first."""
-    found = _SIGNATURE.findall(raw[raw.rindex(_SIGNATURES) :].decode())
-    return tuple(EntrySignature(alg, KeyId(key), decode_binary(sig)) for alg, key, sig in found)
+    found = _SIGNED.findall(raw, raw.rindex(_SIGNATURES))
+    return tuple(EntrySignature(alg.decode(), KeyId(key.decode()), a2b_base64(sig)) for alg, key, sig in found)
 
 
 def _role(text: str) -> ObjectRole:

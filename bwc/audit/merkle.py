@@ -5,36 +5,33 @@ A tree of `size` leaves is read through `NodeHash`: the hash of the complete sub
 complete subtrees only, which is what tiles store and what never changes when the log grows.
 """
 
-import hashlib
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import TypeAlias
 
 from bwc.errors import ProofInvalid
 
 HASH_BYTES = 32
-EMPTY_ROOT = hashlib.sha256(b"").digest()
+EMPTY_ROOT = sha256(b"").digest()
 
 NodeHash: TypeAlias = Callable[[int, int], bytes]
 
 
 def leaf_hash(data: bytes) -> bytes:
     """RFC 6962 2.1: the hash of one entry."""
-    return hashlib.sha256(b"\x00" + data).digest()
+    return sha256(b"\x00" + data).digest()
 
 
 def node_hash(left: bytes, right: bytes) -> bytes:
     """RFC 6962 2.1: the hash of an inner node. The prefix keeps a leaf from passing as a node."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return sha256(b"\x01" + left + right).digest()
 
 
 def complete_root(hashes: Sequence[bytes]) -> bytes:
     """The root of a complete subtree given its 2^k hashes of one level."""
     level = list(hashes)
     while len(level) > 1:
-        level = [
-            hashlib.sha256(b"\x01" + left + right).digest()
-            for left, right in zip(level[0::2], level[1::2], strict=True)
-        ]
+        level = [sha256(b"\x01" + left + right).digest() for left, right in zip(level[0::2], level[1::2], strict=True)]
     return level[0]
 
 

@@ -5,6 +5,7 @@ entries are like their neighbours, and are compared by the column: slow ways are
 """
 
 import hashlib
+import json
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -14,7 +15,7 @@ from itertools import chain, count, pairwise
 from typing import NamedTuple, TypeAlias
 
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
-from bwc.audit.event import Columns, Entry, message_of, parse_entry, signatures_of, signers_of, split_entries, texts
+from bwc.audit.event import Columns, message_of, parse_entry, signatures_of, signers_of, split_entries, texts
 from bwc.audit.findings import Findings
 from bwc.audit.keychain import KeyChain
 from bwc.audit.merkle import Frontier, complete_root
@@ -157,10 +158,10 @@ def trail_broken(item: str, end: tuple[int, str], seq: int) -> IntegrityError:
     return IntegrityError(f"item {item}: event {seq} does not follow event {end[0]}")
 
 
-def enrolled_key(entry: Entry) -> PublicKey | None:
-    """The key that an entry enrols, if it enrols one that is sound; whether it may is for the replay to say."""
+def enrolled_key(facts: str | bytes) -> PublicKey | None:
+    """The key that an entry of these facts enrols, if one that is sound; whether it may is for the replay to say."""
     try:
-        return PublicKey.from_json(entry.facts.get("operator"))
+        return PublicKey.from_json(json.loads(facts).get("operator"))
     except IntegrityError:
         return None
 
@@ -215,7 +216,7 @@ class _Check:
         if found is None:
             return 0
         parts, moments = found
-        span, names = self.span, [one.hex() for one in hashes[: len(moments)]]
+        span, names = self.span, list(map(bytes.hex, hashes[: len(moments)]))
         self._chain(first, parts, names)
         self._clocks(first, parts, moments)
         self._trails(first, parts, names)
@@ -260,8 +261,9 @@ class _Check:
         self.span.last = Edge(first + len(monos) - 1, parts.at[-1].decode(), boot, monos[-1])
         # Nothing strange between any two, if nothing is between the extremes of all
         moments, monos = [datetime.fromisoformat(before.at), *moments], [before.mono_us, *monos]
-        if {*parts.boot} == {before.boot.encode()} and sorted(moments) == moments and sorted(monos) == monos:
-            drifts = [1e6 * at.timestamp() - mono for at, mono in zip(moments, monos, strict=True)]
+        stamps = list(map(datetime.timestamp, moments))
+        if {*parts.boot} == {before.boot.encode()} and sorted(stamps) == stamps and sorted(monos) == monos:
+            drifts = [1e6 * at - mono for at, mono in zip(stamps, monos, strict=True)]
             if max(drifts) - min(drifts) < _STEPPED_US - 1000:
                 return
         edges = map(Edge, count(first), texts(parts.at), texts(parts.boot), monos[1:])
@@ -311,8 +313,7 @@ class _Check:
 
     def _signatures(self, first: int, parts: Columns, raws: Sequence[bytes]) -> tuple[Collection[int], Collection[int]]:
         """Verify the signatures. Which entries are forged, and which are by keys not known here."""
-        enrolling = [raw for facts, raw in zip(parts.facts_text, raws, strict=False) if b'"operator":{' in facts]
-        for key in map(enrolled_key, map(parse_entry, enrolling)):
+        for key in map(enrolled_key, [facts for facts in set(parts.facts_text) if b'"operator":{' in facts]):
             if key is not None:
                 self._keys[key.key_id] = key
         if not self._ground.signatures:

@@ -275,7 +275,7 @@ class _Pass:
                 if self._report.remembered is not None:
                     self._rules.append(act.raw)
                 self._replay.take(entry, verified=act.verified)
-                if (key := enrolled_key(entry)) is not None:
+                if (key := enrolled_key(entry.facts_text)) is not None:
                     self._keys = self._keys | {key.key_id: key}
             elif not all(self._replay.permits(*combo) for combo in act.combos) or not gone.keys().isdisjoint(span.ends):
                 for entry in self._report.read(act.start, act.stop):
