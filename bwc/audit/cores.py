@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from itertools import islice
 
 from bwc.audit.spans import Ground, Job, Span, check_span
 from bwc.errors import BwcError
@@ -35,9 +36,11 @@ def check_spans(ground: Ground, jobs: Iterator[Job], *, processes: int | None, e
     with ProcessPoolExecutor(processes, mp_context=context, initializer=_begin, initargs=(ground,)) as pool:
         waiting: deque[Future[Span]] = deque()
         try:
+            pool.submit(cores)  # starts the processes, while the first span is checked here
+            yield from (check_span(replace(ground, threads=processes), job) for job in islice(jobs, 1))
             for job in jobs:
                 waiting.append(pool.submit(_check, job))
-                if len(waiting) > 2 * processes:  # what waits to be joined is in memory
+                if len(waiting) > processes:  # what waits to be joined is in memory
                     yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
