@@ -27,9 +27,9 @@ def check_spans(ground: Ground, jobs: Iterator[Job], *, processes: int | None, e
     Raises `BwcError` when a process died.
     """
     processes = processes or (cores() if entries >= _WORTH_IT else 1)
+    here = replace(ground, threads=cores())
     if processes == 1:
-        ground = replace(ground, threads=cores())
-        yield from (check_span(ground, job) for job in jobs)
+        yield from (check_span(here, job) for job in jobs)
         return
     # spawn: whoever calls may have threads and open databases, of which a fork would copy half
     context = multiprocessing.get_context("spawn")
@@ -37,7 +37,7 @@ def check_spans(ground: Ground, jobs: Iterator[Job], *, processes: int | None, e
         waiting: deque[Future[Span]] = deque()
         try:
             pool.submit(cores)  # starts the processes, while the first span is checked here
-            yield from (check_span(replace(ground, threads=processes), job) for job in islice(jobs, 1))
+            yield from (check_span(here, job) for job in islice(jobs, 1))
             for job in jobs:
                 waiting.append(pool.submit(_check, job))
                 if len(waiting) > processes:  # what waits to be joined is in memory

@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import chain, count, pairwise
 from typing import NamedTuple, TypeAlias
 
@@ -36,8 +36,7 @@ from bwc.signing import PublicKey
 
 SPAN = 32 * TILE  # entries: 6 MB of text, half a second with signatures
 
-_STEPPED_US = 2_000_000  # the time of day may move this much against the time since boot (NTP slews far less)
-_KNOWN = frozenset(kind.value for kind in EventKind)
+_STEPPED_S = 2  # the time of day may move this much against the time since boot (NTP slews far less)
 _BATCH = 128  # signatures a thread checks at a time
 
 Due: TypeAlias = tuple[int, bytes]  # seq, entry
@@ -146,8 +145,7 @@ def compare_clocks(last: Edge, edge: Edge, findings: Findings) -> None:
             findings.note(4, "the time since boot went back", where)
         elif edge.at != last.at:
             passed = datetime.fromisoformat(edge.at) - datetime.fromisoformat(last.at)
-            moved = (passed.days * 86_400 + passed.seconds) * 1_000_000 + passed.microseconds
-            if abs(moved - (edge.mono_us - last.mono_us)) > _STEPPED_US:
+            if abs((passed - timedelta(microseconds=edge.mono_us - last.mono_us)).total_seconds()) > _STEPPED_S:
                 findings.note(4, f"the clock was set between {last.at} and {edge.at}", where)
 
 
@@ -175,7 +173,7 @@ class _Check:
         self._each = pool.map if ground.threads > 1 else map
         self._keys = dict(job.keys)
         self._combos: set[tuple[bytes, bytes, bytes, bytes]] = set()  # actor, other signatures, kind, outcome
-        self._plain = frozenset(kind.encode() for kind in _KNOWN - ground.effects)
+        self._plain = frozenset(kind.encode() for kind in EventKind if kind not in ground.effects)
         self._run_from = job.start
 
     def run(self) -> None:
@@ -263,8 +261,8 @@ class _Check:
         moments, monos = [datetime.fromisoformat(before.at), *moments], [before.mono_us, *monos]
         stamps = list(map(datetime.timestamp, moments))
         if {*parts.boot} == {before.boot.encode()} and sorted(stamps) == stamps and sorted(monos) == monos:
-            drifts = [1e6 * at - mono for at, mono in zip(stamps, monos, strict=True)]
-            if max(drifts) - min(drifts) < _STEPPED_US - 1000:
+            drifts = [at - 1e-6 * mono for at, mono in zip(stamps, monos, strict=True)]
+            if max(drifts) - min(drifts) < _STEPPED_S - 0.001:
                 return
         edges = map(Edge, count(first), texts(parts.at), texts(parts.boot), monos[1:])
         for last, here in pairwise(chain((before,), edges)):
