@@ -52,7 +52,8 @@ class Promises:
 
 class TestWhisper(Promises):
     @pytest.fixture(scope="class")
-    def recogniser(self) -> Recogniser:
+    @classmethod
+    def recogniser(cls) -> Recogniser:
         pytest.importorskip("faster_whisper", reason="in the folder of bwc: pip install '.[speech]'")
         from bwc.errors import NotFound
         from bwc.redact.speech import model
