@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from bwc.errors import MediaError, UnreadableMedia
 from bwc.media.delivery import COMPATIBLE, Layout
-from bwc.media.facts import Colour, MediaFacts
+from bwc.media.facts import Colour, MediaFacts, VideoFacts
 from bwc.media.planes import Plane, Planes, bgr_of, cropped, native_planes, planes_of, resized
 from bwc.media.probe import scan
 from bwc.media.source import Decoded, FrameDecoder, LostFrames, Retimed, Source
@@ -80,6 +80,17 @@ class Picture:
         return frame
 
 
+class Onlooker(Protocol):
+    """Is told what a reader decodes, in order, in the thread that reads; tells it nothing, and changes no pixel.
+
+    Pictures come in the order of showing, some time after their packets.
+    """
+
+    def begins(self, video: VideoFacts) -> None: ...
+    def coded(self, pts: int | None, data: bytes, *, is_key: bool) -> None: ...
+    def shown(self, picture: "Picture") -> None: ...
+
+
 class VideoReader:
     """The main picture of a recording. `file` is any seekable binary reader; it stays the caller's to close.
 
@@ -103,6 +114,7 @@ class VideoReader:
         self._planes = planes
         self._borrow = borrow
         self.layout: Layout = COMPATIBLE
+        self.onlooker: Onlooker | None = None
         self.known: Spans = ()  # pictures not to be decoded: whole closed groups, see bwc.media.twins
         self._facts: MediaFacts | None = None
         self._account: FrameDecoder | None = None
@@ -150,9 +162,20 @@ class VideoReader:
             stream = _main(source)
             self._account = FrameDecoder(stream, threads=self._threads, motion_vectors=self._motion)
             # The generator below is closed with this one; the container must outlive it.
-            for decoded in _decoded(source, stream, self._account, self.known):
+            for decoded in _decoded(source, stream, self._account, self.known, self.onlooker):
                 if decoded.ordinal >= start_ordinal:
-                    yield self._picture(decoded)
+                    picture = self._picture(decoded)
+                    if self.onlooker is not None:
+                        self.onlooker.shown(picture)
+                    yield picture
+
+    def frames_from(self, pts: int) -> Iterator[Picture]:
+        """Pictures from the last keyframe at or before `pts` on; ordinals count from there, losses are not counted."""
+        with Source(self._file, name=self._name) as source:
+            stream = _main(source)
+            source.container.seek(pts, stream=stream)
+            for decoded in _decoded(source, stream, FrameDecoder(stream, threads=self._threads), ()):
+                yield self._picture(decoded)
 
     def _picture(self, decoded: Decoded) -> Picture:
         frame = decoded.frame
@@ -224,7 +247,9 @@ def colour_of(frame: VideoFrame) -> Colour:
     )
 
 
-def _decoded(source: Source, stream: "VideoStream", account: FrameDecoder, known: Spans) -> Iterator[Decoded]:
+def _decoded(
+    source: Source, stream: "VideoStream", account: FrameDecoder, known: Spans, onlooker: Onlooker | None = None
+) -> Iterator[Decoded]:
     spans, at = deque(known), False
     for packet in source.packets(stream):
         while spans and packet.pts is not None and packet.pts > spans[0][1]:
@@ -232,6 +257,8 @@ def _decoded(source: Source, stream: "VideoStream", account: FrameDecoder, known
         before, at = at, bool(spans) and packet.pts is not None and packet.pts >= spans[0][0]
         if at and not before:
             yield from account.pause()
+        if onlooker is not None:
+            onlooker.coded(packet.pts, bytes(packet), is_key=packet.is_keyframe)
         if at:
             yield account.known(packet)
         else:

@@ -27,6 +27,7 @@ class Sample:
     data: bytes  # cleaned
     is_idr: bool
     tells: bool  # it also carried user data or SEI that a copy must not hold; `data` does not
+    packet: bytes = b""  # as the container holds it, for whoever asked for that
 
 
 class Uncopyable(MediaError):
@@ -40,7 +41,8 @@ class CodedPictures:
     one constant set of parameters, stored in the order of showing, none hidden, none marked as damaged.
     """
 
-    def __init__(self, file: BinaryIO, *, name: str = "") -> None:
+    def __init__(self, file: BinaryIO, *, name: str = "", packets: bool = False) -> None:
+        self._packets = packets
         self._source = Source(file, name=name)
         try:
             stream = self._source.picture()
@@ -111,7 +113,13 @@ class CodedPictures:
             raise Uncopyable(f"a picture cannot be taken apart: {error.message}") from error
         if len(kinds) != 1:
             raise Uncopyable("a packet is not one picture")
-        return Sample(pts=pts, data=length_prefixed(kept), is_idr=kinds == {IDR}, tells=tells)
+        return Sample(
+            pts=pts,
+            data=length_prefixed(kept),
+            is_idr=kinds == {IDR},
+            tells=tells,
+            packet=packet if self._packets else b"",
+        )
 
 
 def _usable_sets(extradata: bytes) -> ParameterSets:

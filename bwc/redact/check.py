@@ -14,26 +14,31 @@ It never raises for what it finds: everything goes into the report, and the call
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
 from bwc.canonical import sha256_hex
-from bwc.errors import MediaError, UsageError
+from bwc.errors import MediaError
+from bwc.media.again import Fetcher, Shared
 from bwc.media.decode import Picture, VideoReader
-from bwc.media.delivery import Delivery, layout_of
 from bwc.media.facts import MediaFacts
-from bwc.media.mp4_check import check_boxes
-from bwc.media.twins import same_pictures
+from bwc.media.twins import twins
 from bwc.redact.ahead import Ahead, pictures_ahead
+from bwc.redact.check_bystander import Bystander
 from bwc.redact.check_cover import (
     BLOCK_DIFFERENCE_LIMIT,
     MEAN_DIFFERENCE_LIMIT,
-    difference_outside,
+    difference_of_small,
     flaws_of_covers,
+    reduced,
 )
 from bwc.redact.check_finders import Finders
+from bwc.redact.check_known import Cursor, Known, Smalls, known_pictures
 from bwc.redact.check_limits import limits
 from bwc.redact.check_lines import hides_text
 from bwc.redact.check_report import CheckReport, Fault, Finding, KeptTrack
@@ -41,6 +46,7 @@ from bwc.redact.check_search import Search, stride_for
 from bwc.redact.check_sight import named
 from bwc.redact.check_sound import compare_sound
 from bwc.redact.check_speech import HeardAgain, listen_again, ranked
+from bwc.redact.check_streams import delivered, faults_of_boxes, faults_of_streams, shift_of
 from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of
 from bwc.redact.plan import Box, Coverage, FrameCover, RedactionPlan
 from bwc.redact.plan_format import to_bytes
@@ -65,54 +71,84 @@ def check(
     finders: Finders | None = None,
     excerpt: Excerpt | None = None,
     hearing: Hearing | None = None,
+    bystander: Bystander | None = None,
 ) -> CheckReport:
     """What is wrong with `copy`, which should be `original` redacted by `plan`. Both files are seekable.
 
     Whole pictures are searched for faces and plates in every `stride`-th frame (None: six a second), places of doubt
     and everything else is checked in every frame. With
     `excerpt` the copy is to hold that part only; the report's ordinals are the recording's all the same, its
-    times are the copy's.
+    times are the copy's. What `bystander` saw while another pass decoded `original` is not decoded again; the report is
+    the same to the last byte.
     Raises `UnreadableMedia` when the original does not decode, and what the detectors' files raise.
     """
     part = plan_of(plan, excerpt) if excerpt else plan
-    look = finders or Finders.open(text=hides_text(part))
+    witness = None if excerpt else bystander
+    look = finders or _finders(witness, text=hides_text(part))
+    witness = witness if witness is not None and look is witness.finders else None
     stride = stride or stride_for(part)
-    run = _Run(part, Search(part, look, stride), excerpt=excerpt)
-    if _digest(original)[0] != plan.content_sha256:
-        run.find(Fault.PLAN_STALE, "the plan is of another recording")
-    digest, size = _digest(copy)
-    for sentence in check_boxes(copy):
-        run.find(_fault_of(sentence), sentence)
-    measures: dict[str, int] = {}
-    whole = VideoReader(original, borrow=True)
-    before = ExcerptReader(whole, excerpt) if excerpt else whole
-    try:
-        after = VideoReader(copy, borrow=True)
-        facts = before.facts, after.facts
-        run.shift = excerpt.start if excerpt else shift_of(facts[0])
-        if excerpt is None:
-            whole.known = same_pictures(original, copy, shift=run.shift)
-        run.compare_pictures(before, after, progress)
-        _look_at_streams(run, facts[1])
-        silent, bleeped = silent_and_bleeped(part)
-        findings, measures = compare_sound(
-            original,
-            copy,
-            facts,
-            muted=silent,
-            bleeped=bleeped,
-            shift=run.shift,
-            window=excerpt.window if excerpt else None,
-        )
-        run.findings += findings
-        run.heard = listen_again(copy, plan, part=part, shift=run.shift, hearing=hearing)
-        measures |= run.heard.measures()
-        measures |= _delivered(facts[1])
-    except MediaError as error:
-        if before.frames_lost == 0 and before.facts.video is None:
-            raise
-        run.find(Fault.UNREADABLE, error.message)
+    # What needs no pictures goes on beside them; leaving ends the files first, so that nobody waits for all of the sound
+    with (
+        ThreadPoolExecutor(1, thread_name_prefix="bwc-check-beside") as beside,
+        Shared(original) as originals,
+        Shared(copy) as copies,
+    ):
+        again = Fetcher(lambda: VideoReader(copies.reader(), borrow=True))
+        searched = witness.searched if witness else None
+        search = Search(part, look, stride, searched_before=searched, fetch=again.fetch)
+        run = _Run(part, search, excerpt=excerpt)
+        digests = [beside.submit(_digest, file.reader()) for file in (originals, copies)]
+        boxes = faults_of_boxes(copies.reader())
+        measures: dict[str, int] = {}
+        whole = VideoReader(originals.reader(), borrow=True)
+        before = ExcerptReader(whole, excerpt) if excerpt else whole
+        try:
+            after = VideoReader(copies.reader(), borrow=True)
+            facts = before.facts, after.facts
+            run.shift = excerpt.start if excerpt else shift_of(facts[0])
+            sound = beside.submit(_hear, originals.reader(), copies.reader(), facts, plan, run=run, hearing=hearing)
+            if excerpt is None:
+                groups = twins(originals.reader(), copies.reader(), shift=run.shift)
+                run.known = known_pictures(groups, part.media, run.covers, search.places, witness)
+                run.smalls = Smalls(groups, part.media, witness)
+                whole.known, after.known = run.known.original, run.known.copy
+            run.compare_pictures(before, after, progress)
+            run.findings += faults_of_streams(facts[1])
+            findings, measures, run.heard = sound.result()
+            run.findings += findings
+            measures |= run.heard.measures()
+            measures |= delivered(facts[1])
+        except MediaError as error:
+            if before.frames_lost == 0 and before.facts.video is None:
+                raise
+            run.find(Fault.UNREADABLE, error.message)
+        (content, _), (digest, size) = (one.result() for one in digests)
+    run.findings[:0] = boxes
+    if content != plan.content_sha256:
+        run.findings.insert(0, Finding(fault=Fault.PLAN_STALE, detail="the plan is of another recording"))
     return run.report(plan, before, look, stride=stride, digest=digest, size=size, measures=measures)
+
+
+def _hear(
+    original: BinaryIO,
+    copy: BinaryIO,
+    facts: tuple[MediaFacts, MediaFacts],
+    plan: RedactionPlan,
+    *,
+    run: "_Run",
+    hearing: Hearing | None,
+) -> tuple[list[Finding], dict[str, int], HeardAgain]:
+    """Steps 6 and 7."""
+    silent, bleeped = silent_and_bleeped(run.plan)
+    window = run.excerpt.window if run.excerpt else None
+    findings, measures = compare_sound(
+        original, copy, facts, muted=silent, bleeped=bleeped, shift=run.shift, window=window
+    )
+    return findings, measures, listen_again(copy, plan, part=run.plan, shift=run.shift, hearing=hearing)
+
+
+def _finders(bystander: Bystander | None, *, text: bool) -> Finders:
+    return Finders.open(text=text) if bystander is None or text else bystander.finders
 
 
 @dataclass(slots=True)
@@ -141,6 +177,8 @@ class _Run:
     findings: list[Finding] = field(default_factory=list)
     covers: Coverage = field(init=False)
     heard: HeardAgain = field(default_factory=HeardAgain)
+    known: Known = field(default_factory=Known)
+    smalls: Smalls | None = None
     shift: Fraction = Fraction(0)  # what is added to times of the copy: MP4 cannot begin before zero
     frames: int = 0
     same: int = 0  # frames that are the original's own bytes
@@ -168,6 +206,7 @@ class _Run:
             self.find(Fault.PICTURE_SIZE, words)
             return
         covers, depth = self.covers, pictures_ahead(media.width, media.height, _DEPTH)
+        same = Cursor(self.known.same)
         strange = 0
         with (
             Ahead(before.frames(), depth=depth) as originals,
@@ -177,20 +216,18 @@ class _Run:
             for source, result in self._paired(originals, copies):
                 shown = source or result
                 assert shown is not None
-                compared = source
-                if source is not None and source.known and result is not None:  # the same bytes: decoded once
-                    self.same += 1
-                    source = replace(result, ordinal=source.ordinal, pts=source.pts, time_base=source.time_base)
-                    compared = None
+                is_same = source is not None and result is not None and same.holds(source.pts)
+                self.same += is_same
                 ordinal = media.pts.ordinal_of(source.pts) if source else None
                 strange += bool(source) and ordinal is None
                 cover = covers.at(ordinal) if ordinal is not None else FrameCover(whole=True)
                 if result is not None:
                     self.frames += 1
-                    self._judge(compared, result, ordinal, cover)
+                    if not (is_same and cover.is_clear):
+                        self._judge(source, result, ordinal, cover, is_same=is_same)
                     place = ordinal if ordinal is not None else min(result.ordinal, max(0, media.frames - 1))
                     kept = covers.kept_tracks(ordinal) if ordinal is not None else ()
-                    search.look(result, place, cover, kept, source)
+                    search.look(result, place, cover, kept, result if is_same else source)
                 if progress and shown.ordinal % 10 == 9:
                     progress(shown.ordinal + 1, media.frames or None)
             search.finish()
@@ -226,8 +263,10 @@ class _Run:
                 yield source, result
                 source, result = next(originals, None), next(copies, None)
 
-    def _judge(self, source: Picture | None, result: Picture, ordinal: int | None, cover: FrameCover) -> None:
-        """Step 4 for one frame."""
+    def _judge(
+        self, source: Picture | None, result: Picture, ordinal: int | None, cover: FrameCover, *, is_same: bool
+    ) -> None:
+        """Step 4 for one frame; `is_same`: it is the original's own bytes."""
         media, place = self.plan.media, ordinal if ordinal is not None else result.ordinal
         y = result.y[: media.height, : media.width]
         half = (media.height + 1) // 2, (media.width + 1) // 2
@@ -235,7 +274,8 @@ class _Run:
         self.covers_checked += 1 if cover.whole else len(cover.boxes)
         for flaw in flaws_of_covers(y, u, v, cover, self.plan.effect):
             self._fault(Fault.COVER_WEAK, flaw.words, place, flaw.measure, flaw.box)
-        if source is None or source.y.shape != y.shape:
+        small = None if source is None or is_same else self._small(source, y.shape)
+        if source is None or small is None:
             return
         if source.damaged and ordinal is not None:
             # the renderer may cover a damaged frame by its neighbours' covers too, or altogether
@@ -243,11 +283,17 @@ class _Run:
             cover = FrameCover(
                 whole=any(near.whole for near in around), boxes=tuple(box for near in around for box in near.boxes)
             )
-        mean, local, where = difference_outside(source.y, y, cover)
+        mean, local, where = difference_of_small(small, reduced(y), y.shape, cover)
         self.worst_mean, self.worst_local = max(self.worst_mean, mean), max(self.worst_local, local)
         if mean > MEAN_DIFFERENCE_LIMIT or local > BLOCK_DIFFERENCE_LIMIT:
             words = f"outside covers the picture differs by {mean:.1f} levels, in one place by {local:.1f}"
             self._fault(Fault.PICTURE_DIFFERS, words, place, local, where)
+
+    def _small(self, source: Picture, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
+        """What a picture of `shape` is compared with; None when the original's has another size."""
+        if source.known:
+            return self.smalls.at(source.pts) if self.smalls else None
+        return reduced(source.y) if source.y.shape == shape else None
 
     def _fault(self, fault: Fault, words: str, place: int, measure: float, box: Box | None) -> None:
         streak = self._streaks.get(fault)
@@ -337,47 +383,6 @@ class _Times:
 
     def _ms(self, ticks: int) -> int:
         return int((ticks - self._pts.start) * self._media.time_base * 1000)
-
-
-def _delivered(facts: MediaFacts) -> dict[str, int]:
-    """How the copy's pictures are stored; nothing for a form that we do not write."""
-    if facts.video is None:
-        return {}
-    with suppress(UsageError):
-        layout = layout_of(Delivery.FAITHFUL, replace(facts.video, width=2, height=2))
-        return {"picture_bits": layout.bits, "picture_chroma": {1: 420, 2: 422, 3: 444}[layout.chroma]}
-    return {}
-
-
-def _look_at_streams(run: _Run, facts: MediaFacts) -> None:
-    for stream in facts.other_streams:
-        run.find(Fault.EXTRA_STREAM, f"the copy has a stream of {stream.kind} {stream.codec}")
-    # What the codec library makes of any MP4, and nothing else
-    known = {"major_brand", "minor_version", "compatible_brands", "language", "handler_name", "vendor_id", "DURATION"}
-    for where, name, value in facts.tags:
-        if name not in known or (name in ("handler_name", "vendor_id") and value.strip("[]0\0 ")):
-            run.find(Fault.METADATA, f"{where} holds the tag {name!r}")
-    if facts.position or facts.recorded_at:
-        run.find(Fault.METADATA, "the copy says where or when it was recorded")
-
-
-def shift_of(facts: MediaFacts) -> Fraction:
-    """Where the copy's zero lies on the original's clock: at zero, or at the beginning if that is earlier."""
-    starts = [Fraction(0)]
-    if facts.video is not None and facts.video.pts is not None:
-        starts.append(facts.video.pts.start * facts.video.time_base)
-    starts += [track.start * track.time_base for track in facts.audio if track.start is not None]
-    return min(starts)
-
-
-def _fault_of(sentence: str) -> Fault:
-    if "SEI" in sentence or "NAL unit" in sentence:
-        return Fault.USER_DATA
-    if "holds a creation" in sentence or "holds a name" in sentence or "compressor name" in sentence:
-        return Fault.METADATA
-    if sentence.startswith(("tracks are", "a track is neither")):
-        return Fault.EXTRA_STREAM
-    return Fault.CONTAINER
 
 
 def _digest(file: BinaryIO) -> tuple[str, int]:

@@ -9,6 +9,7 @@ from bwc.errors import NotFound
 from bwc.media.decode import Picture
 from bwc.media.planes import bgr_of
 from bwc.redact.check_sight import is_like_size, shared_permille
+from bwc.redact.check_turns import Turn
 from bwc.redact.detectors.base import Detection, Detector
 from bwc.redact.detectors.faces_check import CheckFaces
 from bwc.redact.detectors.finder import Finder
@@ -69,6 +70,10 @@ class Finders:
 
     def describe(self) -> tuple[DetectorInfo, ...]:
         return tuple(finder.describe() for finder in (*self.coarse, *self.fine, *self.lines, *self.close))
+
+    def at(self, turn: Turn) -> tuple[Detector, ...]:
+        """Those that look at a whole picture at its turn."""
+        return (*self.coarse, *(self.fine if turn.fine else ()), *(self.lines if turn.lines else ()))
 
     def closer(self, class_: str) -> tuple[Detector, ...]:
         """Those for a cut-out in which a subject of `class_` is sought."""

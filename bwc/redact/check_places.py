@@ -12,6 +12,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from bwc.redact.check_sight import visible_permille
+from bwc.redact.check_turns import frames_in, rate_from
 from bwc.redact.plan import Box, Coverage, Origin, RedactionPlan
 
 _GAP_SECONDS = Fraction(3)  # two pieces further apart are not taken for one subject
@@ -60,12 +61,7 @@ class _Piece:
 
 def rate_of(plan: RedactionPlan) -> Fraction:
     """Frames a second, from the plan's own times; 30 where they do not tell."""
-    seconds = plan.media.duration * plan.media.time_base
-    return Fraction(plan.media.frames) / seconds if seconds > 0 else Fraction(30)
-
-
-def frames_in(seconds: Fraction, rate: Fraction) -> int:
-    return max(1, round(seconds * rate))
+    return rate_from(plan.media.frames, plan.media.duration, plan.media.time_base)
 
 
 def places_of(plan: RedactionPlan) -> list[Place]:

@@ -6,11 +6,12 @@
 4. text, where the plan hides text, twice a second at 1280 pixels, and again in a small cut-out
 5. what a cover hid is followed beside it by its own pixels, without any detector (`check_trail`)
 
-The whole pictures lie half way between the looks that usually made the plan: there its boxes are furthest from evidence.
+Whose turn it is says `check_turns`. A picture that was searched in vain before, as the original's own bytes
+(`check_bystander`), comes without its pixels; they are fetched where they are needed after all.
 """
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from fractions import Fraction
@@ -22,17 +23,15 @@ from bwc.redact.ahead import pictures_ahead
 from bwc.redact.check_cover import roughness
 from bwc.redact.check_finders import Finders, detect, detect_near, distinct, whole
 from bwc.redact.check_lines import is_left, overlay_of
-from bwc.redact.check_places import Place, frames_in, places_of, rate_of
+from bwc.redact.check_places import Place, places_of, rate_of
 from bwc.redact.check_sight import TEXT, Chains, Hit, is_like_size, is_same_class, shared_permille, visible_permille
 from bwc.redact.check_trail import Trail, without
+from bwc.redact.check_turns import Turn, Turns, frames_in, usual_stride
 from bwc.redact.detectors.base import Detection
 from bwc.redact.detectors.view import View
 from bwc.redact.plan import Box, FrameCover, RedactionPlan
 
-LOOK_SECONDS = Fraction(1, 6)  # between whole pictures, unless told otherwise
-MOST_STRIDE = 40  # unless told otherwise: at 240 frames a second, the most that cameras record
-_FINE_SECONDS = Fraction(1)
-_LINES_SECONDS, _LINES_GAP = Fraction(1, 2), Fraction(6, 5)  # between looks for text; hits further apart are two lines
+_LINES_GAP = Fraction(6, 5)  # hits on text further apart are two lines
 _AGAIN_SECONDS = Fraction(1, 4)  # a place that showed something is looked at for so long
 _GAP_SECONDS = Fraction(2, 5)  # hits further apart are two subjects
 _MAX_RECENT = 4  # cut-outs a picture round weak hits, which foliage has by the dozen; places of doubt are all looked at
@@ -56,8 +55,8 @@ class _Looked:
 
 
 def stride_for(plan: RedactionPlan) -> int:
-    """Frames from one whole picture to the next when nobody says otherwise; times that make no sense do not thin it out."""
-    return min(MOST_STRIDE, frames_in(LOOK_SECONDS, rate_of(plan)))
+    """Frames from one whole picture to the next when nobody says otherwise."""
+    return usual_stride(rate_of(plan))
 
 
 class Search:
@@ -66,9 +65,20 @@ class Search:
     `chains` and `kept` (sightings of tracks a person keeps) are complete after `finish`.
     """
 
-    def __init__(self, plan: RedactionPlan, finders: Finders, stride: int) -> None:
+    def __init__(
+        self,
+        plan: RedactionPlan,
+        finders: Finders,
+        stride: int,
+        *,
+        searched_before: Callable[[int, Turn], bool] | None = None,
+        fetch: Callable[[Picture], Picture] | None = None,
+    ) -> None:
+        """`searched_before(ordinal, turn)`: whether a picture that comes without its pixels was searched like that, in vain.
+
+        `fetch` gives such a picture its pixels.
+        """
         self.plan = plan
-        self.searched = 0
         self.cutouts = 0
         self.left_out = 0  # weak hits that were not looked at again because others were
         self.kept: dict[str, int] = {}
@@ -78,19 +88,23 @@ class Search:
             max_gap=max(2 * stride, frames_in(_GAP_SECONDS, rate)),
             text_gap=max(2 * stride, frames_in(_LINES_GAP, rate)),
         )
-        self._finders, self._stride = finders, stride
+        self._finders, self._fetch, self._searched_before = finders, fetch, searched_before
         self._most = pictures_ahead(plan.media.width, plan.media.height, _WAITING)
-        self._next = min(stride // 2, max(0, plan.media.frames - 1))  # a short copy is searched too
-        self._fine_every = max(1, frames_in(_FINE_SECONDS, rate) // stride)
-        self._lines_every = max(1, frames_in(_LINES_SECONDS, rate) // stride)
+        self._schedule = Turns(frames=plan.media.frames, rate=rate, stride=stride)
         self._turns = round(plan.media.rotation / 90) % 4
         self._overlay = overlay_of(plan)
-        self._coming = deque(sorted((Trail(place) for place in places_of(plan)), key=_start))
+        self.places = places_of(plan)
+        self._coming = deque(sorted(map(Trail, self.places), key=_start))
         self._begun: list[Trail] = []
         self._ended: deque[Trail] = deque()  # their frames are not searched yet
         self._followed: list[Sequence[Hit]] = []  # what trails show
         self._waiting: deque[_Looked] = deque()
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="bwc-search")
+
+    @property
+    def searched(self) -> int:
+        """Whole pictures searched so far."""
+        return self._schedule.searched
 
     def __enter__(self) -> "Search":
         return self
@@ -109,17 +123,13 @@ class Search:
         """Search `picture`, shown as frame `ordinal` of the plan; `original` is what the recording shows there."""
         here = self._follow(picture, ordinal, cover, original)
         answers: tuple[Future[list[Detection]], ...] = ()
-        if ordinal >= self._next:
-            self._next = self._after(ordinal)
-            media = self.plan.media
-            view, shape = _view(picture, media.height, media.width, self._turns)
-            fine = self._finders.fine if self.searched % self._fine_every == 0 else ()
-            lines = self._finders.lines if self.searched % self._lines_every == 0 else ()
+        turn = self._schedule.take(ordinal)
+        if turn is not None and not (picture.known and self._searched_before and self._searched_before(ordinal, turn)):
+            picture, media = self._whole(picture), self.plan.media
+            view, shape = view_of(picture, media.height, media.width, self._turns)
             answers = tuple(
-                self._pool.submit(detect, finder, view, self._turns, shape)
-                for finder in (*self._finders.coarse, *fine, *lines)
+                self._pool.submit(detect, finder, view, self._turns, shape) for finder in self._finders.at(turn)
             )
-            self.searched += 1
         places = [(trail.place.class_, trail.place.boxes[ordinal]) for trail in here]
         self._waiting.append(
             _Looked(picture=picture, ordinal=ordinal, cover=cover, kept=kept, answers=answers, places=places)
@@ -127,10 +137,8 @@ class Search:
         if len(self._waiting) > self._most:
             self._settle(self._waiting.popleft())
 
-    def _after(self, ordinal: int) -> int:
-        """The next frame after `ordinal` half way between the plan's looks; the one that is shown then, if it is missing."""
-        phase = self._stride // 2
-        return ordinal + self._stride - (ordinal - phase) % self._stride
+    def _whole(self, picture: Picture) -> Picture:
+        return self._fetch(picture) if picture.known and self._fetch else picture
 
     def finish(self) -> None:
         """Wait for the pictures still being searched; then what trails show beyond the detectors' hits joins the chains."""
@@ -168,12 +176,14 @@ class Search:
         for trail in self._begun:
             if original is not None:
                 for box in trail.anchors(ordinal):
+                    original = self._whole(original)
                     trail.learn(original.y, box)
                     near = self._finders.closer(trail.place.class_)
                     trail.asked.append(
                         (self._pool.submit(detect_near, near, original, box, self._turns, trail.place.class_), box)
                     )
             if ordinal in trail.place.boxes:
+                picture = self._whole(picture)
                 trail.take(picture.y, ordinal, _hidden(picture, cover))
                 here.append(trail)
         return here
@@ -184,6 +194,8 @@ class Search:
         hidden = _hidden(picture, looked.cover)
         found = [one for answer in looked.answers for one in answer.result()]
         near = self._places(looked, found)
+        if near:
+            picture = self._whole(picture)
         close = [
             self._pool.submit(detect_near, self._finders.closer(class_), picture, box, self._turns, class_)
             for class_, box in near
@@ -247,7 +259,7 @@ class Search:
         return places
 
 
-def _view(picture: Picture, height: int, width: int, turns: int) -> tuple[View, tuple[int, int]]:
+def view_of(picture: Picture, height: int, width: int, turns: int) -> tuple[View, tuple[int, int]]:
     """The picture as it is shown, without what pads it to even sizes, and its height and width as coded."""
     half = np.s_[: (height + 1) // 2, : (width + 1) // 2]
     planes = picture.y[:height, :width], picture.u[half], picture.v[half]

@@ -11,8 +11,9 @@ from bwc.errors import NotApproved, NotFound, PlanStale, SecondPersonNeeded, Und
 from bwc.evidence import Choice, EventKind, ItemId, ObjectId, ObjectRole
 from bwc.redact import plan_edit, session, sounds
 from bwc.redact.carrying import carry, decisions
-from bwc.redact.check_places import frames_in, rate_of
+from bwc.redact.check_places import rate_of
 from bwc.redact.check_report import CheckReport, Sight, Suspect
+from bwc.redact.check_turns import frames_in
 from bwc.redact.checked import Checked
 from bwc.redact.excerpt import Excerpt, excerpt_of
 from bwc.redact.plan import RedactionPlan, undecided

@@ -23,7 +23,7 @@ import numpy as np
 from bwc.canonical import Json
 from bwc.errors import UnreadableMedia
 from bwc.media.build import work_of
-from bwc.media.decode import Picture, VideoReader
+from bwc.media.decode import Onlooker, Picture, VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.redact.ahead import Ahead, pictures_ahead
 from bwc.redact.answers import Answers, Pieces
@@ -138,12 +138,14 @@ def analyse(
     lookout: Lookout | None = None,
     pieces: Pieces | None = None,
     also: Sequence[str] = (),
+    onlooker: Onlooker | None = None,
 ) -> RedactionPlan:
     """The first plan of a recording. `file` is seekable and stays the caller's.
 
     `progress(done, total)` is called about every second of footage; total may be None. Raises `UnreadableMedia`
     when no picture decodes, `NotFound` when weight files are absent. Same bytes, build and profile: same tracks.
     With `pieces` what detectors answered is kept there as it comes, and after an interruption not asked again.
+    `onlooker` is told of every picture decoded; nothing here depends on it.
     """
     chosen = profile_named(profile)
     look = lookout or lookout_for(chosen, also, text=policy.text != OFF, screens=policy.screens != OFF)
@@ -151,6 +153,9 @@ def analyse(
     if video is None:
         raise UnreadableMedia("the recording holds no picture")
     reader = VideoReader(file, motion_vectors=has_plain_motion(video), borrow=True)
+    if onlooker is not None:
+        onlooker.begins(video)
+        reader.onlooker = onlooker
     answers = Answers(pieces, _inputs(content_sha256, chosen, look)) if pieces is not None else None
     with (
         ThreadPoolExecutor(max_workers=_LOOKERS, thread_name_prefix="bwc-look") as pool,

@@ -9,8 +9,10 @@ import os
 import secrets
 import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -21,6 +23,7 @@ from bwc.media.decode import VideoReader
 from bwc.media.delivery import Delivery, layout_of
 from bwc.redact import sounds
 from bwc.redact.check import check
+from bwc.redact.check_bystander import Bystander
 from bwc.redact.check_report import CheckReport
 from bwc.redact.detect import analyse
 from bwc.redact.loose_work import read_digests, working_folder
@@ -30,7 +33,7 @@ from bwc.redact.plan_view import PlanSummary, counted, summary
 from bwc.redact.profiles import DEFAULT
 from bwc.redact.render import RenderResult, render
 from bwc.redact.rendering import Pieces, way_json, way_text
-from bwc.roles import Policy, looking_for
+from bwc.roles import OFF, Policy, looking_for
 from bwc.storage.stream import OpenedStream, SealingWriter
 
 _AAD = b"bwc.scratch/1"
@@ -171,11 +174,16 @@ def redact_file(
     policy = looking_for(policy or Policy(), text=text, screens=screens)
     phases = _Phases(progress, 3 if check_copy else 2)
     try:
-        with source.open("rb") as original, working_folder(out) as work:
+        with source.open("rb") as original, working_folder(out) as work, ExitStack() as held:
             if delivery is not None:
                 _verify_delivery(original, delivery)
             content, key = read_digests(original)
             pieces = work.pieces(key)
+            bystander = None
+            if check_copy and plan_file is None:  # the check sees what detection decodes, and need not decode it again
+                looks = policy.text == OFF
+                scratch = partial(SealedScratch, work.folder)
+                bystander = held.enter_context(Bystander(scratch, stride=stride, looks=looks))
             plan = _plan(
                 original,
                 plan_file,
@@ -186,7 +194,10 @@ def redact_file(
                 also=also,
                 progress=phases.next(),
                 wish=sound or sounds.SoundWish(),
+                onlooker=bystander,
             )
+            if bystander is not None:
+                bystander.ends()
             plan = amend(plan) if amend else plan
             with work.partial.open("wb") as sink:
                 made = render(
@@ -202,7 +213,10 @@ def redact_file(
                 os.fsync(sink.fileno())
             if jobs is not None:
                 jobs.close()  # idle workers hold 100 MB each, and the check has no work for them
-            report = _checked(original, work.partial, plan, stride, phases) if check_copy else None
+            report = None
+            if check_copy:
+                again = phases.next()
+                report = _checked(original, work.partial, plan, stride=stride, progress=again, bystander=bystander)
             _name(work.partial, out)
     except FileExistsError as error:
         raise UsageError(f"{out} exists", "choose a new file name") from error
@@ -246,6 +260,7 @@ def _plan(
     also: Sequence[str],
     progress: Progress | None,
     wish: sounds.SoundWish,
+    onlooker: Bystander | None,
 ) -> RedactionPlan:
     if plan_file is None:
         plan = analyse(
@@ -259,6 +274,7 @@ def _plan(
             now=datetime.now(UTC),
             also=also,
             pieces=pieces,
+            onlooker=onlooker,
         )
         return wish.apply(sounds.listener(kind=wish.kind)(original, plan, None))
     plan = from_edited(plan_file.read_bytes())
@@ -268,10 +284,16 @@ def _plan(
 
 
 def _checked(
-    original: BinaryIO, partial: Path, plan: RedactionPlan, stride: int | None, phases: "_Phases"
+    original: BinaryIO,
+    made: Path,
+    plan: RedactionPlan,
+    *,
+    stride: int | None,
+    progress: Progress | None,
+    bystander: Bystander | None,
 ) -> CheckReport:
-    with partial.open("rb") as copy:
-        report = check(original, copy, plan, stride=stride, progress=phases.next())
+    with made.open("rb") as copy:
+        report = check(original, copy, plan, stride=stride, progress=progress, bystander=bystander)
     if report.faults:
         first = report.faults[0]
         raise LeakFound(

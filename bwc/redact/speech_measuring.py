@@ -19,9 +19,9 @@ from typing import Any
 
 from bwc.errors import NotFound, UsageError
 from bwc.media.decode import VideoReader
-from bwc.redact.check import shift_of
 from bwc.redact.check_sound import compare_sound
 from bwc.redact.check_speech import listen_again
+from bwc.redact.check_streams import shift_of
 from bwc.redact.detect import Lookout, analyse
 from bwc.redact.loose import SealedScratch
 from bwc.redact.plan import RedactionPlan, SoundKind

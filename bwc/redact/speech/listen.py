@@ -60,7 +60,7 @@ def find_hearing(own_model: Path | None = None, *, beams: int = 5) -> Hearing:
         return Hearing(plugins[0].load())
     try:
         importlib.metadata.version("faster-whisper")
-        files = model.load(own_model)
+        model.find(own_model)
     except importlib.metadata.PackageNotFoundError:
         if own_model is not None:
             raise NotFound(
@@ -75,7 +75,7 @@ def find_hearing(own_model: Path | None = None, *, beams: int = 5) -> Hearing:
     def opened() -> Recogniser:
         from bwc.redact.speech.whisper import Whisper
 
-        return Whisper(files, beams=beams)
+        return Whisper(model.load(own_model), beams=beams)
 
     return Hearing(opened)
 

@@ -17,6 +17,7 @@ from bwc.redact.detectors.weights import WeightFile
 NAME = "whisper-tiny.en"
 VARIABLE = "BWC_ASR_MODEL"
 _NEEDED = ("config.json", "model.bin", "tokenizer.json")
+_HINT = "a folder of a Whisper model for CTranslate2: " + ", ".join(_NEEDED)
 _TAKEN = (*_NEEDED, "preprocessor_config.json", "vocabulary.json", "vocabulary.txt")
 
 
@@ -57,17 +58,26 @@ class ModelFiles:
         return sha256_hex(self.files["model.bin"])
 
 
+def find(own: Path | None = None) -> Path:
+    """The folder of the model that `load` takes, before 75 MB are read that nobody may need. Raises `NotFound` as it does."""
+    named = own or (Path(os.environ[VARIABLE]).expanduser() if os.environ.get(VARIABLE) else None)
+    if named is not None:
+        _verify_folder(named)
+        return named
+    place = weights.folder() / NAME
+    if not place.is_dir():
+        raise NotFound("no speech model is here", "bwc models fetch --speech, or --asr-model DIR")
+    return place
+
+
 def load(own: Path | None = None) -> ModelFiles:
     """The model in folder `own`, else in `$BWC_ASR_MODEL`, else the fetched one.
 
     Raises `NotFound` when there is none or the folder holds none, `DigestMismatch` when the fetched one was changed.
     """
-    named = own or (Path(os.environ[VARIABLE]).expanduser() if os.environ.get(VARIABLE) else None)
-    if named is not None:
-        return _of_folder(named)
-    place = weights.folder() / NAME
-    if not place.is_dir():
-        raise NotFound("no speech model is here", "bwc models fetch --speech, or --asr-model DIR")
+    place = find(own)
+    if own is not None or os.environ.get(VARIABLE):
+        return _of_folder(place)
     found = {}
     for file in FILES:
         found[Path(file.name).name] = data = _read(weights.folder() / file.name, "bwc models fetch --speech")
@@ -104,15 +114,17 @@ def state(file: WeightFile) -> str:
     return "ready" if sha256_hex(place.read_bytes()) == file.file_sha256 else "wrong"
 
 
-def _of_folder(folder: Path) -> ModelFiles:
-    hint = "a folder of a Whisper model for CTranslate2: " + ", ".join(_NEEDED)
+def _verify_folder(folder: Path) -> None:
     if not folder.is_dir():
-        raise NotFound(f"the speech model {folder} is no folder", hint)
+        raise NotFound(f"the speech model {folder} is no folder", _HINT)
     # without its tokenizer the library would ask the network for one
     missing = [name for name in _NEEDED if not (folder / name).is_file()]
     if missing:
-        raise NotFound(f"the speech model in {folder} has no {', '.join(missing)}", hint)
-    found = {name: _read(folder / name, hint) for name in _TAKEN if (folder / name).is_file()}
+        raise NotFound(f"the speech model in {folder} has no {', '.join(missing)}", _HINT)
+
+
+def _of_folder(folder: Path) -> ModelFiles:
+    found = {name: _read(folder / name, _HINT) for name in _TAKEN if (folder / name).is_file()}
     return ModelFiles(name=folder.resolve().name, package="the agency's own", licence="not known", files=found)
 
 
