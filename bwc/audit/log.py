@@ -23,6 +23,7 @@ from bwc.audit.tiles import (
     TILE,
     LogFiles,
     LogRows,
+    Row,
     TileTree,
     bundle_path,
     encode_bundle,
@@ -30,7 +31,7 @@ from bwc.audit.tiles import (
     tile_path,
     tiles_of,
 )
-from bwc.audit.writing import build_event, read_back, signed_entry
+from bwc.audit.writing import Appended, build_event, check_readable, signed_entry
 from bwc.canonical import Json
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventDraft, EventKind
@@ -84,7 +85,7 @@ class Log:
         clock: Clock,
     ) -> Entry:
         """`append_all` for one."""
-        return self.append_all(rows, [(draft, body)], signers, clock)[0]
+        return self.append_all(rows, [(draft, body)], signers, clock)[0].entry
 
     def append_all(
         self,
@@ -92,7 +93,7 @@ class Log:
         drafts: Iterable[tuple[EventDraft, Mapping[str, Json] | None]],
         signers: Sequence[Signer],
         clock: Clock,
-    ) -> list[Entry]:
+    ) -> list[Appended]:
         """Give each draft (with its body's `commit` and `file`) its place, sign it with all `signers`, add the rows.
 
         The first signer is the actor. `rows` belongs to an open transaction that excludes other writers (BEGIN
@@ -105,7 +106,9 @@ class Log:
         last = rows.last_row()
         seq, prev = (0, NO_HASH) if last is None else (last.seq + 1, leaf_hash(last.entry).hex())
         trails: dict[str, tuple[int, str]] = {}
-        raws = []
+        actor, boot = signers[0].key_id, clock.boot
+        made: list[Appended] = []
+        fresh: list[Row] = []
         for draft, body in drafts:
             if draft.item is not None and draft.item not in trails:
                 trails[draft.item] = _end_of_trail(rows, draft.item)
@@ -118,19 +121,21 @@ class Log:
                 item_seq=item_seq,
                 item_prev=item_prev,
                 at=clock.now(),
-                actor=signers[0].key_id,
-                boot=clock.boot,
+                actor=actor,
+                boot=boot,
                 mono_us=clock.monotonic_us(),
                 body=body,
             )
-            raws.append(signed_entry(event, signers))
-            seq, prev = seq + 1, leaf_hash(raws[-1]).hex()
+            raw = signed_entry(event, signers)
+            found = leaf_hash(raw)
+            made.append(Appended(seq, found, raw))
+            fresh.append((seq, found, raw, draft.item, item_seq))
+            seq, prev = seq + 1, found.hex()
             if draft.item is not None and item_seq is not None:
                 trails[draft.item] = item_seq + 1, prev
-        entries = read_back(raws)
-        for entry in entries:
-            rows.append_row(entry.seq, entry.leaf_hash, entry.raw, entry.item, entry.item_seq)
-        return entries
+        check_readable([one.raw for one in made])
+        rows.append_rows(fresh)
+        return made
 
     def publish(self, signer: Signer, *, upto: int | None = None) -> Checkpoint:
         """Bring tiles and checkpoint up to the last row, or `upto` rows, and return the checkpoint in force.

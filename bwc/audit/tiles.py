@@ -11,7 +11,7 @@ import stat
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from bwc.audit.merkle import HASH_BYTES, complete_root
 from bwc.errors import IntegrityError, StorageError
@@ -23,6 +23,8 @@ MAX_ENTRY = 65_535  # a bundle gives the length of an entry in 16 bits
 MAX_FILE = TILE * (2 + MAX_ENTRY)
 
 _CACHED_TILES = 64
+
+Row: TypeAlias = tuple[int, bytes, bytes, str | None, int | None]  # seq, leaf hash, entry, item, item_seq
 
 
 class LogRow(Protocol):
@@ -46,8 +48,8 @@ class LogRows(Protocol):
     def rows(self, start: int, stop: int) -> Iterable[LogRow]:
         """The rows with start <= seq < stop, in order."""
 
-    def append_row(self, seq: int, leaf_hash: bytes, entry: bytes, item: str | None, item_seq: int | None) -> object:
-        """Add a row; fails if `seq` is taken."""
+    def append_rows(self, rows: Sequence[Row]) -> object:
+        """Add rows; fails if a `seq` is taken."""
 
 
 class LogReader(Protocol):

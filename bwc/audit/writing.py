@@ -1,14 +1,15 @@
 """Entries made: an event at its place, signed by whoever acts, and read back before it counts.
 
-What is written here is judged by `parse_entry`, which takes exactly one form: so the fast ways cannot write another.
+What is written here is judged by the reader of `event`, which takes exactly one form: so the fast ways cannot write another.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from bwc.audit.event import FORMAT, Entry, EntrySignature, parse_entries, signed_message
+from bwc.audit.event import FORMAT, Entry, EntrySignature, parse_entry, signed_message, split_entries
 from bwc.canonical import MAX_INTEGER, Json, canonical
 from bwc.errors import IntegrityError, UsageError
 from bwc.evidence import EventDraft, utc_text
@@ -22,6 +23,25 @@ _MEMBERS = tuple(
 _NO_TRAIL = 'null,"item_prev":null,"item_seq":null'
 _WORDS = re.compile(r"[!#-\[\]-~]*")  # needs no escape
 _TEXT = re.compile(r"[ !#-\[\]-~]*")  # the same with spaces
+
+
+class Appended(NamedTuple):
+    """An entry just made: its place, its hash and its bytes, which the strict reader took."""
+
+    seq: int
+    leaf_hash: bytes
+    raw: bytes
+
+    @property
+    def entry(self) -> Entry:
+        """Its parts."""
+        return parse_entry(self.raw)
+
+    @property
+    def event(self) -> dict[str, Any]:
+        """The event as it was signed."""
+        event: dict[str, Any] = json.loads(self.raw)["event"]
+        return event
 
 
 def build_event(
@@ -65,30 +85,33 @@ def sign_event(event: Mapping[str, Json], signers: Sequence[Signer]) -> Entry:
     Raises `UsageError` if such an entry could not be read again: too long, facts without canonical form,
     the same key twice.
     """
-    return read_back([signed_entry(event, signers)])[0]
+    raw = signed_entry(event, signers)
+    check_readable([raw])
+    return parse_entry(raw)
 
 
 def signed_entry(event: Mapping[str, Json], signers: Sequence[Signer]) -> bytes:
-    """The bytes of `event`, signed by each of `signers`. They count only when `read_back` takes them."""
+    """The bytes of `event`, signed by each of `signers`. They count only when `check_readable` takes them."""
     try:
         signed = _event_text(event)
     except ValueError as error:
         raise UsageError(f"{event.get('kind')} cannot be recorded: {error}") from error
     message = signed_message(signed)
-    return _entry(signed, [EntrySignature(one.alg, one.key_id, one.sign(message)) for one in signers])
+    return _entry(signed, [(one.alg, one.key_id, one.sign(message)) for one in signers])
 
 
-def read_back(raws: Sequence[bytes]) -> list[Entry]:
-    """The entries just written. Raises `UsageError` if one of them could not be read again."""
+def check_readable(raws: Sequence[bytes]) -> None:
+    """Raise `UsageError` if one of the entries just written could not be read again."""
     try:
-        return parse_entries(raws) if raws else []
+        if raws:
+            split_entries(raws)
     except IntegrityError as error:
         raise UsageError(f"it cannot be recorded: {error}") from error
 
 
 def encode_entry(event: Mapping[str, Json], signatures: Sequence[EntrySignature]) -> bytes:
     """The bytes of an entry. Raises `ValueError` where canonical JSON does."""
-    return _entry(canonical(event), signatures)
+    return _entry(canonical(event), [(one.alg, one.key, one.signature) for one in signatures])
 
 
 def _event_text(event: Mapping[str, Json]) -> bytes:
@@ -137,8 +160,8 @@ def _facts_text(facts: Any) -> str:
     return "{" + ",".join(parts) + "}" if plain else canonical(facts).decode()
 
 
-def _entry(event: bytes, signatures: Sequence[EntrySignature]) -> bytes:
+def _entry(event: bytes, signatures: Sequence[tuple[str, str, bytes]]) -> bytes:
     signed = ",".join(
-        f'{{"alg":"{one.alg}","key":"{one.key}","sig":"{encode_binary(one.signature)}"}}' for one in signatures
+        [f'{{"alg":"{alg}","key":"{key}","sig":"{encode_binary(signature)}"}}' for alg, key, signature in signatures]
     )
     return b'{"event":' + event + b',"signatures":[' + signed.encode() + b"]}"

@@ -6,13 +6,14 @@ their event, the event is durable before the person is told.
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 from bwc.audit.checkpoint import parse_checkpoint
-from bwc.audit.event import Entry
 from bwc.audit.keychain import KeyChain
 from bwc.audit.log import SystemClock
+from bwc.audit.writing import Appended
 from bwc.canonical import Json, sha256_hex
 from bwc.config import Places, marks_dir
 from bwc.custody.log_copy import NEXT_LOG_KEY, place_key
@@ -21,7 +22,7 @@ from bwc.custody.reading import Reading
 from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_signer, log_vkey, open_log_key
 from bwc.errors import BwcError, Disposed, NotAllowed, PolicyRefuses, UsageError
-from bwc.evidence import EventDraft, EventKind, ItemId, Outcome, SealedObject
+from bwc.evidence import EventDraft, EventKind, ItemId, KeyId, Outcome, SealedObject
 from bwc.keys import FIPS_SUITE, Operator, Recipient, SeedSigner, Signer
 from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Policy, Role, footage_readers, may
 from bwc.storage.body import seal_body
@@ -31,6 +32,16 @@ from bwc.storage.projection import has_effect
 _MAKES_READERS = frozenset(
     kind for kind in EventKind if kind.value.startswith(("vault.", "key.", "recipient.", "policy."))
 )
+
+
+@dataclass(slots=True)
+class _Known:
+    """What follows for a key from the first `entries` of the log; still so while only plain acts of ours came after."""
+
+    key: KeyId
+    entries: int
+    roles: frozenset[Role]
+    body_readers: Sequence[Recipient] | None = None  # not looked up yet
 
 
 class _ServedError(Exception):
@@ -56,7 +67,7 @@ class Acting(Reading):
         self._mark = Mark(marks_dir(), self.log_origin)
         self._signer: tuple[bytes, SeedSigner] | None = None  # of this key file
         self._marked = False  # compared with the mark already
-        self._known: tuple[int, Sequence[Recipient]] | None = None  # readers of private bodies after so many entries
+        self._known: _Known | None = None
 
     # --- coming and going -------------------------------------------------------------------------------
 
@@ -174,7 +185,7 @@ class Acting(Reading):
         objects: Sequence[SealedObject] = (),
         *,
         outcome: Outcome = Outcome.OK,
-    ) -> Entry:
+    ) -> Appended:
         """Record one act: role, body, then event and catalog in one transaction. Durable when it returns.
 
         A refused act is itself recorded.
@@ -188,7 +199,7 @@ class Acting(Reading):
 
     def act_together(
         self, kind: EventKind, drafts: Sequence[EventDraft], *, first: Callable[[], None] | None = None
-    ) -> list[Entry]:
+    ) -> list[Appended]:
         """Record many acts of one `kind` in one transaction: all of them or none.
 
         `first` is called inside it: what it finds is still so when the acts are recorded; what it raises undoes all.
@@ -201,7 +212,7 @@ class Acting(Reading):
 
     def record_genesis(
         self, facts: Mapping[str, Json], private: Mapping[str, Json], readers: Sequence[Recipient]
-    ) -> Entry:
+    ) -> Appended:
         """`vault.created`: the one act that no enrolled role permits, for it enrols the first operator."""
         if self.entries():
             raise UsageError("this vault is founded already")
@@ -215,17 +226,20 @@ class Acting(Reading):
         founding: Sequence[Recipient] = (),
         first: Callable[[], None] | None = None,
         also: Sequence[Signer] = (),
-    ) -> list[Entry]:
+    ) -> list[Appended]:
         """Record `drafts`, signed by who acts and `also` by others."""
         self._check_mark()
         is_private = not founding and any(draft.private for draft in drafts)
-        before, readers = self._body_readers() if is_private else (0, founding)
+        readers = self._body_readers(self._known_now()) if is_private else founding
+        before = self._known
         bodies = self._sealed_bodies(drafts, readers)
         try:
             with self._catalog.transaction():
                 # Here, since another process may have revoked this key or destroyed the item until this began
-                for kind in {draft.kind for draft in drafts} if not founding else ():
-                    self._check_role(kind)
+                known = None if founding else self._known_now()
+                if known:
+                    for kind in {draft.kind for draft in drafts}:
+                        self._check_role(kind, known)
                 if first:
                     first()
                 for kind, item in {(draft.kind, draft.item) for draft in drafts}:
@@ -233,15 +247,14 @@ class Acting(Reading):
                 for draft in drafts:
                     if draft.objects and draft.kind != EventKind.ITEM_REWRAPPED:  # a rewrap looks for itself
                         self._bar_former_readers(draft.objects)
-                if is_private and self.entries() != before and (now := self._body_readers()[1]) != readers:
+                if known and is_private and known is not before and (now := self._body_readers(known)) != readers:
                     bodies = self._sealed_bodies(drafts, now)  # else somebody revoked meanwhile could read them
-                for _, data in bodies:
+                placed: list[tuple[EventDraft, dict[str, Json] | None]] = []
+                for draft, (commit, data) in zip(drafts, bodies, strict=True):
+                    file = sha256_hex(data) if data else ""
                     if data:  # one sync for event and body, which goes to its shelf when the event is published
-                        self._catalog.add_waiting_body(sha256_hex(data), data)
-                placed = [
-                    (draft, {"commit": commit, "file": sha256_hex(data)} if data else None)
-                    for draft, (commit, data) in zip(drafts, bodies, strict=True)
-                ]
+                        self._catalog.add_waiting_body(file, data)
+                    placed.append((draft, {"commit": commit, "file": file} if data else None))
                 entries = self._log.append_all(self._catalog, placed, [self.person, *also], self._clock)
                 for draft, entry in zip(drafts, entries, strict=True):
                     if has_effect(draft):
@@ -252,12 +265,9 @@ class Acting(Reading):
             raise
         if entries:
             self._unpublished, self._recorded = True, entries[-1].seq + 1
-            if (
-                self._known
-                and self._known[0] == entries[0].seq
-                and not any(one.kind in _MAKES_READERS for one in drafts)
-            ):
-                self._known = self._recorded, self._known[1]
+            known = self._known
+            if known and known.entries == entries[0].seq and not any(one.kind in _MAKES_READERS for one in drafts):
+                known.entries = self._recorded
         return entries
 
     def _sealed_bodies(self, drafts: Sequence[EventDraft], readers: Sequence[Recipient]) -> Sequence[tuple[str, bytes]]:
@@ -280,13 +290,13 @@ class Acting(Reading):
     def _require(self, kind: EventKind) -> None:
         """Check the role of the key that signs before a longer act; a refused one is itself recorded."""
         try:
-            self._check_role(kind)
+            self._check_role(kind, self._known_now())
         except NotAllowed as refusal:
             self._record_not_allowed(kind, None, refusal)
             raise
 
-    def _check_role(self, kind: EventKind) -> None:
-        roles = self.roles()
+    def _check_role(self, kind: EventKind, known: _Known) -> None:
+        roles = known.roles
         if not may(roles, kind):
             needed = " or ".join(sorted(MAY[kind]))
             mine = ", ".join(sorted(roles)) or "no role here (not enrolled, or revoked)"
@@ -324,12 +334,18 @@ class Acting(Reading):
                 "bwc key rotate --suite p384, bwc key recovery new --suite p384, or bwc policy set fips=false",
             )
 
-    def _body_readers(self) -> tuple[int, Sequence[Recipient]]:
-        """After how many entries, and who reads private bodies; looked up anew after what was not a plain act of ours."""
-        entries = self.entries()
-        if self._known is None or self._known[0] != entries:
-            self._known = entries, self._body_readers_now()
+    def _known_now(self) -> _Known:
+        """What is known after all entries; looked up anew after what was not a plain act of ours."""
+        key, entries = self.person.key_id, self.entries()
+        if self._known is None or (self._known.key, self._known.entries) != (key, entries):
+            self._known = _Known(key, entries, self.roles())
         return self._known
+
+    def _body_readers(self, known: _Known) -> Sequence[Recipient]:
+        """Who reads private bodies."""
+        if known.body_readers is None:
+            known.body_readers = self._body_readers_now()
+        return known.body_readers
 
     def _body_readers_now(self) -> list[Recipient]:
         found = {one.recipient_id: one for one in self._readers(BODY_READERS)}

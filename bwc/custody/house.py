@@ -180,7 +180,7 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting):
 
     def record_release(self, item: ItemId, facts: Mapping[str, Json], private: Mapping[str, Json]) -> Entry:
         """`release.published`."""
-        return self.act(EventKind.RELEASE_PUBLISHED, item, facts, private)
+        return self.act(EventKind.RELEASE_PUBLISHED, item, facts, private).entry
 
     def _seal_bytes(self, data: bytes, item: ItemId, role: ObjectRole, segment: int) -> Held:
         held = self.seal(io.BytesIO(data), item=item, role=role, segment=segment)

@@ -5,8 +5,8 @@ A commit is on the device when `transaction` returns (WAL, synchronous=FULL). Th
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -89,18 +89,19 @@ class Catalog:
 
     # --- one transaction ---
 
-    @contextmanager
-    def transaction(self) -> Iterator["Catalog"]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing, alone among writers, durable on leaving; an exception undoes everything.
 
         Raises `InUse` when another process keeps writing for 30 seconds.
         """
-        with self._db.transaction():
-            yield self
+        return self._db.transaction()
 
-    def append_row(self, seq: int, leaf_hash: bytes, entry: bytes, item: str | None, item_seq: int | None) -> None:
-        """Add an entry of the log, in a transaction. Raises `IntegrityError` if its place is taken."""
-        self._db.write("INSERT INTO events VALUES (?, ?, ?, ?, ?)", (seq, leaf_hash, entry, item, item_seq))
+    def append_rows(self, rows: Sequence[tuple[int, bytes, bytes, str | None, int | None]]) -> None:
+        """Add entries of the log, in a transaction: place, leaf hash, bytes, item and place in its trail.
+
+        Raises `IntegrityError` if a place is taken.
+        """
+        self._db.write_many("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
 
     def add_waiting_body(self, file: str, data: bytes) -> None:
         """Keep a sealed body, named by its digest, in the transaction of its event, until it is on its shelf."""
@@ -148,7 +149,7 @@ class Catalog:
                 if not event["seq"] == row.seq == count:
                     raise IntegrityError(f"entry {count} is missing where the catalog is rebuilt from", "bwc verify")
                 if rows is not None:
-                    self.append_row(row.seq, row.leaf_hash, row.entry, event["item"], event["item_seq"])
+                    self.append_rows([(row.seq, row.leaf_hash, row.entry, event["item"], event["item_seq"])])
                 self.project(event, body_of(event))
                 count += 1
         return count

@@ -32,31 +32,12 @@ class Database:
     def close(self) -> None:
         self._connection.close()
 
-    @contextmanager
-    def transaction(self, *, synced: bool = True) -> Iterator[None]:
+    def transaction(self, *, synced: bool = True) -> "_Transaction":
         """All or nothing, alone among writers, durable on leaving. Raises `InUse` after waiting for another writer.
 
         Without `synced` a power cut may undo it, whole, until the next one that is.
         """
-        if not synced:
-            self._connection.execute("PRAGMA synchronous = NORMAL")
-            try:
-                with self.transaction():
-                    yield
-            finally:
-                self._connection.execute("PRAGMA synchronous = FULL")
-            return
-        with self._said():
-            self._connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-            with self._said():
-                self._connection.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-            raise
+        return _Transaction(self._connection, self.path, synced=synced)
 
     def write(self, sql: str, values: Sequence[object] = ()) -> None:
         """One statement, in a transaction."""
@@ -64,6 +45,15 @@ class Database:
             raise RuntimeError("the catalog is written only in a transaction")
         try:  # by hand: a context manager costs as much as a small statement
             self._connection.execute(sql, values)
+        except sqlite3.Error as error:
+            raise _as_ours(error, self.path) from error
+
+    def write_many(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """One statement with each of `rows`, in a transaction."""
+        if not self._connection.in_transaction:
+            raise RuntimeError("the catalog is written only in a transaction")
+        try:
+            self._connection.executemany(sql, rows)
         except sqlite3.Error as error:
             raise _as_ours(error, self.path) from error
 
@@ -118,6 +108,42 @@ class Database:
             yield
         except sqlite3.Error as error:
             raise _as_ours(error, self.path) from error
+
+
+class _Transaction:
+    """`Database.transaction`; written out, since two generators would cost as much as a small statement."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, synced: bool) -> None:
+        self._connection = connection
+        self._path = path
+        self._synced = synced
+
+    def __enter__(self) -> None:
+        try:
+            if not self._synced:
+                self._connection.execute("PRAGMA synchronous = NORMAL")
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            self._be_synced()
+            raise _as_ours(error, self._path) from error
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            kind = type(error)
+            raise _as_ours(error, self._path) from error
+        finally:
+            if kind is not None:
+                with suppress(sqlite3.Error):
+                    if self._connection.in_transaction:
+                        self._connection.execute("ROLLBACK")
+            self._be_synced()
+
+    def _be_synced(self) -> None:
+        if not self._synced:
+            self._connection.execute("PRAGMA synchronous = FULL")
 
 
 def _read_write(path: Path, wait_s: float) -> sqlite3.Connection:

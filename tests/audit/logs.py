@@ -43,9 +43,10 @@ class MemoryRows:
     def rows(self, start: int, stop: int) -> Iterable[Row]:
         return self.held[start:stop]
 
-    def append_row(self, seq: int, leaf_hash: bytes, entry: bytes, item: str | None, item_seq: int | None) -> None:
-        assert seq == len(self.held)
-        self.held.append(Row(seq, entry, item))
+    def append_rows(self, rows: Sequence[tuple[int, bytes, bytes, str | None, int | None]]) -> None:
+        for seq, _, entry, item, _ in rows:
+            assert seq == len(self.held)
+            self.held.append(Row(seq, entry, item))
 
 
 class MemoryFiles:

@@ -9,7 +9,7 @@ import os
 import resource
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -124,8 +124,8 @@ class _Tail:
     def rows(self, start: int, stop: int) -> list[Row]:
         return self.held[start - self._start : stop - self._start]
 
-    def append_row(self, seq: int, leaf_hash: bytes, entry: bytes, item: str | None, item_seq: int | None) -> None:
-        self.held.append(Row(seq, entry, None))
+    def append_rows(self, rows: Sequence[tuple[int, bytes, bytes, str | None, int | None]]) -> None:
+        self.held += [Row(seq, entry, None) for seq, _, entry, _, _ in rows]
 
 
 def extend(folder: Path, entries: int) -> None:

@@ -42,7 +42,7 @@ def test_a_body_waits_in_the_catalog_until_its_event_is_published(places: Places
     with House.enter(places, chief) as house:
         house.act(EventKind.ITEM_OPENED, ITEM, {"purpose": "x"}, {"reason": "y"})
         assert bodies(places) == before
-        assert house._private(house.act(EventKind.ITEM_OPENED, ITEM, {}, {"reason": "z"}).body_commit) == {
+        assert house._private(house.act(EventKind.ITEM_OPENED, ITEM, {}, {"reason": "z"}).entry.body_commit) == {
             "reason": "z"
         }
     assert bodies(places) == before + 2

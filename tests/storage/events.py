@@ -78,7 +78,7 @@ class History:
         """Everything, one transaction for each event."""
         for row, event in zip(self.rows, self.events, strict=True):
             with catalog.transaction():
-                catalog.append_row(row.seq, row.leaf_hash, row.entry, event["item"], event["item_seq"])
+                catalog.append_rows([(row.seq, row.leaf_hash, row.entry, event["item"], event["item_seq"])])
                 catalog.project(event, self.bodies.get(row.seq))
 
     def body_of(self, event: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -209,7 +209,7 @@ def test_what_was_rewrapped_has_its_new_file(catalog: Catalog, told: History) ->
     event = told.tell("item.rewrapped", {"bodies": bodies, "envelopes": 1}, objects=(again,))
     row = told.rows[-1]
     with catalog.transaction():
-        catalog.append_row(row.seq, row.leaf_hash, row.entry, None, None)
+        catalog.append_rows([(row.seq, row.leaf_hash, row.entry, None, None)])
         catalog.project(event, None)
     found = catalog.object(again["object"])
     assert (found.sealed.envelope_sha256, found.item_id, found.sha256) == (digest("rewrapped"), A, digest("copy"))
@@ -238,7 +238,7 @@ def test_an_exception_undoes_event_and_tables(catalog: Catalog, told: History) -
     before = dump(catalog.path)
     with pytest.raises(RuntimeError, match="died"), catalog.transaction():  # noqa: PT012
         ingest(told, "2026-1122-CCCCCC", names=("c.mp4",), officer="x", cases=())
-        catalog.append_row(told.rows[-1].seq, b"", b"", None, None)
+        catalog.append_rows([(told.rows[-1].seq, b"", b"", None, None)])
         catalog.project(told.events[-1], told.body_of(told.events[-1]))
         raise RuntimeError("died")
     assert dump(catalog.path) == before
@@ -246,9 +246,9 @@ def test_an_exception_undoes_event_and_tables(catalog: Catalog, told: History) -
 
 def test_a_taken_place_and_a_write_outside_a_transaction_are_refused(catalog: Catalog) -> None:
     with pytest.raises(IntegrityError), catalog.transaction():
-        catalog.append_row(0, b"", b"", None, None)
+        catalog.append_rows([(0, b"", b"", None, None)])
     with pytest.raises(RuntimeError):
-        catalog.append_row(99, b"", b"", None, None)
+        catalog.append_rows([(99, b"", b"", None, None)])
 
 
 def test_entries_cannot_be_changed_or_deleted_by_a_slip(catalog: Catalog) -> None:
@@ -279,7 +279,7 @@ from pathlib import Path
 from bwc.storage.catalog import Catalog
 catalog = Catalog(Path({str(catalog.path)!r}))
 with catalog.transaction():
-    catalog.append_row({catalog.count}, b"x", b"y", None, None)
+    catalog.append_rows([({catalog.count}, b"x", b"y", None, None)])
     os.kill(os.getpid(), signal.SIGKILL)
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
@@ -302,7 +302,7 @@ def test_read_only_writes_nothing(catalog: Catalog, tmp_path: Path) -> None:
     with Catalog(catalog.path, read_only=True) as reader:
         assert len(reader.items()) == 2
         with pytest.raises(StorageError), reader.transaction():
-            reader.append_row(reader.count, b"", b"", None, None)
+            reader.append_rows([(reader.count, b"", b"", None, None)])
     assert {
         path.name: path.read_bytes() for path in tmp_path.iterdir() if not path.name.endswith(("-wal", "-shm"))
     } == before

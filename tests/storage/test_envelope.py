@@ -177,6 +177,13 @@ def test_body_opens_for_its_readers_only():
     assert b"B1234" not in data
 
 
+def test_body_is_written_as_canonical_json_is():
+    for origin in (LOG, 'log "named" \\ oddly/ä'):
+        data = seal_body(BODY, [ALICE.recipient, BOB.recipient], origin)[1]
+        assert parse_canonical(data)["log"] == origin
+        assert parse_body(data).to_bytes() == data
+
+
 def test_body_of_the_vector_opens_and_its_commitment_is_as_written():
     found = vector("body")
     for reader in vector_readers():
