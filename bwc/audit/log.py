@@ -7,29 +7,27 @@ files that the next `publish` completes.
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, add_signatures, check_origin, parse_checkpoint, parse_number
-from bwc.audit.event import NO_HASH, Entry, parse_entries, parse_entry
+from bwc.audit.deriving import LogFiles, Overlay, files_beyond
+from bwc.audit.event import NO_HASH, Entry, parse_entry, split_entries
 from bwc.audit.keychain import Handover, KeyChain, sign_checkpoint
-from bwc.audit.merkle import Frontier, complete_root, leaf_hash
+from bwc.audit.merkle import Frontier, leaf_hash
 from bwc.audit.tiles import (
     CHECKPOINT,
     KEPT,
     TILE,
-    LogFiles,
     LogRows,
-    Row,
     TileTree,
     bundle_path,
     encode_bundle,
     levels_of,
     tile_path,
-    tiles_of,
 )
 from bwc.audit.writing import Appended, build_event, check_readable, signed_entry
 from bwc.canonical import Json
@@ -108,7 +106,7 @@ class Log:
         trails: dict[str, tuple[int, str]] = {}
         actor, boot = signers[0].key_id, clock.boot
         made: list[Appended] = []
-        fresh: list[Row] = []
+        fresh: list[tuple[int, bytes, bytes, str | None, int | None]] = []
         for draft, body in drafts:
             if draft.item is not None and draft.item not in trails:
                 trails[draft.item] = _end_of_trail(rows, draft.item)
@@ -137,29 +135,35 @@ class Log:
         rows.append_rows(fresh)
         return made
 
-    def publish(self, signer: Signer, *, upto: int | None = None) -> Checkpoint:
+    def publish(
+        self,
+        signer: Signer,
+        *,
+        upto: int | None = None,
+        signed: Callable[[Checkpoint, bytes], object] = lambda *_: None,
+    ) -> Checkpoint:
         """Bring tiles and checkpoint up to the last row, or `upto` rows, and return the checkpoint in force.
 
-        When this returns, tiles and checkpoint are durable. Callers hold the vault's lock. Doing it again changes
+        `signed` is told each checkpoint just signed before anything of it is written. When this returns, tiles and checkpoint are durable. Callers hold the vault's lock. Doing it again changes
         nothing. Raises `CheckpointRolledBack` when rows that were signed are gone, `LogForked` when they or the
         tiles are not what was signed, `ProofInvalid` when the checkpoint is not by `signer`; nothing is then signed.
         """
         self._near = None
-        last = self._rows.last_row() if upto is None else None
-        size = upto or (0 if last is None else last.seq + 1)
-        signed, chain = self._last_signed(NoteKey.of(self.origin, signer), size)
-        done = 0 if signed is None else signed.size
+        end = self._rows.last_row() if upto is None else None
+        size = upto or (0 if end is None else end.seq + 1)
+        last, chain = self._last_signed(NoteKey.of(self.origin, signer), size)
+        done = 0 if last is None else last.size
         if size < done:
             raise CheckpointRolledBack(f"the catalog has {size} events, a checkpoint for {done} was signed")
         if size == 0:
             raise UsageError("an empty log is not published")
-        while signed is None or signed.size < size:
+        while last is None or last.size < size:
             # Sizes that do not hold the last handover are for the key before to sign
             least = chain.handovers[-1].seq + 1 if chain.handovers else 0
-            signed = self._extend(signed, min(size, max((done // TILE) * TILE + _STEP, least)), signer, chain)
-            done = signed.size
-        self._drop_partials(signed.size)
-        return signed
+            last = self._extend(last, min(size, max((done // TILE) * TILE + _STEP, least)), signer, chain, signed)
+            done = last.size
+        self._drop_partials(last.size)
+        return last
 
     def signed(self, signer: Signer, size: int) -> int:
         """How many of `size` rows the published checkpoint holds; verified as `publish` does, which raises the same."""
@@ -169,6 +173,12 @@ class Log:
         if size < done:
             raise CheckpointRolledBack(f"the catalog has {size} events, a checkpoint for {done} was signed")
         return done
+
+    def signed_note(self) -> tuple[Checkpoint, bytes]:
+        """The published checkpoint as `publish` or `signed` found it last. Raises `NotFound` before."""
+        if self._signed is None:
+            raise NotFound("nothing is published yet")
+        return self._signed[1], self._signed[0]
 
     def signed_by(self, signer: Signer) -> int:
         """How many entries the published checkpoint holds, if `signer` signed it; else 0. Only reads, and needs no lock."""
@@ -245,94 +255,85 @@ class Log:
         if self._files.read(path) is None:
             self._files.write_new({path: note})
 
-    def _extend(self, old: Checkpoint | None, size: int, signer: Signer, chain: KeyChain) -> Checkpoint:
-        """Write the tiles that `size` has beyond `old`, then sign."""
+    def _extend(
+        self,
+        old: Checkpoint | None,
+        size: int,
+        signer: Signer,
+        chain: KeyChain,
+        signed: Callable[[Checkpoint, bytes], object],
+    ) -> Checkpoint:
+        """Derive the tiles that `size` has beyond `old`, sign, and write: tiles first, then the checkpoint."""
         done = 0 if old is None else old.size
         first = done // TILE * TILE
         near = self._edge if self._edge is not None and self._edge.checkpoint == old else None
-        entries, hashes = (near.entries, near.hashes) if near else self._tail(first, done)
+        self._edge = None
+        bundle, hashes = (near.bundle, near.hashes) if near else self._tail(first, done)
         rows = self._read(done, size)
         if len(rows) != size - done:
             raise CheckpointRolledBack(f"the catalog lacks events between {done} and {size}")
-        entries, hashes = [*entries, *rows], [*hashes, *map(leaf_hash, rows)]
-        self._check_chain(entries, hashes, first, done)
-        fresh = self._derive(entries, hashes, first, done, size)
-        tree = TileTree(_Overlay(self._files, fresh), size)
-        frontier = near.frontier if near else Frontier.at(done, tree.node)
+        hashes = [*hashes, *map(leaf_hash, rows)]
+        self._check_chain(rows, hashes, first, done)
+        fresh = files_beyond(TileTree(self._files, done), size, bundle, rows, hashes)
+        frontier = near.frontier if near else Frontier.at(done, TileTree(Overlay(self._files, fresh), size).node)
         if old is not None and frontier.root() != old.root:
             raise LogForked(f"the first {done} events are not those that were signed")
-        self._write_once(fresh)
-        # If we die here the tiles are ahead of the checkpoint: the next publish finds them as they must be
-        self._edge = None
         for one in hashes[done - first :]:
             frontier.append(one)
         new = Checkpoint(self.origin, size, frontier.root())
+        missing = self._missing(fresh)
         note = sign_checkpoint(new, signer, chain.handovers)
         kept = self._files.read(f"{KEPT}/{size}")
         if kept is not None:  # the published one was deleted or put back; this one may be cosigned
             if parse_checkpoint(kept)[0] != new:
                 raise LogForked(f"another log of {size} events was signed")
             note = add_signatures(note, Note.parse(kept).signatures)
-        # Dying in the middle, the checkpoint is published and not kept yet: `_last_signed` keeps it first
-        self._files.replace(CHECKPOINT, note, f"{KEPT}/{size}")
+        signed(new, note)
+        # If we die in the middle the tiles are ahead of the checkpoint: the next publish finds them as they must be. Or
+        # the checkpoint is published and not kept yet: `_last_signed` keeps it first
+        self._files.publish(missing, CHECKPOINT, note, f"{KEPT}/{size}")
         for level in range(levels_of(done)):
             self._drop_partial(level, (done >> (8 * level)) // TILE, size)
         self._signed = note, new, chain if chain.handovers else None
-        tail = size // TILE * TILE - first
-        self._edge = _Edge(new, entries[tail:], hashes[tail:], frontier)
+        number, width = divmod(size, TILE)
+        tail = fresh[bundle_path(number, width)] if width else b""
+        self._edge = _Edge(new, tail, hashes[number * TILE - first :], frontier)
         return new
 
-    def _derive(
-        self, entries: Sequence[bytes], hashes: list[bytes], first: int, done: int, size: int
-    ) -> dict[str, bytes]:
-        """The bundles and tiles of `size` from the last full tile of `done` on, which begins at `first`."""
-        old = TileTree(self._files, done)
-        fresh = {}
-        for number, width in tiles_of(0, first // TILE, size):
-            at = number * TILE - first
-            fresh[bundle_path(number, width)] = encode_bundle(entries[at : at + width])
-        for level in range(levels_of(size)):
-            parents = []
-            for number, width in tiles_of(level, first // TILE, size):
-                tile = hashes[number * TILE - first :][:width]
-                fresh[tile_path(level, number, width)] = b"".join(tile)
-                if width == TILE:
-                    parents.append(complete_root(tile))
-            # One level up, our first parent may be in the middle of a tile whose beginning is already stored
-            parent, first = first // TILE, first // TILE // TILE * TILE
-            stored = old.tile(level + 1, first // TILE)[: parent - first] if parent > first else []
-            hashes = stored + parents
-        return fresh
-
-    def _tail(self, first: int, done: int) -> tuple[list[bytes], list[bytes]]:
-        """The published entries from `first` to `done`, and their hashes: of the bundle, or of rows where that is not whole."""
+    def _tail(self, first: int, done: int) -> tuple[bytes, list[bytes]]:
+        """The published entries from `first` to `done` as a bundle has them, and their hashes; from the rows where that
+        is not whole.
+        """
         if first == done:
-            return [], []
+            return b"", []
         old = TileTree(self._files, done)
         try:
             entries = old.entries(first // TILE)
             hashes = [leaf_hash(one) for one in entries]
             if hashes == old.tile(0, first // TILE):
-                return entries, hashes
+                return encode_bundle(entries), hashes
         except IntegrityError:
             pass  # a verifier says what is wrong with it; what is published next is derived from the rows
         entries = [row.entry for row in self._rows.rows(first, done)]
-        return entries, [leaf_hash(one) for one in entries]
+        return encode_bundle(entries), [leaf_hash(one) for one in entries]
 
-    def _check_chain(self, entries: Sequence[bytes], hashes: Sequence[bytes], first: int, done: int) -> None:
+    def _check_chain(self, rows: Sequence[bytes], hashes: Sequence[bytes], first: int, done: int) -> None:
         """Refuse to sign rows that are not entries of this log in order: once signed they could not be undone."""
-        fresh = parse_entries(entries[done - first :])
-        for at, entry in enumerate(fresh, done - first):
-            if at > 0:
-                before = hashes[at - 1].hex()
-            else:
-                before = NO_HASH if first == 0 else TileTree(self._files, done).tile(0, first // TILE - 1)[-1].hex()
-            if at == done - first and done and entry.prev != before:
-                raise LogForked(f"the first {done} events are not those that were signed")
-            if (entry.log, entry.seq, entry.prev) != (self.origin, first + at, before):
-                raise IntegrityError(f"row {first + at} does not continue the log")
+        if done > first:
+            before = hashes[done - first - 1].hex()
+        else:
+            before = NO_HASH if first == 0 else TileTree(self._files, done).tile(0, first // TILE - 1)[-1].hex()
+        fresh, _ = split_entries(rows)
+        if done and fresh.prev[0] != before.encode():
+            raise LogForked(f"the first {done} events are not those that were signed")
+        log = self.origin.encode()
+        for at, found in enumerate(zip(fresh.log, fresh.seq, fresh.prev, strict=True), done):
+            if found != (log, b"%d" % at, before.encode()):
+                raise IntegrityError(f"row {at} does not continue the log")
+            before = hashes[at - first].hex()
 
-    def _write_once(self, fresh: Mapping[str, bytes]) -> None:
+    def _missing(self, fresh: Mapping[str, bytes]) -> dict[str, bytes]:
+        """Those of the files that are not there yet. Raises `LogForked` for one that is there and differs."""
         missing = dict(fresh)
         for path, data in fresh.items():
             there = self._files.read(path)
@@ -340,7 +341,7 @@ class Log:
                 del missing[path]
             elif there is not None:
                 raise LogForked(f"{path} is already there and differs")
-        self._files.write_new(missing)
+        return missing
 
     def _drop_partials(self, size: int) -> None:
         for level in range(levels_of(size)):
@@ -368,23 +369,9 @@ def _end_of_trail(rows: LogRows, item: str) -> tuple[int, str]:
 
 @dataclass(slots=True)
 class _Edge:
-    """What a next publication builds on: the entries after the last full bundle, their hashes, and the tree's edge."""
+    """What a next publication builds on: the bundle after the last full one, its hashes, and the tree's edge."""
 
     checkpoint: Checkpoint
-    entries: list[bytes]
+    bundle: bytes
     hashes: list[bytes]
     frontier: Frontier
-
-
-class _Overlay:
-    """The log's files as they will be."""
-
-    def __init__(self, files: LogFiles, fresh: Mapping[str, bytes]) -> None:
-        self._files = files
-        self._fresh = fresh
-
-    def read(self, path: str) -> bytes | None:
-        return self._fresh[path] if path in self._fresh else self._files.read(path)
-
-    def list(self, folder: str) -> Sequence[str]:
-        return self._files.list(folder)

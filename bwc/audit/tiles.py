@@ -9,9 +9,9 @@ import os
 import re
 import stat
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol, TypeAlias
+from typing import Protocol
 
 from bwc.audit.merkle import HASH_BYTES, complete_root
 from bwc.errors import IntegrityError, StorageError
@@ -23,8 +23,6 @@ MAX_ENTRY = 65_535  # a bundle gives the length of an entry in 16 bits
 MAX_FILE = TILE * (2 + MAX_ENTRY)
 
 _CACHED_TILES = 64
-
-Row: TypeAlias = tuple[int, bytes, bytes, str | None, int | None]  # seq, leaf hash, entry, item, item_seq
 
 
 class LogRow(Protocol):
@@ -48,8 +46,8 @@ class LogRows(Protocol):
     def rows(self, start: int, stop: int) -> Iterable[LogRow]:
         """The rows with start <= seq < stop, in order."""
 
-    def append_rows(self, rows: Sequence[Row]) -> object:
-        """Add rows; fails if a `seq` is taken."""
+    def append_rows(self, rows: Sequence[tuple[int, bytes, bytes, str | None, int | None]]) -> object:
+        """Add rows (seq, leaf hash, entry, item, item_seq); fails if a `seq` is taken."""
 
 
 class LogReader(Protocol):
@@ -60,19 +58,6 @@ class LogReader(Protocol):
 
     def list(self, folder: str) -> Sequence[str]:
         """The names in `folder`; empty when it is absent."""
-
-
-class LogFiles(LogReader, Protocol):
-    """Where the log keeps its files. Each change is durable when it returns."""
-
-    def write_new(self, files: Mapping[str, bytes]) -> None:
-        """Make files that are not there yet: each whole or not there; all durable when it returns."""
-
-    def replace(self, path: str, data: bytes, keep: str) -> None:
-        """Make a file, or replace all of it at once; then keep the same bytes under a name that is not there yet."""
-
-    def remove(self, path: str) -> None:
-        """Delete a file that is not needed any more; one that is already gone is no error."""
 
 
 class LogFolder:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from bwc.audit.checkpoint import parse_checkpoint
+from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.keychain import KeyChain
 from bwc.audit.log import SystemClock
 from bwc.audit.writing import Appended
@@ -65,7 +65,7 @@ class Acting(Reading):
         self._recorded = 0  # entries up to the last one of ours
         self.has_published = False
         self._mark = Mark(marks_dir(), self.log_origin)
-        self._signer: tuple[bytes, SeedSigner] | None = None  # of this key file
+        self._signer: tuple[bytes, SeedSigner, str] | None = None  # of this key file; with its vkey
         self._marked = False  # compared with the mark already
         self._known: _Known | None = None
 
@@ -116,19 +116,24 @@ class Acting(Reading):
         key = self.log_key_file()
         size = self._log.signed_by(self._signer_of(key))
         if size >= self._recorded:
-            self.vkey = log_vkey(key)[1]
+            self.vkey = self._vkey_of(key)
             raise _ServedError(size)
 
     def _publish(self, *, whole: bool = True) -> int:
         """The same; `whole` whatever others signed. Callers hold the vault's lock."""
-        key = self._signing_key()
+        key, is_placed = self._signing_key()
         signer = self._signer_of(key)
         self._check_mark()
-        size = (0 if whole else self._published_for_us(signer)) or self._publish_all(signer)
-        # If we die here the mark is behind: it then refuses less than it could, nothing honest
-        self._mark.raise_to(self._log.checkpoint())
-        place_key(self._disk, key)
-        self.vkey = log_vkey(key)[1]
+        size = 0 if whole else self._published_for_us(signer)
+        # If we die before its end the mark is behind: it then refuses less than it could, nothing honest
+        with self._mark.rising() as mark:
+            if size:
+                mark.stage(*self._log.signed_note())
+            else:
+                size = self._publish_all(signer, mark.stage)
+        if not is_placed:
+            place_key(self._disk, key)
+        self.vkey = self._vkey_of(key)
         self._unpublished = False
         self.has_published = True
         return size
@@ -139,21 +144,26 @@ class Acting(Reading):
             return 0
         return self._log.signed(signer, self._catalog.count)
 
-    def _publish_all(self, signer: SeedSigner) -> int:
+    def _publish_all(self, signer: SeedSigner, signed: Callable[[Checkpoint, bytes], None]) -> int:
         size = self._catalog.count
         # Read after `size`: whatever that many events name is on its shelf before they are published
         waiting = self._catalog.waiting_bodies()
         for _, data in waiting:
             self._vault.put_body(data)
-        size = self._log.publish(signer, upto=size).size
+        size = self._log.publish(signer, upto=size, signed=signed).size
         if waiting:
             self._catalog.drop_waiting_bodies(file for file, _ in waiting)
         return size
 
-    def _signing_key(self) -> bytes:
-        """The file of the key that signs the next checkpoint. Callers hold the vault's lock."""
+    def _signing_key(self) -> tuple[bytes, bool]:
+        """The file of the key that signs the next checkpoint, and whether it is the only one in its place.
+
+        Callers hold the vault's lock.
+        """
         key = self._disk.read(NEXT_LOG_KEY)
-        return self.log_key_file() if key is None or not self._is_handed_over(log_vkey(key)[1]) else key
+        if key is None:
+            return self.log_key_file(), True
+        return (key if self._is_handed_over(log_vkey(key)[1]) else self.log_key_file()), False
 
     def _is_handed_over(self, vkey: str) -> bool:
         """Whether the log's key gave way to this one: the checkpoint says so, or an entry that is not published yet."""
@@ -165,8 +175,11 @@ class Acting(Reading):
     def _signer_of(self, key: bytes) -> SeedSigner:
         """The log's signer from its wrapped `key`, which is opened once."""
         if self._signer is None or self._signer[0] != key:
-            self._signer = key, log_signer(open_log_key(key, self.person))
+            self._signer = key, log_signer(open_log_key(key, self.person)), log_vkey(key)[1]
         return self._signer[1]
+
+    def _vkey_of(self, key: bytes) -> str:
+        return self._signer[2] if self._signer is not None and self._signer[0] == key else log_vkey(key)[1]
 
     def _check_mark(self) -> None:
         """Refuse to go on from a vault that is older than, or not, what this computer signed; looked at once."""

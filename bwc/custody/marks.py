@@ -4,10 +4,12 @@ A vault put back from an older snapshot looks whole and would go on from there: 
 signed the newer one refuses to record or sign until somebody decides.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
-from bwc.anchors.beside import write_beside
+from bwc.anchors.beside import Beside
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.merkle import Frontier, leaf_hash, root_at
 from bwc.audit.tiles import LogReader, LogRows, TileTree
@@ -68,8 +70,34 @@ class Mark:
             what = f"the first {mark.size} events of this vault are not those that this computer signed"
             raise LogForked(what, self._hint)
 
-    def raise_to(self, note: bytes) -> None:
-        """Remember a checkpoint just signed; after a power cut it may be the one before. Callers hold the vault's lock."""
-        signed, mark = parse_checkpoint(note)[0], self.read()
-        if mark is None or mark.size < signed.size:
-            write_beside(self.path, note, lasting=False)
+    @contextmanager
+    def rising(self) -> Iterator["Rising"]:
+        """Remember a checkpoint while it is published; after a power cut it may be the one before.
+
+        Callers hold the vault's lock.
+        """
+        rising = Rising(self.path)
+        try:
+            yield rising
+            if rising.staged is not None:
+                mark = self.read()
+                if mark is None or mark.size < rising.size:
+                    rising.staged.place()
+        finally:
+            if rising.staged is not None:
+                rising.staged.drop()
+
+
+class Rising:
+    """The mark that will be; in place when its checkpoint is published."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.size = 0
+        self.staged: Beside | None = None
+
+    def stage(self, checkpoint: Checkpoint, note: bytes) -> None:
+        """Write it beside the mark: the device has it in the commit of what is published."""
+        if self.staged is not None:
+            self.staged.drop()
+        self.size, self.staged = checkpoint.size, Beside(self._path, note)

@@ -6,7 +6,7 @@ from bwc.storage.fsops import Disk
 
 
 class LogShelf:
-    """`audit.tiles.LogFiles` below `log/` of a vault.
+    """`audit.deriving.LogFiles` below `log/` of a vault.
 
     What the log writes there follows from the catalog's rows, which are synced first, and the log's key: `derived`. What
     outsiders signed (cosignatures, time stamps) nobody here can make again: with `derived` false it is read back from
@@ -28,6 +28,10 @@ class LogShelf:
 
     def replace(self, path: str, data: bytes, keep: str | None = None) -> None:
         self.disk.replace(f"log/{path}", data, keep=f"log/{keep}" if keep else None, derived=self._derived)
+
+    def publish(self, files: Mapping[str, bytes], path: str, data: bytes, keep: str) -> None:
+        new = {f"log/{name}": content for name, content in files.items()}
+        self.disk.publish_derived(new, f"log/{path}", data, keep=f"log/{keep}")
 
     def remove(self, path: str) -> None:
         self.disk.remove(f"log/{path}", synced=False)  # a partial tile that comes back is harmless

@@ -16,6 +16,7 @@ from typing import BinaryIO, cast
 
 from bwc.errors import BwcError, InUse, StorageError
 from bwc.storage.diskfile import DiskReader, StagedFile, device_blocks, said
+from bwc.storage.smallfile import SmallFile
 from bwc.storage.syscalls import Calls, OsCalls
 
 STAGING = "staging"
@@ -111,6 +112,39 @@ class Disk:
                     with suppress(FileExistsError):
                         self._calls.link(self._full(path), self._full(keep))
                     self._sync_folder(_parent(keep))
+
+    def publish_derived(self, files: Mapping[str, bytes], path: str, data: bytes, *, keep: str) -> None:
+        """Write `files` that did not exist; when they are durable, make `path` or put `data` in its place; then call it
+        `keep` too, if that name is free. Each file is whole or, after a crash, not there; `path` is the old or the new one.
+
+        For what can be derived again. All is durable on return but the name `keep`: the next call syncs it before it
+        replaces `path`. Contents are synced together and folders together, so that a journal has few commits to make.
+        Raises `AlreadyThere`.
+        """
+        folders = list(dict.fromkeys(_parent(one) for one in (*files, keep)))
+        for folder in (*folders, _parent(path), STAGING):
+            self.make_folder(folder)
+        staged: dict[str, SmallFile] = {}
+        try:
+            for name, content in (*files.items(), (path, data)):
+                staged[name] = SmallFile(self._calls, self._full(f"{STAGING}/{secrets.token_hex(16)}"), content)
+            _side_by_side(lambda name: staged[name].settle(), list(staged))
+            for name in files:
+                with said(self._full(name)):
+                    try:
+                        staged[name].link(self._full(name))
+                    except FileExistsError as error:
+                        raise AlreadyThere(f"{name} exists and is written once") from error
+            _side_by_side(self._sync_said, folders)
+            with said(self._full(path)):
+                staged[path].rename(self._full(path))
+                self._sync_folder(_parent(path))
+            # Only now: a kept name that outlives a power cut without the other looks like a log rolled back
+            with said(self._full(keep)), suppress(FileExistsError):
+                self._calls.link(self._full(path), self._full(keep))
+        finally:
+            for one in staged.values():
+                one.drop()
 
     def remove(self, path: str, *, synced: bool = True) -> None:
         """Delete a file if it is there; durable on return if `synced`."""

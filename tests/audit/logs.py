@@ -73,6 +73,10 @@ class MemoryFiles:
         if keep not in self.held:
             self.put(keep, data)
 
+    def publish(self, files: Mapping[str, bytes], path: str, data: bytes, keep: str) -> None:
+        self.write_new(files)
+        self.replace(path, data, keep)
+
     def put(self, path: str, data: bytes) -> None:
         self.writes += 1
         self.held[path] = data

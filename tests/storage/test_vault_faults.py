@@ -213,3 +213,32 @@ def test_a_kept_name_never_outlives_the_name_it_was_kept_from() -> None:
                 crashed = False
         at += 1
     assert at > 10
+
+
+@pytest.mark.parametrize("error", [None, errno.ENOSPC])
+def test_what_is_derived_comes_whole_and_in_its_order(error: int | None) -> None:
+    """Publish again and again with a fault at any call; whatever a power cut then leaves fits together."""
+    wide = [{f"log/tile/{n}/{at}": bytes([at + 1]) * n * 40 for n in (1, 2)} for at in range(3)]
+    for at in range(200):
+        for seed in range(8):
+            calls, told, coin = ModelCalls(), -1, random.Random(seed)
+            disk = Disk(Path(ROOT), calls)
+            calls.arm(Fault(frozenset(), at, error=error, took_effect=seed % 2 == 0))
+            try:
+                for number, files in enumerate(wide):
+                    disk.publish_derived(files, "log/checkpoint", b"%d" % number, keep=f"log/kept/{number}")
+                    told = number
+            except (Crash, BwcError):
+                pass
+            left = Disk(Path(ROOT), calls.after_crash(lambda coin=coin: coin.random() < 0.5))
+            last = int(left.read("log/checkpoint") or b"-1")
+            assert last >= told
+            for number, files in enumerate(wide):
+                for path, data in files.items():
+                    found = left.read(path)
+                    assert found == data or (found is None and number > last), (at, path)
+                kept = left.read(f"log/kept/{number}")
+                assert kept == b"%d" % number or (kept is None and number >= last), (at, number)
+        if not calls.was_hit:
+            return
+    pytest.fail("there is no end of calls")
