@@ -9,6 +9,7 @@ import hashlib
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
 from bwc.signing import PublicKey, Signer, decode_binary, encode_binary
@@ -120,7 +121,7 @@ class NoteKey:
         """The key with which `signer` signs checkpoints of `origin`."""
         if signer.alg != "ed25519":
             raise UsageError("checkpoints are signed with Ed25519")
-        return cls(check_origin(origin), ED25519, signer.public)
+        return _log_key(check_origin(origin), signer.public)
 
     @classmethod
     def parse(cls, text: str) -> "NoteKey":
@@ -165,6 +166,11 @@ class NoteKey:
                 times.append(moment)
             key.verify(message, signature)
         return tuple(times)
+
+
+@lru_cache(maxsize=64)
+def _log_key(origin: str, public: bytes) -> NoteKey:
+    return NoteKey(origin, ED25519, public)
 
 
 # --- checkpoints -----------------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ def files_beyond(
         at, stop = max(done, number * TILE), number * TILE + width
         more = encode_bundle(rows[at - done : stop - done])
         fresh[bundle_path(number, width)] = bundle + more if at == done else more
-    for level in range(levels_of(size)):
+    # Where no tile of the level above became longer there is nothing new there
+    for level in range(levels_of(size) if not done or size // TILE > done // TILE else 1):
         parents = []
         for number, width in tiles_of(level, first // TILE, size):
             tile = hashes[number * TILE - first :][:width]

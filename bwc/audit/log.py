@@ -5,15 +5,11 @@ from the rows, only what is new, and signs it only if it continues what was sign
 files that the next `publish` completes.
 """
 
-import hashlib
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Protocol
 
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, add_signatures, check_origin, parse_checkpoint, parse_number
+from bwc.audit.clock import Clock
 from bwc.audit.deriving import LogFiles, Overlay, files_beyond
 from bwc.audit.event import NO_HASH, Entry, parse_entry, split_entries
 from bwc.audit.keychain import Handover, KeyChain, sign_checkpoint
@@ -37,30 +33,6 @@ from bwc.signing import Signer
 
 _REKEYED = b'"kind":"log.rekeyed"'
 _STEP = TILE * TILE  # entries per checkpoint when catching up: bounds memory to about 60 MB
-
-
-class Clock(Protocol):
-    """Time as the log records it. `boot` names this run of the machine: 32 hex digits, no address or serial in it."""
-
-    @property
-    def boot(self) -> str: ...
-    def now(self) -> datetime: ...
-    def monotonic_us(self) -> int: ...
-
-
-class SystemClock:
-    """The machine's clock, and its time since boot (suspended time included)."""
-
-    def __init__(self) -> None:
-        boot_id = Path("/proc/sys/kernel/random/boot_id").read_bytes().strip()
-        # The kernel's id is random for each boot; hashed, it names the boot here and nowhere else
-        self.boot = hashlib.sha256(b"bwc/boot/v1\n" + boot_id).hexdigest()[:32]
-
-    def now(self) -> datetime:
-        return datetime.now(UTC)
-
-    def monotonic_us(self) -> int:
-        return time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
 
 
 class Log:
@@ -190,6 +162,15 @@ class Log:
         key.verify(note)
         return checkpoint.size
 
+    def published(self) -> int:
+        """How many entries the published checkpoint holds, verified or not; none before the first."""
+        note = self._files.read(CHECKPOINT)
+        if note is None:
+            return 0
+        if self._signed is not None and self._signed[0] == note:
+            return self._signed[1].size
+        return parse_checkpoint(note)[0].size
+
     def checkpoint(self) -> bytes:
         """The published checkpoint, a signed note. Raises `NotFound` before the first `publish`."""
         note = self._files.read(CHECKPOINT)
@@ -266,7 +247,7 @@ class Log:
         """Derive the tiles that `size` has beyond `old`, sign, and write: tiles first, then the checkpoint."""
         done = 0 if old is None else old.size
         first = done // TILE * TILE
-        near = self._edge if self._edge is not None and self._edge.checkpoint == old else None
+        near = None if old is None else self._edge_at(old)
         self._edge = None
         bundle, hashes = (near.bundle, near.hashes) if near else self._tail(first, done)
         rows = self._read(done, size)
@@ -299,6 +280,24 @@ class Log:
         tail = fresh[bundle_path(number, width)] if width else b""
         self._edge = _Edge(new, tail, hashes[number * TILE - first :], frontier)
         return new
+
+    def _edge_at(self, old: Checkpoint) -> "_Edge | None":
+        """What this process knows of the log up to `old`: what it published itself and, in the same bundle, the rows
+        that others published since, if with them the root is the signed one.
+        """
+        near = self._edge
+        if near is None or near.checkpoint == old:
+            return near
+        start = near.checkpoint.size
+        if start > old.size or start // TILE != old.size // TILE:
+            return None
+        rows = [row.entry for row in self._rows.rows(start, old.size)]
+        hashes = list(map(leaf_hash, rows))
+        for one in hashes:
+            near.frontier.append(one)
+        if near.frontier.root() != old.root:
+            return None
+        return _Edge(old, near.bundle + encode_bundle(rows), near.hashes + hashes, near.frontier)
 
     def _tail(self, first: int, done: int) -> tuple[bytes, list[bytes]]:
         """The published entries from `first` to `done` as a bundle has them, and their hashes; from the rows where that

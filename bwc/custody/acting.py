@@ -11,8 +11,8 @@ from types import TracebackType
 from typing import Self
 
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
+from bwc.audit.clock import SystemClock
 from bwc.audit.keychain import KeyChain
-from bwc.audit.log import SystemClock
 from bwc.audit.writing import Appended
 from bwc.canonical import Json, sha256_hex
 from bwc.config import Places, marks_dir
@@ -100,6 +100,7 @@ class Acting(Reading):
         When another process signed for ours while we waited for the lock, that is enough: what came after is theirs who
         recorded it, and one checkpoint serves everybody who waited, at once and without the lock.
         """
+        self._mark.has_moved()  # from here on it matters
         try:
             with self._disk.lock("lock", meanwhile=self._raise_if_served):
                 return self._publish(whole=False)
@@ -110,7 +111,7 @@ class Acting(Reading):
     def _raise_if_served(self) -> None:
         """End the wait for the lock when whoever has had it published our acts, and all that is durable."""
         # The mark is raised last, so what it holds is durable; a key that is being handed over is for the lock
-        mark = self._mark.read() if self._unpublished else None
+        mark = self._mark.read() if self._unpublished and self._mark.has_moved() else None
         if mark is None or mark.size < self._recorded or self._disk.size(NEXT_LOG_KEY) is not None:
             return
         key = self.log_key_file()
@@ -127,10 +128,10 @@ class Acting(Reading):
         size = 0 if whole else self._published_for_us(signer)
         # If we die before its end the mark is behind: it then refuses less than it could, nothing honest
         with self._mark.rising() as mark:
-            if size:
-                mark.stage(*self._log.signed_note())
-            else:
+            if not size:
                 size = self._publish_all(signer, mark.stage)
+            elif self._mark.is_below(size):
+                mark.stage(*self._log.signed_note())
         if not is_placed:
             place_key(self._disk, key)
         self.vkey = self._vkey_of(key)

@@ -4,6 +4,7 @@ A vault put back from an older snapshot looks whole and would go on from there: 
 signed the newer one refuses to record or sign until somebody decides.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,6 +30,8 @@ class Mark:
 
     def __init__(self, folder: Path, origin: str) -> None:
         self.path = folder / f"{sha256_hex(origin.encode())[:32]}.checkpoint"
+        self._seen: tuple[int, int] | None = None
+        self._read: tuple[bytes, Checkpoint] | None = None
 
     @property
     def _hint(self) -> str:
@@ -37,12 +40,25 @@ class Mark:
     def read(self) -> Checkpoint | None:
         """The checkpoint; None if this computer never signed. Raises `ConfigError` when the file is damaged."""
         try:
-            return parse_checkpoint(self.path.read_bytes())[0]
+            data = self.path.read_bytes()
+            if self._read is None or self._read[0] != data:
+                self._read = data, parse_checkpoint(data)[0]
+            return self._read[1]
         except FileNotFoundError:
             return None
         except (OSError, IntegrityError) as error:
             hint = f"check the vault (bwc verify), then remove the damaged file: rm {self.path}"
             raise ConfigError(f"{self.path}: {error}", hint) from error
+
+    def has_moved(self) -> bool:
+        """Whether the file is another one than at the last look: cheaper than reading it."""
+        try:
+            found = os.stat(self.path)  # noqa: PTH116 - a path object costs more than the call
+            seen = found.st_ino, found.st_mtime_ns
+        except OSError:
+            seen = None
+        before, self._seen = self._seen, seen
+        return before != seen
 
     def verify(self, rows: Rows, files: LogReader, published: int) -> None:
         """Raise `CheckpointRolledBack` or `LogForked` unless the log continues what was signed here.
@@ -70,6 +86,11 @@ class Mark:
             what = f"the first {mark.size} events of this vault are not those that this computer signed"
             raise LogForked(what, self._hint)
 
+    def is_below(self, size: int) -> bool:
+        """Whether this computer signed fewer entries than that."""
+        mark = self.read()
+        return mark is None or mark.size < size
+
     @contextmanager
     def rising(self) -> Iterator["Rising"]:
         """Remember a checkpoint while it is published; after a power cut it may be the one before.
@@ -79,10 +100,8 @@ class Mark:
         rising = Rising(self.path)
         try:
             yield rising
-            if rising.staged is not None:
-                mark = self.read()
-                if mark is None or mark.size < rising.size:
-                    rising.staged.place()
+            if rising.staged is not None and self.is_below(rising.size):
+                rising.staged.place()
         finally:
             if rising.staged is not None:
                 rising.staged.drop()

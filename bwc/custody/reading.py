@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
 from bwc.anchors.proof import make_proof
-from bwc.audit.checkpoint import parse_checkpoint
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.log import Log
 from bwc.canonical import Json
@@ -310,10 +309,7 @@ class Reading:
 
     def published(self) -> int:
         """How many of them the checkpoint holds; none before the first is signed."""
-        try:
-            return parse_checkpoint(self._log.checkpoint())[0].size
-        except NotFound:
-            return 0
+        return self._log.published()
 
     def checkpoint_note(self) -> bytes:
         """The published checkpoint as it was signed. Raises `NotFound` before the first."""

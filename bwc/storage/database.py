@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ from bwc.storage.fsops import Disk
 
 # https://sqlite.org/rescode.html: the low byte is the primary code
 _BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0003, 0.005
 _SHARED_BYTES = 64 << 10  # it takes 32 KiB, page by page, and may have got some of them
 _BROKEN = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -24,6 +26,7 @@ class Database:
         Raises `JournalUnread` where that would leave out the newest rows.
         """
         self.path = path
+        self._wait_s = wait_s
         if not read_only:
             Disk(path.parent).make_private(path.name)
         with self._said():
@@ -37,7 +40,7 @@ class Database:
 
         Without `synced` a power cut may undo it, whole, until the next one that is.
         """
-        return _Transaction(self._connection, self.path, synced=synced)
+        return _Transaction(self._connection, self.path, synced=synced, wait_s=self._wait_s)
 
     def write(self, sql: str, values: Sequence[object] = ()) -> None:
         """One statement, in a transaction."""
@@ -113,19 +116,38 @@ class Database:
 class _Transaction:
     """`Database.transaction`; written out, since two generators would cost as much as a small statement."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, synced: bool) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, *, synced: bool, wait_s: float) -> None:
         self._connection = connection
         self._path = path
         self._synced = synced
+        self._wait_s = wait_s
 
     def __enter__(self) -> None:
         try:
             if not self._synced:
                 self._connection.execute("PRAGMA synchronous = NORMAL")
-            self._connection.execute("BEGIN IMMEDIATE")
+            self._begin()
         except sqlite3.Error as error:
             self._be_synced()
             raise _as_ours(error, self._path) from error
+
+    def _begin(self) -> None:
+        # SQLite itself would look again after 1, 2, 5, 10 … 100 ms; others are done in a third of a millisecond
+        deadline, pause_s = time.monotonic() + self._wait_s, _FIRST_PAUSE_S
+        self._connection.execute("PRAGMA busy_timeout = 0")
+        try:
+            while True:
+                try:
+                    self._connection.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError as error:
+                    if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _BUSY or time.monotonic() >= deadline:
+                        raise
+                else:
+                    return
+                time.sleep(pause_s)
+                pause_s = min(1.5 * pause_s, _LONGEST_PAUSE_S)
+        finally:
+            self._connection.execute(f"PRAGMA busy_timeout = {int(1000 * self._wait_s)}")
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
