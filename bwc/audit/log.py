@@ -25,7 +25,7 @@ from bwc.audit.tiles import (
     levels_of,
     tile_path,
 )
-from bwc.audit.writing import Appended, build_event, check_readable, signed_entry
+from bwc.audit.writing import Appended, EntryWriter, check_readable
 from bwc.canonical import Json
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventDraft, EventKind
@@ -76,33 +76,22 @@ class Log:
         last = rows.last_row()
         seq, prev = (0, NO_HASH) if last is None else (last.seq + 1, leaf_hash(last.entry).hex())
         trails: dict[str, tuple[int, str]] = {}
-        actor, boot = signers[0].key_id, clock.boot
+        writer = EntryWriter(self.origin, signers, clock.boot)
         made: list[Appended] = []
         fresh: list[tuple[int, bytes, bytes, str | None, int | None]] = []
         for draft, body in drafts:
             if draft.item is not None and draft.item not in trails:
                 trails[draft.item] = _end_of_trail(rows, draft.item)
-            item_seq, item_prev = (None, None) if draft.item is None else trails[draft.item]
-            event = build_event(
-                draft,
-                log=self.origin,
-                seq=seq,
-                prev=prev,
-                item_seq=item_seq,
-                item_prev=item_prev,
-                at=clock.now(),
-                actor=actor,
-                boot=boot,
-                mono_us=clock.monotonic_us(),
-                body=body,
+            trail = None if draft.item is None else trails[draft.item]
+            raw = writer.entry(
+                draft, body, seq=seq, prev=prev, trail=trail, at=clock.now(), mono_us=clock.monotonic_us()
             )
-            raw = signed_entry(event, signers)
             found = leaf_hash(raw)
             made.append(Appended(seq, found, raw))
-            fresh.append((seq, found, raw, draft.item, item_seq))
+            fresh.append((seq, found, raw, draft.item, trail[0] if trail else None))
             seq, prev = seq + 1, found.hex()
-            if draft.item is not None and item_seq is not None:
-                trails[draft.item] = item_seq + 1, prev
+            if draft.item is not None and trail is not None:
+                trails[draft.item] = trail[0] + 1, prev
         check_readable([one.raw for one in made])
         rows.append_rows(fresh)
         return made
@@ -116,8 +105,8 @@ class Log:
     ) -> Checkpoint:
         """Bring tiles and checkpoint up to the last row, or `upto` rows, and return the checkpoint in force.
 
-        `signed` is told each checkpoint just signed before anything of it is written. When this returns, tiles and checkpoint are durable. Callers hold the vault's lock. Doing it again changes
-        nothing. Raises `CheckpointRolledBack` when rows that were signed are gone, `LogForked` when they or the
+        `signed` is told each checkpoint just signed before anything of it is written. When this returns, tiles and
+        checkpoint are durable. Callers hold the vault's lock. Doing it again changes nothing. Raises `CheckpointRolledBack` when rows that were signed are gone, `LogForked` when they or the
         tiles are not what was signed, `ProofInvalid` when the checkpoint is not by `signer`; nothing is then signed.
         """
         self._near = None

@@ -243,6 +243,8 @@ class Acting(Reading):
     ) -> list[Appended]:
         """Record `drafts`, signed by who acts and `also` by others."""
         self._check_mark()
+        wanted = {(draft.kind, draft.item) for draft in drafts}
+        kinds = {kind for kind, _ in wanted}
         is_private = not founding and any(draft.private for draft in drafts)
         readers = self._body_readers(self._known_now()) if is_private else founding
         before = self._known
@@ -252,11 +254,11 @@ class Acting(Reading):
                 # Here, since another process may have revoked this key or destroyed the item until this began
                 known = None if founding else self._known_now()
                 if known:
-                    for kind in {draft.kind for draft in drafts}:
+                    for kind in kinds:
                         self._check_role(kind, known)
                 if first:
                     first()
-                for kind, item in {(draft.kind, draft.item) for draft in drafts}:
+                for kind, item in wanted:
                     self._bar_destroyed(kind, item)
                 for draft in drafts:
                     if draft.objects and draft.kind != EventKind.ITEM_REWRAPPED:  # a rewrap looks for itself
@@ -280,7 +282,7 @@ class Acting(Reading):
         if entries:
             self._unpublished, self._recorded = True, entries[-1].seq + 1
             known = self._known
-            if known and known.entries == entries[0].seq and not any(one.kind in _MAKES_READERS for one in drafts):
+            if known and known.entries == entries[0].seq and kinds.isdisjoint(_MAKES_READERS):
                 known.entries = self._recorded
         return entries
 

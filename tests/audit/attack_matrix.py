@@ -13,8 +13,8 @@ from bwc.audit.event import parse_entry
 from bwc.audit.log import Log
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.tiles import bundle_path, tile_path
-from bwc.audit.writing import sign_event
 from bwc.keys import SeedSigner
+from tests.audit.entries import sign_event
 from tests.audit.logs import (
     ADMIN,
     CLERK,

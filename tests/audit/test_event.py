@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bwc.audit.event import MAX_SIGNERS, Entry, parse_entry
-from bwc.audit.writing import build_event, encode_entry, sign_event
+from bwc.audit.event import MAX_SIGNERS, Entry, EntrySignature, parse_entry
+from bwc.audit.writing import EntryWriter
 from bwc.canonical import canonical
 from bwc.errors import IntegrityError, UsageError
-from bwc.evidence import EventDraft, EventKind
+from bwc.evidence import EventDraft, EventKind, ItemId, Outcome
+from tests.audit.entries import build_event, encode_entry, sign_event
 from tests.audit.logs import CLERK, ITEM, ORIGIN, SECOND, digest, sealed, signer
 
 AT = datetime(2026, 11, 22, 8, 0, 1, 500, tzinfo=UTC)
@@ -258,3 +259,37 @@ def test_edited_entries_are_refused_or_exactly_canonical(data: st.DataObject) ->
     assert canonical(json.loads(entry.raw)) == entry.raw
     assert encode_entry(entry.event, entry.signatures) == entry.raw
     assert entry.message == b"bwc.event/1\n" + canonical(entry.event)
+
+
+@given(
+    FACTS,
+    st.sampled_from([None, ITEM, 'odd "item"']),
+    st.booleans(),
+    st.sampled_from([(), (sealed("a"),), (sealed("a"), sealed("b"))]),
+    st.lists(st.sampled_from([CLERK, SECOND]), min_size=1, max_size=2, unique=True),
+)
+@settings(max_examples=100, deadline=None)
+def test_the_fast_way_writes_what_the_general_one_does(
+    facts: dict[str, Any], item: ItemId | None, has_body: bool, objects: Any, signers: list[Any]
+) -> None:
+    draft = EventDraft(kind=EventKind.ITEM_OPENED, item=item, facts=facts, objects=objects, outcome=Outcome.FAILED)
+    body = {"commit": digest("body"), "file": digest("file")} if has_body else None
+    trail = None if item is None else (3, "2" * 64)
+    raw = EntryWriter(ORIGIN, signers, "ab" * 16).entry(
+        draft, body, seq=7, prev="1" * 64, trail=trail, at=AT, mono_us=12
+    )
+    built = build_event(
+        draft,
+        log=ORIGIN,
+        seq=7,
+        prev="1" * 64,
+        item_seq=trail and trail[0],
+        item_prev=trail and trail[1],
+        at=AT,
+        actor=signers[0].key_id,
+        boot="ab" * 16,
+        mono_us=12,
+        body=body,
+    )
+    message = b"bwc.event/1\n" + canonical(built)
+    assert raw == encode_entry(built, [EntrySignature(one.alg, one.key_id, one.sign(message)) for one in signers])

@@ -13,12 +13,12 @@ from bwc.audit.event import EntrySignature, parse_entry
 from bwc.audit.findings import MAX_PER_STEP, STEPS, Grade
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.verify import verify_log
-from bwc.audit.writing import encode_entry
 from bwc.canonical import canonical
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
 from bwc.evidence import EventKind, Outcome
 from bwc.keys import SeedSigner
 from bwc.verifier.trail import ItemChains
+from tests.audit.entries import encode_entry
 from tests.audit.logs import (
     ADMIN,
     APPROVAL,

@@ -10,10 +10,10 @@ from bwc.audit.event import parse_entry
 from bwc.audit.findings import Grade
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.verify import verify_log
-from bwc.audit.writing import sign_event
 from bwc.errors import BwcError
 from bwc.evidence import EventKind, utc_text
 from bwc.keys import SeedSigner
+from tests.audit.entries import sign_event
 from tests.audit.logs import (
     ADMIN,
     APPROVAL,

@@ -11,8 +11,8 @@ from bwc.audit.log_report import LogReport
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
 from bwc.audit.verify import verify_log
-from bwc.audit.writing import encode_entry, sign_event
 from bwc.keys import SeedSigner
+from tests.audit.entries import encode_entry, sign_event
 from tests.audit.logs import (
     ADMIN,
     CLERK,

@@ -44,9 +44,11 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the long log is made, and kept; else a temporary folder")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bwc-bench-") as folder:
+        os.environ["BWC_HOME"] = f"{folder}/home"  # the marks too on the disk that is measured, and none left behind
         acts(Path(folder), chosen.rounds)
     for processes in (1, 4, 16):
         with tempfile.TemporaryDirectory(prefix="bwc-bench-") as folder:
+            os.environ["BWC_HOME"] = f"{folder}/home"
             side_by_side(Path(folder), processes)
     if not chosen.entries:
         return
