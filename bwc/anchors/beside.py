@@ -11,12 +11,14 @@ class Beside:
 
     def __init__(self, path: Path, data: bytes) -> None:
         """Write it, readable by its owner only, and have the device begin."""
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._path = path
         self._temporary = f"{path.parent}/.{path.name}-{secrets.token_hex(8)}"
-        self._file = os.open(
-            self._temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
-        )
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        try:
+            self._file = os.open(self._temporary, flags, 0o600)
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self._temporary, flags, 0o600)
         try:
             rest = memoryview(data)
             while rest:

@@ -26,7 +26,6 @@ from bwc.audit.tiles import (
     tile_path,
 )
 from bwc.audit.writing import Appended, EntryWriter, check_readable
-from bwc.canonical import Json
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventDraft, EventKind
 from bwc.signing import Signer
@@ -51,7 +50,7 @@ class Log:
         rows: LogRows,
         draft: EventDraft,
         signers: Sequence[Signer],
-        body: Mapping[str, Json] | None,
+        body: Mapping[str, str] | None,
         clock: Clock,
     ) -> Entry:
         """`append_all` for one."""
@@ -60,7 +59,7 @@ class Log:
     def append_all(
         self,
         rows: LogRows,
-        drafts: Iterable[tuple[EventDraft, Mapping[str, Json] | None]],
+        drafts: Iterable[tuple[EventDraft, Mapping[str, str] | None]],
         signers: Sequence[Signer],
         clock: Clock,
     ) -> list[Appended]:

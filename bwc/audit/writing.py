@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from bwc.audit.event import FORMAT, Entry, parse_entry, signed_message, split_entries
-from bwc.canonical import MAX_INTEGER, Json, canonical
+from bwc.canonical import MAX_INTEGER, canonical
 from bwc.errors import IntegrityError, UsageError
 from bwc.evidence import EventDraft, SealedObject, utc_text
 from bwc.signing import Signer, encode_binary
@@ -52,7 +52,7 @@ class EntryWriter:
     def entry(
         self,
         draft: EventDraft,
-        body: Mapping[str, Json] | None,
+        body: Mapping[str, str] | None,
         *,
         seq: int,
         prev: str,
@@ -66,7 +66,7 @@ class EntryWriter:
         """
         try:
             event = (
-                f'{{"actor":"{self._actor}","at":"{utc_text(at)}","body":{canonical(body).decode() if body else "null"},'
+                f'{{"actor":"{self._actor}","at":"{utc_text(at)}","body":{_body_text(body)},'
                 f'"boot":"{self._boot}","facts":{_facts_text(draft.facts)},"format":"{FORMAT}",'
                 f'"item":{_trail_text(draft.item, trail)},"kind":"{draft.kind.value}","log":"{self._log}",'
                 f'"mono_us":{mono_us},"objects":{_objects_text(draft.objects)},"outcome":"{draft.outcome.value}",'
@@ -106,6 +106,10 @@ def _facts_text(facts: Any) -> str:
     except TypeError:  # a name that is no text
         plain = None
     return "{" + ",".join(parts) + "}" if plain else canonical(facts).decode()
+
+
+def _body_text(body: Mapping[str, str] | None) -> str:
+    return f'{{"commit":"{body["commit"]}","file":"{body["file"]}"}}' if body else "null"
 
 
 def _trail_text(item: str | None, trail: tuple[int, str] | None) -> str:

@@ -100,7 +100,7 @@ class Acting(Reading):
         When another process signed for ours while we waited for the lock, that is enough: what came after is theirs who
         recorded it, and one checkpoint serves everybody who waited, at once and without the lock.
         """
-        self._mark.has_moved()  # from here on it matters
+        self._mark.forget_look()  # it may have moved already
         try:
             with self._disk.lock("lock", meanwhile=self._raise_if_served):
                 return self._publish(whole=False)
@@ -265,7 +265,7 @@ class Acting(Reading):
                         self._bar_former_readers(draft.objects)
                 if known and is_private and known is not before and (now := self._body_readers(known)) != readers:
                     bodies = self._sealed_bodies(drafts, now)  # else somebody revoked meanwhile could read them
-                placed: list[tuple[EventDraft, dict[str, Json] | None]] = []
+                placed: list[tuple[EventDraft, dict[str, str] | None]] = []
                 for draft, (commit, data) in zip(drafts, bodies, strict=True):
                     file = sha256_hex(data) if data else ""
                     if data:  # one sync for event and body, which goes to its shelf when the event is published

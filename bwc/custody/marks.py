@@ -50,6 +50,10 @@ class Mark:
             hint = f"check the vault (bwc verify), then remove the damaged file: rm {self.path}"
             raise ConfigError(f"{self.path}: {error}", hint) from error
 
+    def forget_look(self) -> None:
+        """Let the next look find something new."""
+        self._seen = None
+
     def has_moved(self) -> bool:
         """Whether the file is another one than at the last look: cheaper than reading it."""
         try:

@@ -7,6 +7,7 @@ is 32 random bytes inside the sealed part.
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidTag
@@ -52,8 +53,13 @@ class SealedBody:
         )
         return (
             f'{{"ciphertext":"{encode_binary(self.ciphertext)}","commit":"{self.commit}","format":"{FORMAT}",'
-            f'"log":{canonical(self.log_origin).decode()},"nonce":"{encode_binary(self.nonce)}","wraps":[{wraps}]}}'
+            f'"log":{_quoted(self.log_origin)},"nonce":"{encode_binary(self.nonce)}","wraps":[{wraps}]}}'
         ).encode()
+
+
+@lru_cache(maxsize=16)
+def _quoted(origin: str) -> str:
+    return canonical(origin).decode()
 
 
 def parse_body(data: bytes) -> SealedBody:
