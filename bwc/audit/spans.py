@@ -34,7 +34,7 @@ from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
 from bwc.signing import PublicKey
 
-SPAN = 32 * TILE  # entries: 6 MB of text, half a second with signatures
+FIRST, SPAN = 4 * TILE, 32 * TILE  # entries of the first span and of others: 7 MB of text, a second with signatures
 
 _STEPPED_S = 2  # the time of day may move this much against the time since boot (NTP slews far less)
 _BATCH = 128  # signatures a thread checks at a time

@@ -18,6 +18,7 @@ from bwc.audit.merkle import Frontier, complete_root, root_at
 from bwc.audit.partials import check_partials
 from bwc.audit.replay import Replay
 from bwc.audit.spans import (
+    FIRST,
     SPAN,
     Edge,
     Ground,
@@ -228,10 +229,10 @@ class _Pass:
             digests=self._rows is not None,
             effects=self._replay.effects,
         )
-        # Each job is made when it is begun, and knows the keys enrolled until then. Most are, early: so the first is
-        # short. What is signed by a key that a span's reader did not know is verified in the replay, one by one
+        # Each job is made when it is begun, and knows the keys enrolled until then: most are in the first, short one.
+        # What is signed by a key that a span's reader did not know is verified in the replay, one by one
         first, size = self._report.since, self._checkpoint.size
-        start = min((first // TILE + 4) * TILE, size)
+        start = min(first // TILE * TILE + FIRST, size)
         edges = [first, *range(start, size, SPAN), size] if first < size else []
         jobs = starmap(self._job, pairwise(edges))
         return check_spans(ground, jobs, processes=self._jobs, entries=size - first)

@@ -1,6 +1,7 @@
 """A log checked span by span, by one process or two, gives the findings that one reading gives."""
 
 import random
+from typing import Any
 
 import pytest
 
@@ -8,11 +9,23 @@ from bwc.audit import verify as verifying
 from bwc.audit.event import split_entries
 from bwc.audit.findings import Finding
 from bwc.audit.log_report import LogReport
+from bwc.audit.replay import Replay
 from bwc.audit.tiles import TILE, bundle_path, encode_bundle, parse_bundle
 from bwc.audit.verify import verify_log
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind
-from tests.audit.logs import ADMIN, CLERK, SECOND, VKEY, House, MemoryFiles, grown_house, operator, small_house
+from tests.audit.logs import (
+    ADMIN,
+    CLERK,
+    SECOND,
+    STRANGER,
+    VKEY,
+    House,
+    MemoryFiles,
+    grown_house,
+    operator,
+    small_house,
+)
 
 RAWS = [row.entry for row in grown_house(1200).rows.held]
 
@@ -31,6 +44,18 @@ def house() -> House:
 
 def all_of(report: LogReport) -> set[Finding]:
     return set(report.findings)
+
+
+def spied(monkeypatch: pytest.MonkeyPatch) -> list[Replay]:
+    """The replays that verifications use from here on."""
+    made: list[Replay] = []
+
+    def make(*args: Any, **options: Any) -> Replay:
+        made.append(Replay(*args, **options))
+        return made[-1]
+
+    monkeypatch.setattr(verifying, "Replay", make)
+    return made
 
 
 def altered(files: MemoryFiles, seq: int, old: bytes, new: bytes) -> MemoryFiles:
@@ -54,6 +79,7 @@ def test_spans_join_to_the_same_findings(house: House, seq: int, monkeypatch: py
 
 def test_two_processes_find_the_same(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verifying, "SPAN", TILE)
+    monkeypatch.setattr(verifying, "FIRST", TILE)
     files = altered(house.files, 700, b'"outcome":"ok"', b'"outcome":"failed"')
     one, two = (verify_log(files, VKEY, rows=house.rows, jobs=jobs) for jobs in (1, 2))
     assert all_of(one) == all_of(two)
@@ -61,6 +87,21 @@ def test_two_processes_find_the_same(house: House, monkeypatch: pytest.MonkeyPat
     honest = verify_log(house.files, VKEY, rows=house.rows, jobs=2)
     assert honest.findings.count() == 0
     assert honest.signatures == 1300
+
+
+@pytest.mark.parametrize(("first", "late"), [(TILE, 65), (6 * TILE, 0)])
+def test_only_spans_begun_before_a_key_was_enrolled_leave_its_signatures_to_the_replay(
+    house: House, first: int, late: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.do(ADMIN, EventKind.KEY_ENROLLED, {"operator": operator(STRANGER, "records")})
+    for number in range(300):
+        house.do(STRANGER, EventKind.ITEM_OPENED, {"n": number})
+    house.publish()
+    monkeypatch.setattr(verifying, "SPAN", TILE)
+    monkeypatch.setattr(verifying, "FIRST", first)
+    replays = spied(monkeypatch)
+    found = verify_log(house.files, VKEY, jobs=2)
+    assert (found.findings.count(), found.signatures, replays[0].verified) == (0, 1601, late)
 
 
 def test_a_revoked_key_is_caught_among_entries_without_effect(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
