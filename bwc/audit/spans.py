@@ -4,13 +4,14 @@
 entries are like their neighbours, and are compared by the column: slow ways are taken only to say what is wrong.
 """
 
-import hashlib
+import gc
 import json
 from bisect import bisect_right
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from hashlib import sha256
 from itertools import chain, count, pairwise
 from typing import NamedTuple, TypeAlias
 
@@ -39,7 +40,6 @@ FIRST, SPAN = 4 * TILE, 32 * TILE  # entries of the first span and of others: 7 
 _STEPPED_S = 2  # the time of day may move this much against the time since boot (NTP slews far less)
 _BATCH = 128  # signatures a thread checks at a time
 
-Due: TypeAlias = tuple[int, bytes]  # seq, entry
 Combo: TypeAlias = tuple[tuple[str, ...], str, str]  # signers, kind, outcome
 
 
@@ -118,9 +118,13 @@ def check_span(ground: Ground, job: Job) -> Span:
     """Check the entries of `job`. Everything wrong is among the findings."""
     # verification holds no lock of the interpreter: two threads do 1.8 times as much (cryptography 50, 2026-11)
     with ThreadPoolExecutor(ground.threads) as pool:
-        check = _Check(ground, job, pool)
-        check.run()
-    return check.span
+        collects = gc.isenabled()
+        gc.disable()  # what is made here dies without it: 3 %
+        try:
+            return _Check(ground, job, pool).run()
+        finally:
+            if collects:
+                gc.enable()
 
 
 def compare_tile(files: LogReader, level: int, number: int, hashes: Sequence[bytes], findings: Findings) -> None:
@@ -176,12 +180,13 @@ class _Check:
         self._plain = frozenset(kind.encode() for kind in EventKind if kind not in ground.effects)
         self._run_from = job.start
 
-    def run(self) -> None:
+    def run(self) -> Span:
         for number in range(self._job.start // TILE, -(-self._job.stop // TILE)):
             if not self._bundle(number, min(TILE, self._ground.checkpoint.size - number * TILE)):
                 self.span.whole = False
                 break
         self._end_run(self.span.stop)
+        return self.span
 
     def _bundle(self, number: int, width: int) -> bool:
         """Check one bundle. False when it cannot be read: what follows would not be in its place."""
@@ -195,7 +200,7 @@ class _Check:
         if self._ground.digests:
             self.span.digests.append(bundle_digest(raws))
         old = max(0, self._job.start - first)  # verified at an earlier time
-        hashes = [hashlib.sha256(b"\0" + raw).digest() for raw in raws]
+        hashes = [sha256(b"\0" + raw).digest() for raw in raws]
         if self._entries(first + old, raws[old:], hashes[old:]) < width - old:
             return False
         self._checkpoints(first, hashes)
@@ -325,15 +330,14 @@ class _Check:
                 self.span.signatures += len(names)
             else:
                 unknown.add(seq)
-        forged: dict[int, IntegrityError] = {}
-        for found in self._each(self._verify, [due[at : at + _BATCH] for at in range(0, len(due), _BATCH)]):
-            forged |= found
+        batches = [due[at : at + _BATCH] for at in range(0, len(due), _BATCH)]
+        forged = dict(chain.from_iterable(self._each(self._verify, batches)))
         for seq, error in sorted(forged.items()):
             self._findings.refused(6, error, f"entry {seq}")
         return forged, unknown
 
-    def _verify(self, batch: Iterable[Due]) -> dict[int, IntegrityError]:
-        forged: dict[int, IntegrityError] = {}
+    def _verify(self, batch: Iterable[tuple[int, bytes]]) -> Sequence[tuple[int, IntegrityError]]:
+        forged = []
         for seq, raw in batch:
             message = message_of(raw)
             for one in signatures_of(raw):
@@ -343,7 +347,7 @@ class _Check:
                         raise ProofInvalid(f"key {one.key} is {key.alg}, its signature says {one.alg}")
                     key.verify(message, one.signature)
                 except IntegrityError as error:
-                    forged[seq] = error
+                    forged.append((seq, error))
         return forged
 
     # --- step 2 ------------------------------------------------------------------------------------------

@@ -196,15 +196,10 @@ class _Pass:
         if self._rows is not None:
             self._step9_surplus()
         if self._last is not None:
-            last, root = self._last, self._checkpoint.root.hex()
+            _, at, boot, mono = self._last
+            root, items = self._checkpoint.root.hex(), self._items
             head = Head(
-                size=size,
-                root=root,
-                last_hash=self._prev,
-                last_at=last.at,
-                last_boot=last.boot,
-                last_mono_us=last.mono_us,
-                items=self._items,
+                size=size, root=root, last_hash=self._prev, last_at=at, last_boot=boot, last_mono_us=mono, items=items
             )
             self._report.fresh = head, self._trails, self._rules
 
