@@ -117,12 +117,14 @@ class Log:
             raise CheckpointRolledBack(f"the catalog has {size} events, a checkpoint for {done} was signed")
         if size == 0:
             raise UsageError("an empty log is not published")
+        has_published = self._edge is not None
         while last is None or last.size < size:
             # Sizes that do not hold the last handover are for the key before to sign
             least = chain.handovers[-1].seq + 1 if chain.handovers else 0
             last = self._extend(last, min(size, max((done // TILE) * TILE + _STEP, least)), signer, chain, signed)
             done = last.size
-        self._drop_partials(last.size)
+        if not has_published:  # else what others left was seen to before
+            self._drop_partials(last.size)
         return last
 
     def signed(self, signer: Signer, size: int) -> int:

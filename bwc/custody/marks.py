@@ -104,8 +104,9 @@ class Mark:
         rising = Rising(self.path)
         try:
             yield rising
-            if rising.staged is not None and self.is_below(rising.size):
+            if rising.staged is not None and rising.told is not None and self.is_below(rising.told[1].size):
                 rising.staged.place()
+                self._read = rising.told
         finally:
             if rising.staged is not None:
                 rising.staged.drop()
@@ -116,11 +117,11 @@ class Rising:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self.size = 0
+        self.told: tuple[bytes, Checkpoint] | None = None
         self.staged: Beside | None = None
 
     def stage(self, checkpoint: Checkpoint, note: bytes) -> None:
         """Write it beside the mark: the device has it in the commit of what is published."""
         if self.staged is not None:
             self.staged.drop()
-        self.size, self.staged = checkpoint.size, Beside(self._path, note)
+        self.told, self.staged = (note, checkpoint), Beside(self._path, note)
