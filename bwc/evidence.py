@@ -1,7 +1,6 @@
-"""The nouns: evidence items, segments, sealed objects, custody events and what is made from them."""
+"""The nouns: ids, sealed objects, custody events with their kinds and outcomes, what a person decides, how a time is written."""
 
-import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,8 +12,6 @@ from bwc.errors import UsageError
 ItemId = NewType("ItemId", str)  # 2026-1122-K4J7QX: day of intake + 30 random bits, nothing about the recording
 ObjectId = NewType("ObjectId", str)  # SHA-256 of the sealed bytes, 64 hex digits
 KeyId = NewType("KeyId", str)  # first 32 hex digits of SHA-256(algorithm, newline, raw public key)
-
-CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # no I, L, O, U: read aloud without mistakes
 
 
 class ObjectRole(StrEnum):
@@ -100,46 +97,6 @@ class Choice(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Segment:
-    """One file as the camera wrote it; chapters of a recording are never joined on ingest."""
-
-    name: str
-    sha256: str
-    size_bytes: int
-    ordinal: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """A stretch of a file that its card could not give; zeros stand in its place, so that offsets hold."""
-
-    offset: int
-    size_bytes: int
-    cause: str  # the operating system's name of the error, like EIO
-
-    @property
-    def end(self) -> int:
-        return self.offset + self.size_bytes
-
-    def to_json(self) -> dict[str, Json]:
-        return {"bytes": self.size_bytes, "cause": self.cause, "offset": self.offset}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EvidenceItem:
-    """One recording: who, which camera, when by the camera's clock, and its segments."""
-
-    item_id: ItemId
-    camera_id: str
-    officer_id: str
-    recorded_at: datetime | None
-    clock_offset_ms: int | None
-    category: str
-    case_ids: tuple[str, ...]
-    segments: tuple[Segment, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class SealedObject:
     """What the log says of one sealed object. Digests are lower-case hex SHA-256.
 
@@ -180,17 +137,6 @@ class EventDraft:
     private: Mapping[str, Json] = field(default_factory=dict)
     objects: tuple[SealedObject, ...] = ()
     outcome: Outcome = Outcome.OK
-
-
-def holders_of_all(holders: Sequence[Sequence[ItemId]]) -> list[ItemId]:
-    """Of the items that hold each of several recordings, those that hold all of them, in their order."""
-    return [item for item in holders[0] if all(item in others for others in holders[1:])] if holders else []
-
-
-def new_item_id(now: datetime) -> ItemId:
-    """A fresh pseudonymous item id; uniqueness is the catalog's promise."""
-    tail = "".join(secrets.choice(CROCKFORD) for _ in range(6))
-    return ItemId(f"{now.astimezone(UTC):%Y-%m%d}-{tail}")
 
 
 def utc_text(moment: datetime) -> str:

@@ -7,7 +7,6 @@ does not know are carried along and ignored, so later kinds of keys can be added
 
 import hashlib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -200,10 +199,3 @@ def parse_checkpoint(data: bytes) -> tuple[Checkpoint, Note]:
     """The checkpoint in a signed note, not verified. Raises `IntegrityError`."""
     note = Note.parse(data)
     return Checkpoint.parse_text(note.text), note
-
-
-def add_signatures(data: bytes, more: Iterable[NoteSignature]) -> bytes:
-    """The same note with further signature lines (witnesses), each once."""
-    note = Note.parse(data)
-    fresh = [one for one in dict.fromkeys(more) if one not in note.signatures]
-    return Note(note.text, note.signatures + tuple(fresh)).to_bytes()

@@ -5,9 +5,8 @@ recorded before may be absent, except the bodies of the orders themselves. Nothi
 """
 
 from dataclasses import dataclass, field
-from typing import Any
 
-from bwc.audit.event import Entry
+from bwc.audit.event import Entry, fact
 from bwc.errors import IntegrityError
 from bwc.roles import AFTER_DESTRUCTION
 
@@ -58,11 +57,11 @@ class Disposals:
 
     def placed(self, entry: Entry) -> None:
         if entry.item is not None:
-            self._holds.setdefault(entry.item, set()).add(_text(entry.facts, "hold"))
+            self._holds.setdefault(entry.item, set()).add(fact(entry.facts, "hold", str))
 
     def lifted(self, entry: Entry) -> None:
         if entry.item is not None:
-            holds, hold = self._holds.get(entry.item, set()), _text(entry.facts, "hold")
+            holds, hold = self._holds.get(entry.item, set()), fact(entry.facts, "hold", str)
             if hold not in holds:
                 raise IntegrityError(f"hold {hold} is not in force on {entry.item}")
             holds.remove(hold)
@@ -70,11 +69,11 @@ class Disposals:
     def ordered(self, entry: Entry, person: str) -> None:
         item, facts = self._item(entry), entry.facts
         self._bar(item)
-        scope = _text(facts, "scope")
-        erase = tuple(_text(one, "commit") for one in facts.get("erase", ())) if scope == BODIES else ()
+        scope = fact(facts, "scope", str)
+        erase = tuple(fact(one, "commit", str) for one in facts.get("erase", ())) if scope == BODIES else ()
         if scope not in (ITEM, BODIES) or (scope == BODIES) != bool(erase):
             raise IntegrityError("the order does not say what it is about")
-        name = _text(facts, "order")
+        name = fact(facts, "order", str)
         if (name, item) in self._orders:
             raise IntegrityError(f"order {name} was given twice")
         self._orders[name, item] = _Order(entry.seq, person, scope, erase)
@@ -87,7 +86,7 @@ class Disposals:
         if order.person == person:
             raise IntegrityError(f"ordered by entry {order.seq} and confirmed by the same person")
         self._bar(item)
-        erase = tuple(_text(one, "commit") for one in entry.facts.get("erase", ()))
+        erase = tuple(fact(one, "commit", str) for one in entry.facts.get("erase", ()))
         if entry.facts.get("scope") != order.scope or erase != order.erase:
             raise IntegrityError(f"confirms something else than entry {order.seq} ordered")
         order.is_open, order.confirmed = False, entry.seq
@@ -97,7 +96,7 @@ class Disposals:
 
     def done(self, entry: Entry) -> None:
         item = self._item(entry)
-        order = self._orders.get((_text(entry.facts, "order"), item))
+        order = self._orders.get((fact(entry.facts, "order", str), item))
         if order is None or order.confirmed is None:
             raise IntegrityError("says that something is destroyed that nobody confirmed")
         if order.scope == ITEM:
@@ -108,7 +107,7 @@ class Disposals:
             raise IntegrityError(f"{item} is under legal hold {', '.join(sorted(self._holds[item]))}")
 
     def _open_order(self, entry: Entry) -> _Order:
-        name = _text(entry.facts, "order")
+        name = fact(entry.facts, "order", str)
         order = self._orders.get((name, self._item(entry)))
         if order is None or not order.is_open:
             raise IntegrityError(f"there is no open order {name} about this item")
@@ -118,10 +117,3 @@ class Disposals:
         if entry.item is None:
             raise IntegrityError(f"{entry.kind} names no item")
         return entry.item
-
-
-def _text(facts: Any, name: str) -> str:
-    value = facts.get(name) if isinstance(facts, dict) else None
-    if not isinstance(value, str):
-        raise IntegrityError(f"the facts lack {name}")
-    return value

@@ -7,22 +7,23 @@ The signed message is a slice of the entry itself. `parse_entry` reads one, `spl
 import json
 import re
 from binascii import a2b_base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.tiles import MAX_ENTRY
 from bwc.canonical import Json, parse_canonical
-from bwc.errors import BwcError, IntegrityError
+from bwc.errors import BwcError, IntegrityError, ProofInvalid
 from bwc.evidence import KeyId, ObjectId, ObjectRole, SealedObject
-from bwc.signing import encode_binary
+from bwc.signing import PublicKey, encode_binary
 
 FORMAT = "bwc.event/1"
 NO_HASH = "0" * 64  # `prev` of the first entry, `item_prev` of an item's first
 MAX_SIGNERS = 16
 _MOST_SHAPES = 10_000
+_T = TypeVar("_T")
 
 _HEX = "[0-9a-f]"
 _COUNT = "(?:0|[1-9][0-9]{0,14}+)"  # below 10^15, so well inside a double
@@ -248,6 +249,24 @@ def signatures_of(raw: bytes) -> tuple[EntrySignature, ...]:
     """The signatures of the entry `raw`, the actor's first."""
     found = _SIGNED.findall(raw, raw.rindex(_SIGNATURES))
     return tuple(EntrySignature(alg.decode(), KeyId(key.decode()), a2b_base64(sig)) for alg, key, sig in found)
+
+
+def verify_signatures(raw: bytes, keys: Mapping[str, PublicKey]) -> None:
+    """Raise `ProofInvalid` unless every signature of the entry `raw` is by its key in `keys`, which holds them all."""
+    message = message_of(raw)
+    for one in signatures_of(raw):
+        key = keys[one.key]
+        if one.alg != key.alg:
+            raise ProofInvalid(f"key {one.key} is {key.alg}, its signature says {one.alg}")
+        key.verify(message, one.signature)
+
+
+def fact(facts: Any, name: str, kind: type[_T]) -> _T:
+    """The member `name` of an entry's facts. Raises `IntegrityError` unless it is there and of that kind."""
+    value = facts.get(name) if isinstance(facts, dict) else None
+    if not isinstance(value, kind):
+        raise IntegrityError(f"the facts lack {name}")
+    return value
 
 
 def _role(text: str) -> ObjectRole:

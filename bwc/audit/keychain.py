@@ -6,22 +6,22 @@ the one that signs now, from the checkpoint alone, offline (docs/formats/audit-l
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import pairwise
+from struct import Struct
 from typing import Any
 
 from bwc.audit.checkpoint import ED25519, MAX_SIZE, Checkpoint, Note, NoteKey, NoteSignature, parse_checkpoint
 from bwc.canonical import Json
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import utc_text
-from bwc.signing import PublicKey, Signer, decode_binary, encode_binary
+from bwc.signing import PublicKey, decode_binary, encode_binary
 
 FORMAT = "bwc.rekey/1"
 _TYPE = 0xFF  # signed-note: a type without a byte of its own; a longer name follows
-_PARTS = (8, 8, 32, 32, 64, 64)  # entry, compromised from, old key, new key, their signatures
-_WIDTH = sum(_PARTS)
+_LAYOUT = Struct(">QQ32s32s64s64s")  # entry, compromised from, old key, new key, their signatures
+_WIDTH = _LAYOUT.size
 _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
@@ -41,7 +41,7 @@ class Handover:
             raise IntegrityError("a handover names an entry after the first, and a time")
         if self.old.name != self.new.name or self.old == self.new:
             raise ProofInvalid("a handover is from one key of a log to another one")
-        message = _text(self.seq, self.old, self.new, self.compromised_s)
+        message = handover_text(self.seq, self.old, self.new, self.compromised_s)
         for whose, key, signature in (("old", self.old, self.old_signature), ("new", self.new, self.new_signature)):
             try:
                 PublicKey("ed25519", key.public).verify(message, signature)
@@ -56,19 +56,18 @@ class Handover:
         return utc_text(datetime.fromtimestamp(self.compromised_s, UTC)) if self.compromised_s else ""
 
     def to_bytes(self) -> bytes:
-        numbers = self.seq.to_bytes(8, "big") + self.compromised_s.to_bytes(8, "big")
-        return numbers + self.old.public + self.new.public + self.old_signature + self.new_signature
+        keys, signatures = (self.old.public, self.new.public), (self.old_signature, self.new_signature)
+        return _LAYOUT.pack(self.seq, self.compromised_s, *keys, *signatures)
 
     @classmethod
     def parse(cls, data: bytes, origin: str) -> "Handover":
         """Raises `IntegrityError` or `ProofInvalid` unless `data` is a handover of the log `origin` that both keys signed."""
         if len(data) != _WIDTH:
             raise IntegrityError(f"a handover takes {_WIDTH} bytes")
-        ends = [sum(_PARTS[:at]) for at in range(len(_PARTS) + 1)]
-        seq, since, old, new, by_old, by_new = (data[first:last] for first, last in pairwise(ends))
+        seq, since, old, new, by_old, by_new = _LAYOUT.unpack(data)
         return cls(
-            seq=int.from_bytes(seq, "big"),
-            compromised_s=int.from_bytes(since, "big"),
+            seq=seq,
+            compromised_s=since,
             old=NoteKey(origin, ED25519, old),
             new=NoteKey(origin, ED25519, new),
             old_signature=by_old,
@@ -90,21 +89,8 @@ class Handover:
         return found
 
 
-def hand_over(*, seq: int, origin: str, old: Signer, new: Signer, compromised_s: int = 0) -> Handover:
-    """The handover that both keys sign, for the entry `seq`."""
-    before, after = NoteKey.of(origin, old), NoteKey.of(origin, new)
-    message = _text(seq, before, after, compromised_s)
-    return Handover(
-        seq=seq,
-        old=before,
-        new=after,
-        compromised_s=compromised_s,
-        old_signature=old.sign(message),
-        new_signature=new.sign(message),
-    )
-
-
-def _text(seq: int, old: NoteKey, new: NoteKey, compromised_s: int) -> bytes:
+def handover_text(seq: int, old: NoteKey, new: NoteKey, compromised_s: int) -> bytes:
+    """What both keys sign of a handover."""
     lines = (FORMAT, f"log {old.name}", f"entry {seq}", f"old {old.text()}", f"new {new.text()}")
     return "\n".join((*lines, f"compromised {compromised_s}", "")).encode()
 
@@ -211,11 +197,3 @@ def read_checkpoint(data: bytes, key: NoteKey) -> tuple[Checkpoint, KeyChain]:
 def open_checkpoint(data: bytes, key: NoteKey) -> Checkpoint:
     """`read_checkpoint` for whoever needs no chain."""
     return read_checkpoint(data, key)[0]
-
-
-def sign_checkpoint(checkpoint: Checkpoint, signer: Signer, handovers: Sequence[Handover] = ()) -> bytes:
-    """The signed note of `checkpoint`, with the `handovers` that led to its signer."""
-    key = NoteKey.of(checkpoint.origin, signer)
-    chain = KeyChain(handovers[0].old, tuple(handovers)) if handovers else KeyChain(key)
-    text = checkpoint.text()
-    return Note(text, (NoteSignature(key.name, key.key_hint, signer.sign(text.encode())), *chain.line())).to_bytes()

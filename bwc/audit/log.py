@@ -8,11 +8,11 @@ files that the next `publish` completes.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, add_signatures, check_origin, parse_checkpoint, parse_number
+from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, check_origin, parse_checkpoint, parse_number
 from bwc.audit.clock import Clock
 from bwc.audit.deriving import LogFiles, Overlay, files_beyond
 from bwc.audit.event import NO_HASH, Entry, parse_entry, split_entries
-from bwc.audit.keychain import Handover, KeyChain, sign_checkpoint
+from bwc.audit.keychain import Handover, KeyChain
 from bwc.audit.merkle import Frontier, leaf_hash
 from bwc.audit.tiles import (
     CHECKPOINT,
@@ -25,7 +25,7 @@ from bwc.audit.tiles import (
     levels_of,
     tile_path,
 )
-from bwc.audit.writing import Appended, EntryWriter, check_readable
+from bwc.audit.writing import Appended, EntryWriter, add_signatures, check_readable, sign_checkpoint
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventDraft, EventKind
 from bwc.signing import Signer

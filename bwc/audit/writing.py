@@ -1,15 +1,17 @@
-"""Entries made: an event at its place, signed by whoever acts, and read back before it counts.
+"""What the log says, made: events at their places, signed by whoever acts and read back before they count; checkpoints.
 
 What is written here is judged by the reader of `event`, which takes exactly one form: so the fast ways cannot write another.
 """
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, NoteSignature
 from bwc.audit.event import FORMAT, Entry, parse_entry, signed_message, split_entries
+from bwc.audit.keychain import Handover, KeyChain, handover_text
 from bwc.canonical import MAX_INTEGER, canonical
 from bwc.errors import IntegrityError, UsageError
 from bwc.evidence import EventDraft, SealedObject, utc_text
@@ -121,3 +123,35 @@ def _trail_text(item: str | None, trail: tuple[int, str] | None) -> str:
 
 def _objects_text(objects: Sequence[SealedObject]) -> str:
     return canonical([one.to_json() for one in objects]).decode() if objects else "[]"
+
+
+# --- what the log's key signs -----------------------------------------------------------------------------
+
+
+def sign_checkpoint(checkpoint: Checkpoint, signer: Signer, handovers: Sequence[Handover] = ()) -> bytes:
+    """The signed note of `checkpoint`, with the `handovers` that led to its signer."""
+    key = NoteKey.of(checkpoint.origin, signer)
+    chain = KeyChain(handovers[0].old, tuple(handovers)) if handovers else KeyChain(key)
+    text = checkpoint.text()
+    return Note(text, (NoteSignature(key.name, key.key_hint, signer.sign(text.encode())), *chain.line())).to_bytes()
+
+
+def hand_over(*, seq: int, origin: str, old: Signer, new: Signer, compromised_s: int = 0) -> Handover:
+    """The handover that both keys sign, for the entry `seq`."""
+    before, after = NoteKey.of(origin, old), NoteKey.of(origin, new)
+    message = handover_text(seq, before, after, compromised_s)
+    return Handover(
+        seq=seq,
+        old=before,
+        new=after,
+        compromised_s=compromised_s,
+        old_signature=old.sign(message),
+        new_signature=new.sign(message),
+    )
+
+
+def add_signatures(data: bytes, more: Iterable[NoteSignature]) -> bytes:
+    """The same note with further signature lines (witnesses), each once."""
+    note = Note.parse(data)
+    fresh = [one for one in dict.fromkeys(more) if one not in note.signatures]
+    return Note(note.text, note.signatures + tuple(fresh)).to_bytes()

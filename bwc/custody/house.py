@@ -19,14 +19,8 @@ from bwc.custody.receiving import Receiving
 from bwc.custody.rekeying import Rekeying
 from bwc.custody.replicating import Replicating
 from bwc.errors import BwcError, NotAllowed
-from bwc.evidence import (
-    EventKind,
-    Gap,
-    ItemId,
-    ObjectId,
-    ObjectRole,
-    new_item_id,
-)
+from bwc.evidence import EventKind, ItemId, ObjectId, ObjectRole
+from bwc.recording import Gap, new_item_id
 from bwc.roles import FOOTAGE_READERS, WORKER_PURPOSES, Role, approvals_missing, footage_readers
 from bwc.storage.held import Held
 from bwc.storage.pieces import Pieces

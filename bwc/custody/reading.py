@@ -15,8 +15,9 @@ from bwc.custody.log_copy import LOG_KEY
 from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_vkey
 from bwc.errors import Disposed, IntegrityError, KeyUnavailable, NotFound, NoVault, UsageError
-from bwc.evidence import Gap, ItemId, KeyId, ObjectId, ObjectRole, SealedObject
+from bwc.evidence import ItemId, KeyId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Operator
+from bwc.recording import Gap
 from bwc.roles import Policy, Role
 from bwc.storage.body import open_body, open_salted_body
 from bwc.storage.catalog import Catalog, DocumentRow, ItemRow
@@ -317,10 +318,9 @@ class Reading:
 
     def entry(self, seq: int) -> bytes:
         """The bytes of one entry."""
-        row = self._catalog.row(seq)
-        if row is not None:
-            return row.entry
-        raise NotFound(f"the log has no entry {seq}")
+        if (row := self._catalog.row(seq)) is None:
+            raise NotFound(f"the log has no entry {seq}")
+        return row.entry
 
     def proof(self, seq: int) -> bytes:
         """The tlog-proof of one entry under the published checkpoint."""

@@ -6,7 +6,8 @@ from typing import BinaryIO, Protocol
 
 from bwc.canonical import Json
 from bwc.custody.acting import Acting
-from bwc.evidence import EventKind, EvidenceItem, ItemId, ObjectRole, SealedObject, holders_of_all, utc_text
+from bwc.evidence import EventKind, ItemId, ObjectRole, SealedObject, utc_text
+from bwc.recording import EvidenceItem, holders_of_all
 from bwc.roles import FOOTAGE_READERS
 
 

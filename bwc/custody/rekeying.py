@@ -12,7 +12,8 @@ import os
 from datetime import datetime
 
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
-from bwc.audit.keychain import KeyChain, hand_over
+from bwc.audit.keychain import KeyChain
+from bwc.audit.writing import hand_over
 from bwc.canonical import Json
 from bwc.custody.acting import Acting
 from bwc.custody.log_copy import NEXT_LOG_KEY

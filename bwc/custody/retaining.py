@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from bwc.canonical import Json
 from bwc.custody.acting import Acting
 from bwc.errors import BwcError, NotFound, UsageError
-from bwc.evidence import CROCKFORD, EventDraft, EventKind, ItemId
+from bwc.evidence import EventDraft, EventKind, ItemId
+from bwc.recording import CROCKFORD
 from bwc.storage.retention import Schedule, Verdict, judge
 from bwc.storage.retention_tables import CaseRow, HoldRow, OrderRow
 

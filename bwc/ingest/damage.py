@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
 from bwc.canonical import Json
-from bwc.evidence import Gap, ObjectRole
+from bwc.evidence import ObjectRole
+from bwc.recording import Gap
 
 _BLOCK = 2**20
 

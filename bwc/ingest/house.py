@@ -5,7 +5,8 @@ from typing import BinaryIO, Protocol
 
 from bwc.canonical import Json
 from bwc.errors import IntegrityError
-from bwc.evidence import EvidenceItem, Gap, ItemId, ObjectRole, SealedObject
+from bwc.evidence import ItemId, ObjectRole, SealedObject
+from bwc.recording import EvidenceItem, Gap
 from bwc.roles import Policy
 
 

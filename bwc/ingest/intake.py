@@ -21,7 +21,7 @@ from typing import BinaryIO, cast
 
 from bwc.canonical import Json, canonical
 from bwc.errors import BwcError, IntegrityError, Interrupted
-from bwc.evidence import EvidenceItem, Gap, ItemId, ObjectRole, Segment, holders_of_all
+from bwc.evidence import ItemId, ObjectRole
 from bwc.ingest.card import CardFile, name_text
 from bwc.ingest.copies import Copies, publish_and_copy
 from bwc.ingest.damage import is_better
@@ -34,6 +34,7 @@ from bwc.ingest.recording import Recording
 from bwc.ingest.sources import Card, changes_since, read_card
 from bwc.ingest.tags import ANY_CARD, Rules, Tags
 from bwc.ingest.taken import Meter, Taken, compare_sidecars, damage_problems, file_line, not_taken, position
+from bwc.recording import EvidenceItem, Gap, Segment, holders_of_all
 
 BLOCK = 4 * 2**20  # bytes read at once when only a digest is wanted
 NotRead = (SourceChanged, SourceUnreadable)

@@ -8,9 +8,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 
 from bwc.errors import PartlyDone
-from bwc.evidence import Gap
 from bwc.ingest.card import CardFile, Listing, is_same, open_below, open_root
 from bwc.ingest.salvage import CardGone, NothingReadable, PatientReader
+from bwc.recording import Gap
 
 
 class SourceUnreadable(PartlyDone):

@@ -7,9 +7,10 @@ from enum import StrEnum
 
 from bwc.canonical import Json
 from bwc.errors import BwcError, IntegrityError, PartlyDone
-from bwc.evidence import Gap, ItemId, utc_text
+from bwc.evidence import ItemId, utc_text
 from bwc.ingest.card import Left
 from bwc.ingest.clock import offset_text
+from bwc.recording import Gap
 
 FORMAT = "bwc.receipt/1"
 WORN_CARD = (

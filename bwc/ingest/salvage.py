@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from bwc.errors import PartlyDone
-from bwc.evidence import Gap
+from bwc.recording import Gap
 
 SECTOR = 512
 PAGE = 4096  # what O_DIRECT wants everything to be a multiple of

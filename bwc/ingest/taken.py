@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from bwc.canonical import Json
-from bwc.evidence import Gap, ObjectRole
+from bwc.evidence import ObjectRole
 from bwc.ingest.card import CardFile
 from bwc.ingest.damage import damage_of, gaps_text
 from bwc.ingest.house import Held
@@ -12,6 +12,7 @@ from bwc.ingest.manifest import Arrived, Claim, Finding, compare, read_claims
 from bwc.ingest.receipt import FileLine, Line, State
 from bwc.ingest.sidecar_map import SidecarMap
 from bwc.ingest.tables import MAX_BYTES
+from bwc.recording import Gap
 
 
 class Taken(NamedTuple):

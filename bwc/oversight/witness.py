@@ -33,12 +33,12 @@ from bwc.audit.checkpoint import (
     Note,
     NoteKey,
     NoteSignature,
-    add_signatures,
     check_origin,
     parse_checkpoint,
     parse_number,
 )
 from bwc.audit.keychain import read_checkpoint
+from bwc.audit.writing import add_signatures
 from bwc.canonical import sha256_hex
 from bwc.errors import ConfigError, IntegrityError, InUse, NotFound, ProofInvalid, UsageError
 from bwc.keys import SEED_BYTES, SeedSigner, decode_binary, encode_binary

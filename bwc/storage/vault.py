@@ -15,8 +15,9 @@ from typing import BinaryIO, cast
 
 from bwc.canonical import sha256_hex
 from bwc.errors import DigestMismatch, IntegrityError, SealBroken
-from bwc.evidence import Gap, ItemId, ObjectId, ObjectRole, SealedObject
+from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.keys import Recipient, Signer, Unwrapper
+from bwc.recording import Gap
 from bwc.storage import body as bodies
 from bwc.storage import envelope as envelopes
 from bwc.storage.diskfile import LYING_DISK, StagedFile

@@ -9,8 +9,8 @@ import pytest
 
 from bwc.anchors.fork import ForkEvidence, ForkKind, SignedCheckpoint, contradiction
 from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
-from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.merkle import leaf_hash, root_of
+from bwc.audit.writing import sign_checkpoint
 from bwc.canonical import canonical
 from bwc.errors import IntegrityError, ProofInvalid
 from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, grown_house, small_house

@@ -10,10 +10,11 @@ from typing import Any
 from bwc.anchors.proof import make_proof
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import Entry
-from bwc.audit.keychain import Handover, hand_over, sign_checkpoint
+from bwc.audit.keychain import Handover
 from bwc.audit.log import Log
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
+from bwc.audit.writing import hand_over, sign_checkpoint
 from bwc.canonical import sha256_hex
 from bwc.evidence import EventDraft, EventKind, ItemId, ObjectId, ObjectRole, Outcome, SealedObject
 from bwc.keys import SeedSigner

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bwc.audit.checkpoint import COSIGNATURE, Checkpoint, Note, NoteKey, NoteSignature, add_signatures, parse_checkpoint
-from bwc.audit.keychain import open_checkpoint, sign_checkpoint
+from bwc.audit.checkpoint import COSIGNATURE, Checkpoint, Note, NoteKey, NoteSignature, parse_checkpoint
+from bwc.audit.keychain import open_checkpoint
+from bwc.audit.writing import add_signatures, sign_checkpoint
 from bwc.errors import BwcError, IntegrityError, ProofInvalid, UsageError
 from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY
 

@@ -13,8 +13,9 @@ from bwc.anchors.remembered import Remembered
 from bwc.anchors.seen import Seen
 from bwc.anchors.slip import read_slip, slip_text
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey
-from bwc.audit.keychain import Handover, KeyChain, hand_over, open_checkpoint, read_checkpoint, sign_checkpoint
+from bwc.audit.keychain import Handover, KeyChain, open_checkpoint, read_checkpoint
 from bwc.audit.verify import verify_log
+from bwc.audit.writing import hand_over, sign_checkpoint
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
 from bwc.keys import SeedSigner

@@ -6,11 +6,11 @@ from typing import Any
 from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.findings import Grade
-from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.log_report import LogReport
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
 from bwc.audit.verify import verify_log
+from bwc.audit.writing import sign_checkpoint
 from bwc.keys import SeedSigner
 from tests.audit.entries import encode_entry, sign_event
 from tests.audit.logs import (

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from bwc.anchors.slip import read_slip
 from bwc.audit.checkpoint import Checkpoint, NoteKey
-from bwc.audit.keychain import sign_checkpoint
+from bwc.audit.writing import sign_checkpoint
 from bwc.errors import UsageError
 from bwc.keys import SeedSigner
 from bwc.oversight.slip import as_png, read_any

@@ -20,8 +20,9 @@ from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House
 from bwc.enrolment import OperatorPublic
-from bwc.evidence import EvidenceItem, ItemId, ObjectRole, Segment
+from bwc.evidence import ItemId, ObjectRole
 from bwc.keys import LocalOperator, RecoveryKey
+from bwc.recording import EvidenceItem, Segment
 
 
 def main() -> None:

@@ -29,8 +29,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House
-from bwc.evidence import EventDraft, EventKind, new_item_id
+from bwc.evidence import EventDraft, EventKind
 from bwc.keys import LocalOperator, RecoveryKey
+from bwc.recording import new_item_id
 
 ROUNDS = 15
 SEEDS = (b"s" * 32, b"u" * 32)

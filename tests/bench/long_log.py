@@ -20,11 +20,11 @@ from bwc.anchors.remembered import Remembered
 from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.cores import cores
 from bwc.audit.event import parse_entry
-from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.log import Log
 from bwc.audit.merkle import Frontier, complete_root, leaf_hash
 from bwc.audit.tiles import TILE, LogFolder, TileTree, bundle_path, encode_bundle, levels_of, tile_path
 from bwc.audit.verify import verify_log
+from bwc.audit.writing import sign_checkpoint
 from bwc.custody.shelf import LogShelf
 from bwc.evidence import EventDraft, EventKind, ItemId, utc_text
 from bwc.keys import SeedSigner, encode_binary

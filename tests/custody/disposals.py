@@ -10,8 +10,9 @@ from bwc.config import Places
 from bwc.custody.house import House
 from bwc.custody.inspection import inspect
 from bwc.enrolment import OperatorPublic
-from bwc.evidence import EvidenceItem, ItemId, ObjectRole, Segment
+from bwc.evidence import ItemId, ObjectRole
 from bwc.keys import LocalOperator, RecoveryKey
+from bwc.recording import EvidenceItem, Segment
 from bwc.storage.rows import ItemFilter
 from bwc.verifier.inspected import Inspection
 

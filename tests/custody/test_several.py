@@ -11,9 +11,9 @@ import pytest
 
 from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
 from bwc.audit.findings import Grade
-from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import verify_log
+from bwc.audit.writing import sign_checkpoint
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House

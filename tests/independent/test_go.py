@@ -10,10 +10,10 @@ import pytest
 
 from bwc.anchors.proof import LogProof
 from bwc.audit.checkpoint import Checkpoint, NoteKey
-from bwc.audit.keychain import sign_checkpoint
 from bwc.audit.log import Log
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
+from bwc.audit.writing import sign_checkpoint
 from tests.audit.attack_matrix import MATRIX, Attack, honest, saved_note
 from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, Row, grown_house, signer, small_house
 

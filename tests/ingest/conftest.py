@@ -11,8 +11,9 @@ from typing import Any, BinaryIO
 import pytest
 
 from bwc.errors import DigestMismatch
-from bwc.evidence import EvidenceItem, Gap, ItemId, ObjectId, ObjectRole, SealedObject
+from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.ingest.facts import Described
+from bwc.recording import EvidenceItem, Gap
 from bwc.roles import Policy
 
 

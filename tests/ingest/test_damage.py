@@ -2,8 +2,9 @@
 
 import io
 
-from bwc.evidence import Gap, ObjectRole
+from bwc.evidence import ObjectRole
 from bwc.ingest.damage import damage_of, gaps_text, good_stretches, is_better
+from bwc.recording import Gap
 
 WHOLE = bytes(range(1, 201)) * 10
 GAPS = (Gap(offset=0, size_bytes=100, cause="EIO"), Gap(offset=500, size_bytes=50, cause="EIO"))

@@ -12,7 +12,8 @@ import segno
 from bwc.anchors.openssl_ts import check_stamp
 from bwc.anchors.slip import read_slip, slip_text
 from bwc.audit.checkpoint import Checkpoint, NoteKey
-from bwc.audit.keychain import open_checkpoint, sign_checkpoint
+from bwc.audit.keychain import open_checkpoint
+from bwc.audit.writing import sign_checkpoint
 from bwc.errors import ProofInvalid, UsageError
 from bwc.keys import SeedSigner
 from bwc.oversight.slip import as_png, as_svg, as_text, read_any

@@ -7,10 +7,10 @@ import pytest
 
 from bwc.anchors.fork import ForkEvidence, ForkKind
 from bwc.anchors.paths import consistency_proof
-from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, NoteSignature, add_signatures, parse_checkpoint
-from bwc.audit.keychain import sign_checkpoint
+from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, NoteSignature, parse_checkpoint
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import TileTree
+from bwc.audit.writing import add_signatures, sign_checkpoint
 from bwc.errors import ConfigError, InUse, NotFound, UsageError
 from bwc.keys import encode_binary
 from bwc.oversight.post import post

@@ -12,8 +12,9 @@ from bwc.audit.log_report import LogReport
 from bwc.audit.verify import verify_log
 from bwc.canonical import sha256_hex
 from bwc.errors import StorageError, UsageError
-from bwc.evidence import EventKind, Gap, ObjectRole, SealedObject
+from bwc.evidence import EventKind, ObjectRole, SealedObject
 from bwc.keys import LocalOperator
+from bwc.recording import Gap
 from bwc.storage.body import add_body_recipients, seal_body
 from bwc.storage.vault import Vault
 from bwc.verifier.verify_objects import VaultFolder, verify_objects
