@@ -7,7 +7,7 @@ entries are like their neighbours, and are compared by the column: slow ways are
 import gc
 import json
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ from itertools import chain, count, pairwise
 from typing import NamedTuple, TypeAlias
 
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
-from bwc.audit.event import Columns, message_of, parse_entry, signatures_of, signers_of, split_entries, texts
+from bwc.audit.event import Columns, parse_entry, signers_of, split_entries, texts, verify_signatures
 from bwc.audit.findings import Findings
 from bwc.audit.keychain import KeyChain
 from bwc.audit.merkle import Frontier, complete_root
@@ -24,14 +24,13 @@ from bwc.audit.tiles import (
     KEPT,
     TILE,
     LogReader,
-    bundle_digest,
     bundle_path,
     parse_bundle,
     parse_tile,
     read_wide,
     tile_path,
 )
-from bwc.errors import IntegrityError, ProofInvalid
+from bwc.errors import IntegrityError
 from bwc.evidence import EventKind
 from bwc.signing import PublicKey
 
@@ -51,7 +50,6 @@ class Ground:
     checkpoint: Checkpoint
     chain: KeyChain | None
     signatures: bool
-    digests: bool  # of each bundle, to compare with the catalog's rows
     effects: frozenset[str]  # kinds that change what is permitted: these entries are handed over whole
     threads: int = 1
 
@@ -110,8 +108,16 @@ class Span:
     begins: dict[str, tuple[int, str, int]] = field(default_factory=dict)  # item: first `item_seq`, `item_prev`; `seq`
     ends: dict[str, tuple[int, str]] = field(default_factory=dict)  # item: last `item_seq`, leaf hash
     acts: list[Run | Handed] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
     signatures: int = 0
+
+
+Spread: TypeAlias = Callable[[Ground, Iterator[Job], int], Iterator[Span]]
+"""A way to have the spans of so many entries checked; in order. `verifier.cores` has one over many processes."""
+
+
+def one_by_one(ground: Ground, jobs: Iterator[Job], entries: int) -> Iterator[Span]:
+    """Check them here, each when it is asked for."""
+    return (check_span(ground, job) for job in jobs)
 
 
 def check_span(ground: Ground, job: Job) -> Span:
@@ -197,8 +203,6 @@ class _Check:
         except IntegrityError as error:
             self._findings.refused(3, error, bundle_path(number, width))
             return False
-        if self._ground.digests:
-            self.span.digests.append(bundle_digest(raws))
         old = max(0, self._job.start - first)  # verified at an earlier time
         hashes = [sha256(b"\0" + raw).digest() for raw in raws]
         if self._entries(first + old, raws[old:], hashes[old:]) < width - old:
@@ -339,15 +343,10 @@ class _Check:
     def _verify(self, batch: Iterable[tuple[int, bytes]]) -> Sequence[tuple[int, IntegrityError]]:
         forged = []
         for seq, raw in batch:
-            message = message_of(raw)
-            for one in signatures_of(raw):
-                key = self._keys[one.key]
-                try:
-                    if one.alg != key.alg:
-                        raise ProofInvalid(f"key {one.key} is {key.alg}, its signature says {one.alg}")
-                    key.verify(message, one.signature)
-                except IntegrityError as error:
-                    forged.append((seq, error))
+            try:
+                verify_signatures(raw, self._keys)
+            except IntegrityError as error:
+                forged.append((seq, error))
         return forged
 
     # --- step 2 ------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ A hash tile holds up to 256 hashes of one level, a bundle the up to 256 entries 
 are not full are named with their width and kept for each size that was ever signed, until the full one exists.
 """
 
-import hashlib
 import os
 import re
 import stat
@@ -133,11 +132,6 @@ def levels_of(size: int) -> int:
 def encode_bundle(entries: Sequence[bytes]) -> bytes:
     """The bytes of a bundle: each entry after its length as 16 bits, big-endian."""
     return b"".join(len(one).to_bytes(2, "big") + one for one in entries)
-
-
-def bundle_digest(raws: Sequence[bytes]) -> bytes:
-    """To compare a bundle with rows of the catalog without handing it over."""
-    return hashlib.sha256(encode_bundle(raws)).digest()
 
 
 def parse_bundle(data: bytes, width: int) -> list[bytes]:

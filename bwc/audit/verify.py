@@ -1,15 +1,14 @@
 """The auditor's check of a log, in the numbered steps of docs/auditor.md. Works on a copy, offline, without secrets.
 
-Steps 1 to 7 and 9 are here, step 8 (what the log points to) is `verifier.verify_objects`. All findings are collected, so
-one damaged file does not hide the next. Nothing is ever written.
+Steps 1 to 7 are here: the log itself. Steps 8 (what it points to) and 9 (the catalog) are in `verifier`, step 10 in
+`anchors`. All findings are collected, so one damaged file does not hide the next. Nothing is ever written.
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import pairwise, starmap
 
 from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint, parse_number
-from bwc.audit.cores import check_spans
 from bwc.audit.event import NO_HASH, Entry, parse_entry
 from bwc.audit.findings import Findings
 from bwc.audit.keychain import read_checkpoint
@@ -25,18 +24,18 @@ from bwc.audit.spans import (
     Handed,
     Job,
     Span,
+    Spread,
     compare_clocks,
     compare_tile,
     enrolled_key,
+    one_by_one,
     trail_broken,
 )
-from bwc.audit.tiles import CHECKPOINT, KEPT, TILE, LogReader, LogRows, TileTree, bundle_digest, levels_of
+from bwc.audit.tiles import CHECKPOINT, KEPT, TILE, LogReader, TileTree, levels_of
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
 from bwc.signing import PublicKey
 
 _BEFORE = "what was verified before"
-
-Progress = Callable[[int, int | None], None]  # entries joined, of how many
 
 
 def verify_log(
@@ -44,24 +43,22 @@ def verify_log(
     key: NoteKey | None,
     saved: Checkpoint | None = None,
     *,
-    rows: LogRows | None = None,
     signatures: bool = True,
-    jobs: int | None = None,
-    progress: Progress | None = None,
+    spread: Spread = one_by_one,
     remembered: Memory | None = None,
     only_new: bool = False,
 ) -> LogReport:
     """Verify a whole log or, with `only_new`, what came after the verification that is `remembered`.
 
     `key` is the log's key as the auditor knows it from elsewhere; without one the log can only be consistent with
-    itself (`report.pinned` is False). `saved` is a checkpoint seen earlier. `rows` is the catalog's copy.
-    `signatures=False` leaves out the arithmetic of step 6, nothing else. `jobs` is how many processes read it:
-    by default as many as there are cores, and none but this one for a short log. Memory grows with the items, by
-    300 bytes each, not with the entries. `report.remember()` keeps what is needed to go on from here.
+    itself (`report.pinned` is False). `saved` is a checkpoint seen earlier.
+    `signatures=False` leaves out the arithmetic of step 6, nothing else. `spread` has its spans checked: here, or
+    (`verifier.cores`) by several processes. Memory grows with the items, by 300 bytes each, not with the entries.
+    `report.remember()` keeps what is needed to go on from here.
     """
     report = LogReport(Findings(), files=files, signed=signatures, remembered=remembered)
     if _step1_checkpoint(report, files, key):
-        reading = _Pass(report, files, saved, rows, signatures=signatures, jobs=jobs, progress=progress)
+        reading = _Pass(report, files, saved, signatures=signatures, spread=spread)
         if only_new and remembered is not None and remembered.head is not None:
             reading.go_on(remembered, remembered.head)
         reading.run()
@@ -109,21 +106,17 @@ class _Pass:
         report: LogReport,
         files: LogReader,
         saved: Checkpoint | None,
-        rows: LogRows | None,
         *,
         signatures: bool,
-        jobs: int | None,
-        progress: Progress | None,
+        spread: Spread,
     ) -> None:
         assert report.checkpoint is not None
         self._report = report
         self._findings = report.findings
         self._checkpoint = report.checkpoint
         self._files = files
-        self._rows = rows
         self._saved = saved
-        self._jobs = jobs
-        self._progress = progress
+        self._spread = spread
         self._wanted: dict[int, list[tuple[str, Checkpoint]]] = {}  # roots to compare on the way, by size
         self._kept: list[int] = []
         self._seen = 0
@@ -174,8 +167,6 @@ class _Pass:
             self._join(span)
             if not span.whole:
                 break
-            if self._progress:
-                self._progress(span.stop, size)
         self._close_tiles()
         check_partials(self._files, self._kept, size, findings)
         self._report.items = self._items
@@ -193,8 +184,6 @@ class _Pass:
         else:
             findings.note(6, "signatures were not verified, as asked")
         findings.ok(7, checked)
-        if self._rows is not None:
-            self._step9_surplus()
         if self._last is not None:
             _, at, boot, mono = self._last
             root, items = self._checkpoint.root.hex(), self._items
@@ -221,7 +210,6 @@ class _Pass:
             checkpoint=self._checkpoint,
             chain=self._report.chain,
             signatures=self._signatures,
-            digests=self._rows is not None,
             effects=self._replay.effects,
         )
         # Each job is made when it is begun, and knows the keys enrolled until then: most are in the first, short one.
@@ -230,7 +218,7 @@ class _Pass:
         start = min(first // TILE * TILE + FIRST, size)
         edges = [first, *range(start, size, SPAN), size] if first < size else []
         jobs = starmap(self._job, pairwise(edges))
-        return check_spans(ground, jobs, processes=self._jobs, entries=size - first)
+        return self._spread(ground, jobs, size - first)
 
     def _job(self, start: int, stop: int) -> Job:
         kept = self._kept[bisect_right(self._kept, start) : bisect_right(self._kept, stop)]
@@ -250,8 +238,6 @@ class _Pass:
         self._step5_trails(span)
         self._step7_acts(span)
         self._report.signatures += span.signatures
-        if self._rows is not None:
-            self._step9_rows(self._rows, span)
 
     def _step5_trails(self, span: Span) -> None:
         if self._report.since and self._report.remembered:
@@ -360,24 +346,3 @@ class _Pass:
         for number in range(seq // TILE, -1, -1):
             for raw in reversed(tree.entries(number)[: seq - number * TILE]):
                 yield parse_entry(raw)
-
-    # --- step 9 ------------------------------------------------------------------------------------------
-
-    def _step9_rows(self, rows: LogRows, span: Span) -> None:
-        for at, digest in enumerate(span.digests):
-            start = (span.start // TILE + at) * TILE
-            stop = min(start + TILE, self._checkpoint.size)
-            held = {row.seq: row.entry for row in rows.rows(start, stop)}
-            if len(held) == stop - start and bundle_digest([held[seq] for seq in range(start, stop)]) == digest:
-                continue
-            for seq, raw in enumerate(TileTree(self._files, self._checkpoint.size).entries(start // TILE), start):
-                if held.get(seq) != raw:
-                    what = "is not in the catalog" if seq not in held else "differs between catalog and log"
-                    self._findings.bad(9, what, f"entry {seq}")
-
-    def _step9_surplus(self) -> None:
-        last = None if self._rows is None else self._rows.last_row()
-        waiting = 0 if last is None else last.seq + 1 - self._checkpoint.size
-        if waiting > 0:
-            self._findings.note(9, f"{waiting} events are recorded but not published yet")
-        self._findings.ok(9, f"{self._report.entries} rows")

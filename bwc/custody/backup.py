@@ -32,6 +32,7 @@ from bwc.storage.fsops import Disk
 from bwc.storage.rows import DocumentRow, ItemFilter, ItemState
 from bwc.storage.store import LocalStore, ObjectStore, Shelf
 from bwc.storage.stores import reach
+from bwc.verifier.cores import over_cores
 
 Progress = Callable[[int, int | None], None]
 _ROUNDS = 3  # a vault in use goes on while it is copied
@@ -231,7 +232,7 @@ def _verify_newest(made: Path, found: Checkpoint, seen: Path, *, accept: bool) -
     if behind is not None and not accept:
         what = f"this copy is older than what is known of its log: {found.size} entries, then {behind.size}"
         raise CheckpointRolledBack(what, "a newer backup or store; else docs/administrator.md, 'After a restore'")
-    verify_log(LogFolder(made / LOG), None, None if behind else newest).findings.raise_if_bad()
+    verify_log(LogFolder(made / LOG), None, None if behind else newest, spread=over_cores()).findings.raise_if_bad()
     if behind is not None and mark.path.exists():
         mark.path.replace(mark.path.with_name(f"{mark.path.name}.{behind.size}.lost"))
     return behind

@@ -21,6 +21,7 @@ from bwc.storage.catalog import Catalog
 from bwc.storage.fsops import Disk
 from bwc.storage.rows import EventRow
 from bwc.storage.store import Shelf, path_of
+from bwc.verifier.cores import over_cores
 
 
 @dataclass(slots=True, kw_only=True)
@@ -49,7 +50,7 @@ def replay(places: Places, operator: Operator) -> Rebuilt:
     done = Rebuilt()
     files = LogShelf(Disk(places.vault))
     with Catalog(places.catalog) as catalog:
-        published = verify_log(files, None)
+        published = verify_log(files, None, spread=over_cores())
         lost = published.entries > catalog.count
         if lost:
             published.findings.raise_if_bad()

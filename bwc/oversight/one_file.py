@@ -56,8 +56,9 @@ class _Loader(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         exec(compile(source, place, "exec"), module.__dict__)
 
 
+sys.meta_path.insert(0, _Loader())  # in the processes too that a long log is read by: they run this file as well
+
 if __name__ == "__main__":
-    sys.meta_path.insert(0, _Loader())
     from bwc.verifier.standalone import main
 
     sys.exit(main())

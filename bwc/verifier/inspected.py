@@ -20,7 +20,9 @@ from bwc.audit.tiles import CHECKPOINT, KEPT, LogReader, LogRows
 from bwc.audit.verify import verify_log
 from bwc.canonical import Json
 from bwc.errors import CopyBehind, IntegrityError, NotPinned
+from bwc.verifier.cores import over_cores
 from bwc.verifier.verify_objects import ObjectSource, Readings, verify_objects
+from bwc.verifier.verify_rows import verify_rows
 
 _LOOKS = 3  # at a vault that others are writing to
 Progress = Callable[[int, int | None], None]
@@ -161,7 +163,9 @@ def judge(
     saved = last.signed.checkpoint if last and not lacks else None
     for _ in range(_LOOKS):
         before = files.list(KEPT)
-        report = verify_log(files, key, saved, rows=rows, remembered=remembered, only_new=only_new)
+        report = verify_log(files, key, saved, spread=over_cores(), remembered=remembered, only_new=only_new)
+        if rows is not None:
+            verify_rows(report, rows)
         if objects is not None:
             verify_objects(report, objects, read_data=share, progress=progress, readings=readings)
         if not report.findings.count() or files.list(KEPT) == before:

@@ -11,10 +11,11 @@ from bwc.audit.verify import verify_log
 from bwc.errors import CheckpointRolledBack, ConfigError, LogForked
 from bwc.evidence import EventKind, ItemId
 from tests.audit.logs import ADMIN, CLERK, SECOND, VKEY, House, grown_house
+from tests.audit.verifying import verified
 
 
 def looked(house: House, path: Path, *, new: bool = True) -> LogReport:
-    report = verify_log(house.files, VKEY, rows=house.rows, remembered=Remembered(path, VKEY), only_new=new)
+    report = verified(house.files, VKEY, house.rows, remembered=Remembered(path, VKEY), only_new=new)
     report.remember()
     return report
 

@@ -7,6 +7,7 @@ from bwc.audit.event import Entry, parse_entry
 from bwc.audit.findings import Grade
 from bwc.audit.verify import verify_log
 from bwc.errors import IntegrityError
+from bwc.verifier.cores import over_cores
 from bwc.verifier.trail import ItemChains
 from tests.audit.attack_matrix import MATRIX, Attack, honest, newest, raws, rebuilt, saved, signed_again
 from tests.audit.logs import VKEY, MemoryFiles, small_house
@@ -15,7 +16,7 @@ each = pytest.mark.parametrize("attack", [pytest.param(one, id=one.name) for one
 
 
 def steps(files: MemoryFiles, seen: Checkpoint | None = None) -> set[int]:
-    found = verify_log(files, VKEY, seen, jobs=1).findings
+    found = verify_log(files, VKEY, seen, spread=over_cores(1)).findings
     return {one.step for one in found if one.grade is Grade.BAD}
 
 
@@ -45,7 +46,7 @@ def test_beside_what_a_witness_saw(attack: Attack) -> None:
 
 def test_an_edited_entry_is_named() -> None:
     files = next(one for one in MATRIX if one.name.startswith("edit a byte")).do()
-    bad = [one for one in verify_log(files, VKEY, jobs=1).findings if one.grade is Grade.BAD]
+    bad = [one for one in verify_log(files, VKEY, spread=over_cores(1)).findings if one.grade is Grade.BAD]
     assert any("entry " in one.where or "from hash" in one.what for one in bad)
 
 

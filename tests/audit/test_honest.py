@@ -15,10 +15,11 @@ import pytest
 from bwc import signing
 from bwc.anchors.remembered import Remembered
 from bwc.audit.findings import Grade
-from bwc.audit.verify import verify_log
 from bwc.evidence import EventKind, ItemId, Outcome
 from bwc.keys import SeedSigner
+from bwc.verifier.cores import over_cores
 from tests.audit.logs import ADMIN, CLERK, SECOND, TECH, VKEY, House, operator, signer
+from tests.audit.verifying import verified
 
 PARTS = 4
 HISTORIES = int(os.environ.get("BWC_HISTORIES", "60"))
@@ -117,11 +118,11 @@ class History:
         if "checkpoint" not in self.house.files.held:
             return
         remembered = Remembered(path, VKEY)
-        report = verify_log(
+        report = verified(
             self.house.files,
             VKEY,
-            rows=self.house.rows,
-            jobs=1,
+            self.house.rows,
+            spread=over_cores(1),
             remembered=remembered,
             only_new=self.rng.random() < 0.6,
         )

@@ -22,7 +22,7 @@ from bwc.keys import SeedSigner
 from bwc.verifier.inspected import judge
 from bwc.verifier.package import examine_package
 from tests.audit.logs import ADMIN, CLERK, LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, signer, small_house
-from tests.audit.verifying import bad_steps
+from tests.audit.verifying import bad_steps, verified
 from tests.release.making import Maker
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "fixtures/vectors/rekey.json").read_bytes())
@@ -88,7 +88,7 @@ def test_every_flipped_bit_of_a_handover_is_refused() -> None:
 def test_a_log_is_verified_with_any_of_its_keys_and_with_none() -> None:
     house = rekeyed_house()
     for key in (VKEY, NEXT_KEY, None):
-        report = verify_log(house.files, key, rows=house.rows)
+        report = verified(house.files, key, house.rows)
         assert not bad_steps(report)
         assert report.chain is not None
         assert report.chain.keys == (VKEY, NEXT_KEY)

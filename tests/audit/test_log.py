@@ -28,10 +28,11 @@ from tests.audit.logs import (
     grown_house,
     small_house,
 )
+from tests.audit.verifying import verified
 
 
 def clean(house: House, files: MemoryFiles | None = None) -> None:
-    report = verify_log(files or house.files, VKEY, rows=house.rows)
+    report = verified(files or house.files, VKEY, house.rows)
     assert [one for one in report.findings if one.grade is not Grade.OK] == []
     assert report.entries == len(house.rows.held)
 
@@ -140,7 +141,7 @@ def test_a_crash_at_every_write_is_completed_by_the_next_publish() -> None:
             if "checkpoint" in house.files.held:
                 assert verify_log(house.files, VKEY, signatures=False).findings.count() == 0
             house.publish()
-            assert verify_log(house.files, VKEY, signatures=False, rows=rows).findings.count() == 0
+            assert verified(house.files, VKEY, rows, signatures=False).findings.count() == 0
             assert house.files.held["checkpoint"] == honest.held["checkpoint"]
 
 

@@ -14,6 +14,7 @@ from bwc.audit.tiles import TILE, bundle_path, encode_bundle, parse_bundle
 from bwc.audit.verify import verify_log
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind
+from bwc.verifier.cores import over_cores
 from tests.audit.logs import (
     ADMIN,
     CLERK,
@@ -26,6 +27,7 @@ from tests.audit.logs import (
     operator,
     small_house,
 )
+from tests.audit.verifying import verified
 
 RAWS = [row.entry for row in grown_house(1200).rows.held]
 
@@ -69,9 +71,9 @@ def altered(files: MemoryFiles, seq: int, old: bytes, new: bytes) -> MemoryFiles
 @pytest.mark.parametrize("seq", [0, 255, 256, 511, 699, 700, 701, 1299])
 def test_spans_join_to_the_same_findings(house: House, seq: int, monkeypatch: pytest.MonkeyPatch) -> None:
     files = altered(house.files, seq, b'"outcome":"ok"', b'"outcome":"failed"')
-    whole = verify_log(files, VKEY, rows=house.rows, jobs=1)
+    whole = verified(files, VKEY, house.rows, spread=over_cores(1))
     monkeypatch.setattr(verifying, "SPAN", TILE)
-    assert all_of(verify_log(files, VKEY, rows=house.rows, jobs=1)) == all_of(whole)
+    assert all_of(verified(files, VKEY, house.rows, spread=over_cores(1))) == all_of(whole)
     assert whole.findings.count(3)
     assert whole.findings.count(6)
     assert whole.findings.count(9)
@@ -81,10 +83,10 @@ def test_two_processes_find_the_same(house: House, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(verifying, "SPAN", TILE)
     monkeypatch.setattr(verifying, "FIRST", TILE)
     files = altered(house.files, 700, b'"outcome":"ok"', b'"outcome":"failed"')
-    one, two = (verify_log(files, VKEY, rows=house.rows, jobs=jobs) for jobs in (1, 2))
+    one, two = (verified(files, VKEY, house.rows, spread=over_cores(jobs)) for jobs in (1, 2))
     assert all_of(one) == all_of(two)
     assert one.findings.count()
-    honest = verify_log(house.files, VKEY, rows=house.rows, jobs=2)
+    honest = verified(house.files, VKEY, house.rows, spread=over_cores(2))
     assert honest.findings.count() == 0
     assert honest.signatures == 1300
 
@@ -110,7 +112,7 @@ def test_a_revoked_key_is_caught_among_entries_without_effect(house: House, monk
     house.publish()
     for span in (TILE, 8192):
         monkeypatch.setattr(verifying, "SPAN", span)
-        bad = [one for one in verify_log(house.files, VKEY, jobs=1).findings if one.grade == "bad"]
+        bad = [one for one in verify_log(house.files, VKEY, spread=over_cores(1)).findings if one.grade == "bad"]
         assert [(one.step, one.where) for one in bad] == [(6, "entry 1300")]
 
 

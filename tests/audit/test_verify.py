@@ -35,11 +35,22 @@ from tests.audit.logs import (
     operator,
     small_house,
 )
-from tests.audit.verifying import HONEST, RAWS, again, bad_steps, edited, house_with, log_of, relinked, without
+from tests.audit.verifying import (
+    HONEST,
+    RAWS,
+    again,
+    bad_steps,
+    edited,
+    house_with,
+    log_of,
+    relinked,
+    verified,
+    without,
+)
 
 
 def test_an_honest_log_is_clean() -> None:
-    report = verify_log(HONEST.files, VKEY, rows=HONEST.rows)
+    report = verified(HONEST.files, VKEY, HONEST.rows)
     assert [one.grade for one in report.findings] == [Grade.OK] * 8
     assert [one.step for one in report.findings] == [1, 2, 3, 4, 5, 6, 7, 9]
     assert (report.pinned, report.entries, report.items, report.signatures) == (True, 12, 2, 12)
@@ -230,13 +241,13 @@ def test_strange_clocks_are_noted_not_condemned() -> None:
 def test_catalog_and_log_are_compared() -> None:
     house = small_house()
     house.approve()
-    report = verify_log(house.files, VKEY, rows=house.rows)
+    report = verified(house.files, VKEY, house.rows)
     assert next(one.what for one in report.findings if one.step == 9).startswith("1 events are recorded")
     row = house.rows.held[5]
     house.rows.held[5] = dataclasses.replace(row, entry=row.entry.replace(b'"gaps":0', b'"gaps":1'))
-    assert bad_steps(verify_log(house.files, VKEY, rows=house.rows)) == {9}
+    assert bad_steps(verified(house.files, VKEY, house.rows)) == {9}
     del house.rows.held[7:]
-    assert verify_log(house.files, VKEY, rows=house.rows).findings.count(9) == 6
+    assert verified(house.files, VKEY, house.rows).findings.count(9) == 6
 
 
 def test_an_exported_trail_with_one_entry_left_out_is_caught() -> None:
@@ -262,7 +273,7 @@ def test_a_flood_of_findings_is_counted_not_listed() -> None:
     house = grown_house(200)
     house.publish()
     house.rows.held = [dataclasses.replace(row, entry=b"") for row in house.rows.held]
-    report = verify_log(house.files, VKEY, rows=house.rows)
+    report = verified(house.files, VKEY, house.rows)
     listed = [one for one in report.findings if one.grade is Grade.BAD]
     assert len(listed) == MAX_PER_STEP + 1
     assert report.findings.count(9) == 200

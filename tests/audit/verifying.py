@@ -3,15 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
-from bwc.audit.checkpoint import Checkpoint
+from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.findings import Grade
 from bwc.audit.log_report import LogReport
 from bwc.audit.merkle import leaf_hash, root_of
-from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
+from bwc.audit.tiles import LogReader, LogRows, bundle_path, encode_bundle, tile_path
 from bwc.audit.verify import verify_log
 from bwc.audit.writing import sign_checkpoint
 from bwc.keys import SeedSigner
+from bwc.verifier.verify_rows import verify_rows
 from tests.audit.entries import encode_entry, sign_event
 from tests.audit.logs import (
     ADMIN,
@@ -86,4 +87,11 @@ def house_with(*acts: Callable[[House], object]) -> LogReport:
     for act in acts:
         act(house)
     house.publish()
-    return verify_log(house.files, VKEY, rows=house.rows)
+    return verified(house.files, VKEY, house.rows)
+
+
+def verified(files: LogReader, key: NoteKey | None, rows: LogRows, **how: Any) -> LogReport:
+    """Steps 1 to 7, and 9."""
+    report = verify_log(files, key, **how)
+    verify_rows(report, rows)
+    return report

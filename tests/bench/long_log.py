@@ -18,7 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bwc.anchors.proof import LogProof, make_proof
 from bwc.anchors.remembered import Remembered
 from bwc.audit.checkpoint import Checkpoint
-from bwc.audit.cores import cores
 from bwc.audit.event import parse_entry
 from bwc.audit.log import Log
 from bwc.audit.merkle import Frontier, complete_root, leaf_hash
@@ -29,6 +28,7 @@ from bwc.custody.shelf import LogShelf
 from bwc.evidence import EventDraft, EventKind, ItemId, utc_text
 from bwc.keys import SeedSigner, encode_binary
 from bwc.storage.fsops import Disk
+from bwc.verifier.cores import cores, over_cores
 from bwc.verifier.trail import ItemChains
 from tests.audit.logs import CLERK, LOG_KEY, ORIGIN, SECOND, VKEY, House, Row, Ticking
 
@@ -53,7 +53,7 @@ def measure(folder: Path, entries: int) -> None:
     for jobs in dict.fromkeys((1, cores()) if signed else (cores(),)):
         began, used = time.perf_counter(), _spent()
         remembered = Remembered(folder / "remembered.sqlite", VKEY)
-        report = verify_log(files, VKEY, signatures=False, jobs=jobs, remembered=remembered)
+        report = verify_log(files, VKEY, signatures=False, spread=over_cores(jobs), remembered=remembered)
         _good(report.findings.count(), entries, report.entries)
         what = f"structure, {jobs} process" + "es" * (jobs > 1)
         rate, used = entries / (time.perf_counter() - began), _spent() - used
@@ -65,7 +65,7 @@ def measure(folder: Path, entries: int) -> None:
     _line("raw Ed25519 verification, one core", raw, f"{raw_cpu:,.0f} a CPU second")
     if signed:
         began, used = time.perf_counter(), _spent()
-        report = verify_log(files, VKEY, jobs=cores())
+        report = verify_log(files, VKEY, spread=over_cores(cores()))
         _good(report.findings.count(), entries, report.signatures)
         rate, used = entries / (time.perf_counter() - began), _spent() - used
         share = f"{rate / raw / cores():.0%} of raw x cores; by CPU time {entries / used / raw_cpu:.0%} of raw"
@@ -83,7 +83,7 @@ def measure(folder: Path, entries: int) -> None:
     for _ in range(NEW_ROUNDS):
         began = time.perf_counter()
         remembered = Remembered(folder / "remembered.sqlite", VKEY)
-        report = verify_log(new, VKEY, remembered=remembered, only_new=True)
+        report = verify_log(new, VKEY, spread=over_cores(), remembered=remembered, only_new=True)
         times.append(time.perf_counter() - began)
         _good(report.findings.count(), NEW, report.signatures)
     figure = f"{statistics.median(times):.3f} s, {min(times):.3f} to {max(times):.3f} in {NEW_ROUNDS} runs"

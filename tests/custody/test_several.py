@@ -12,7 +12,6 @@ import pytest
 from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
 from bwc.audit.findings import Grade
 from bwc.audit.tiles import LogFolder
-from bwc.audit.verify import verify_log
 from bwc.audit.writing import sign_checkpoint
 from bwc.config import Places
 from bwc.custody.founding import found
@@ -23,6 +22,7 @@ from bwc.keys import LocalOperator, RecoveryKey
 from bwc.storage.catalog import Catalog
 from bwc.verifier.verify_objects import VaultFolder, verify_objects
 from tests.audit.logs import ITEM, STRANGER
+from tests.audit.verifying import verified
 from tests.custody.vaults import CHIEF, make_vault
 
 SEEDS = (b"s" * 32, b"u" * 32)
@@ -66,7 +66,7 @@ def test_several_processes_and_a_kill(tmp_path: Path, seed: int) -> None:
         house.publish()
         vkey = NoteKey.parse(house.vkey)
     with Catalog(places.catalog, read_only=True) as rows:
-        report = verify_log(LogFolder(places.log), vkey, rows=rows)
+        report = verified(LogFolder(places.log), vkey, rows)
     verify_objects(report, VaultFolder(places.vault))
     assert [one for one in report.findings if one.grade is Grade.BAD] == []
     held = {entry.leaf_hash.hex() for entry in report.read()}
@@ -145,6 +145,6 @@ def test_a_checkpoint_that_another_wrote_is_taken_only_when_the_logs_key_signed_
 
 def intact(places: Places) -> bool:
     with House.enter(places, None) as house, Catalog(places.catalog, read_only=True) as rows:
-        report = verify_log(LogFolder(places.log), NoteKey.parse(house.vkey), rows=rows)
+        report = verified(LogFolder(places.log), NoteKey.parse(house.vkey), rows)
         verify_objects(report, VaultFolder(places.vault))
         return not report.findings.count(grade=Grade.BAD) and house.published() == house.entries()

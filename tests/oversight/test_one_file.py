@@ -20,7 +20,7 @@ from bwc.verifier.inspected import judge
 from bwc.verifier.package import examine_package
 from tests.anchors.test_fork import NOTES, forked
 from tests.anchors.test_seen import Seen, kept_evidence
-from tests.audit.logs import ORIGIN, STRANGER, VKEY, MemoryFiles, small_house
+from tests.audit.logs import ORIGIN, STRANGER, VKEY, MemoryFiles, grown_house, small_house
 from tests.release.making import VKEY as RELEASE_KEY
 from tests.release.making import Maker
 
@@ -105,6 +105,17 @@ def test_its_verdict_on_a_log_is_ours(
         code = error.exit_code
     done = run(verifier, tmp_path / "export", "--quick", *(["--key", key.text()] if key else []))
     assert (done.returncode, done.stdout.rstrip()) == (code, ours.text()), done.stderr
+
+
+def test_it_reads_a_long_log_with_several_processes(verifier: Path, tmp_path: Path) -> None:
+    house = grown_house(600)
+    house.publish()
+    log = written(house.files, tmp_path / "log")
+    several = verifier.with_name("several.py")
+    several.write_text(one_file().replace("_WORTH_IT = 50_000", "_WORTH_IT = 500"))
+    done = run(several, log, "--key", VKEY.text())
+    assert done.returncode == 0, done.stderr
+    assert "600 signatures" in done.stdout
 
 
 def test_it_checks_slips_proofs_and_fork_evidence(verifier: Path, tmp_path: Path) -> None:

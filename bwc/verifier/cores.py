@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
+from functools import partial
 from itertools import islice
 
-from bwc.audit.spans import Ground, Job, Span, check_span
+from bwc.audit.spans import Ground, Job, Span, Spread, check_span
 from bwc.errors import BwcError
 
 _WORTH_IT = 50_000  # entries: below, starting processes takes longer than they save
@@ -21,11 +22,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def check_spans(ground: Ground, jobs: Iterator[Job], *, processes: int | None, entries: int) -> Iterator[Span]:
-    """Check `jobs`, at most a few ahead of what was taken. `processes`: None for as many as `entries` are worth.
+def over_cores(processes: int | None = None) -> Spread:
+    """A way to check spans in so many processes, at most a few ahead of what was taken; None: as many as they are worth.
 
-    Raises `BwcError` when a process died.
+    It raises `BwcError` when a process died.
     """
+    return partial(_check_spans, processes)
+
+
+def _check_spans(processes: int | None, ground: Ground, jobs: Iterator[Job], entries: int) -> Iterator[Span]:
     processes = processes or (cores() if entries >= _WORTH_IT else 1)
     here = replace(ground, threads=cores())
     if processes == 1:
