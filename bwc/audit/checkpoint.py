@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from bwc.audit.merkle import HASH_BYTES
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
 from bwc.signing import PublicKey, Signer, decode_binary, encode_binary
 
@@ -38,13 +39,6 @@ def parse_number(text: str) -> int:
     if not _NUMBER.match(text) or int(text) > MAX_SIZE:
         raise IntegrityError(f"{text[:40]!r} is not a number of entries")
     return int(text)
-
-
-def _hash(text: str) -> bytes:
-    found = decode_binary(text)
-    if len(found) != hashlib.sha256().digest_size:
-        raise IntegrityError("a hash is 32 bytes")
-    return found
 
 
 # --- notes -----------------------------------------------------------------------------------------------
@@ -192,7 +186,10 @@ class Checkpoint:
         lines = text.split("\n")
         if len(lines) != 4 or lines[3] or not _ORIGIN.match(lines[0]):
             raise IntegrityError("a checkpoint is three lines: origin, size, root")
-        return cls(lines[0], parse_number(lines[1]), _hash(lines[2]))
+        root = decode_binary(lines[2])
+        if len(root) != HASH_BYTES:
+            raise IntegrityError("a hash is 32 bytes")
+        return cls(lines[0], parse_number(lines[1]), root)
 
 
 def parse_checkpoint(data: bytes) -> tuple[Checkpoint, Note]:

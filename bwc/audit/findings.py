@@ -10,19 +10,6 @@ from bwc.errors import IntegrityError
 
 MAX_PER_STEP = 50  # further ones are counted: a log with a million bad entries needs no million lines
 
-STEPS = {
-    1: "the checkpoint is signed by the log's key",
-    2: "the log continues every checkpoint seen before",
-    3: "every tile and bundle is there and hashes to the checkpoint's root",
-    4: "every entry is well formed and follows the one before",
-    5: "the trail of every item is unbroken",
-    6: "every entry is signed by keys that were enrolled and not revoked at that point",
-    7: "every act was permitted by role and policy in force, releases carry enough approvals",
-    8: "every sealed object, manifest, envelope and private body is what the log says",
-    9: "the catalog holds the same entries as the log",
-    10: "what witnesses and time-stamping authorities signed holds",
-}
-
 
 class Grade(StrEnum):
     OK = "ok"

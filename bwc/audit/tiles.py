@@ -4,16 +4,12 @@ A hash tile holds up to 256 hashes of one level, a bundle the up to 256 entries 
 are not full are named with their width and kept for each size that was ever signed, until the full one exists.
 """
 
-import os
-import re
-import stat
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from functools import lru_cache
 from typing import Protocol
 
 from bwc.audit.merkle import HASH_BYTES, complete_root
-from bwc.errors import IntegrityError, StorageError
+from bwc.errors import IntegrityError
 
 CHECKPOINT = "checkpoint"  # the signed note in force
 KEPT = "checkpoints"  # every one that was signed, by its size
@@ -57,44 +53,6 @@ class LogReader(Protocol):
 
     def list(self, folder: str) -> Sequence[str]:
         """The names in `folder`; empty when it is absent."""
-
-
-class LogFolder:
-    """A log in a local folder, to read only: what an auditor holds. Symbolic links are not followed."""
-
-    _PART = re.compile(r"[A-Za-z0-9_-]+(\.p)?\Z")
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = str(folder)
-
-    def read(self, path: str) -> bytes | None:
-        place = self._place(path)
-        try:
-            status = os.lstat(place)
-            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_FILE:
-                raise IntegrityError(f"{path} is not a file of a log")
-            with open(place, "rb", buffering=0) as file:  # noqa: PTH123
-                return file.read()
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except OSError as error:
-            raise StorageError(f"{path} cannot be read: {error.strerror}") from error
-
-    def list(self, folder: str) -> Sequence[str]:
-        try:
-            return sorted(one.name for one in Path(self._place(folder)).iterdir())
-        except (FileNotFoundError, NotADirectoryError):
-            return ()
-        except OSError as error:
-            raise StorageError(f"{folder} cannot be read: {error.strerror}") from error
-
-    def _place(self, path: str) -> str:
-        place = self._folder  # text: with `Path` this took longer than reading the file
-        for part in path.split("/"):
-            if not self._PART.match(part) or os.path.islink(place):  # noqa: PTH114
-                raise IntegrityError(f"{path!r} is not a path of a log")
-            place = f"{place}/{part}"
-        return place
 
 
 def tile_path(level: int, number: int, width: int = TILE) -> str:
@@ -174,7 +132,7 @@ class TileTree:
     def __init__(self, files: LogReader, size: int) -> None:
         self._files = files
         self.size = size
-        self._cache: OrderedDict[tuple[int, int], list[bytes]] = OrderedDict()
+        self.tile = lru_cache(maxsize=_CACHED_TILES)(self._tile)
 
     def node(self, level: int, index: int) -> bytes:
         """The hash of the complete subtree `index` at `level`: one tile read, at most 127 hashes."""
@@ -186,21 +144,13 @@ class TileTree:
             raise IntegrityError(f"a log of {self.size} has no subtree {index} at level {level}")
         return complete_root(hashes[at : at + (1 << inner)])
 
-    def tile(self, level: int, number: int) -> list[bytes]:
+    def _tile(self, level: int, number: int) -> list[bytes]:
         """The hashes of one tile, as many as this tree has."""
-        key = (level, number)
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            return self._cache[key]
         width = min(TILE, (self.size >> (8 * level)) - number * TILE)
         if width <= 0:
             raise IntegrityError(f"a log of {self.size} has no tile {number} at level {level}")
         data, found = read_wide(self._files, tile_path(level, number), width)
-        hashes = parse_tile(data, found)[:width]
-        self._cache[key] = hashes
-        if len(self._cache) > _CACHED_TILES:
-            self._cache.popitem(last=False)
-        return hashes
+        return parse_tile(data, found)[:width]
 
     def entries(self, number: int) -> list[bytes]:
         """The entries of one bundle, as many as this tree has."""

@@ -58,7 +58,7 @@ def verify_log(
     """
     report = LogReport(Findings(), files=files, signed=signatures, remembered=remembered)
     if _step1_checkpoint(report, files, key):
-        reading = _Pass(report, files, saved, signatures=signatures, spread=spread)
+        reading = _Pass(report, files, saved, spread)
         if only_new and remembered is not None and remembered.head is not None:
             reading.go_on(remembered, remembered.head)
         reading.run()
@@ -101,15 +101,7 @@ def _own_key(files: LogReader, checkpoint: Checkpoint) -> NoteKey:
 class _Pass:
     """One reading of the whole log, span by span, and what joins the spans."""
 
-    def __init__(
-        self,
-        report: LogReport,
-        files: LogReader,
-        saved: Checkpoint | None,
-        *,
-        signatures: bool,
-        spread: Spread,
-    ) -> None:
+    def __init__(self, report: LogReport, files: LogReader, saved: Checkpoint | None, spread: Spread) -> None:
         assert report.checkpoint is not None
         self._report = report
         self._findings = report.findings
@@ -124,10 +116,8 @@ class _Pass:
         self._levels: list[list[bytes]] = [[] for _ in range(levels_of(self._checkpoint.size))]
         self._done = [0] * len(self._levels)  # full tiles compared, by level
         self._trails: dict[str, tuple[int, str]] = {}
-        self._items = 0
         self._rules: list[bytes] = []  # entries that change what is permitted, to be remembered
-        self._replay = Replay(report.findings, signatures=signatures, back=self._back)
-        self._signatures = signatures
+        self._replay = Replay(report.findings, signatures=report.signed, back=self._back)
         self._keys: dict[str, PublicKey] = {}
         self._prev = NO_HASH
         self._last: Edge | None = None
@@ -158,7 +148,7 @@ class _Pass:
         self._last = Edge(head.size - 1, head.last_at, head.last_boot, head.last_mono_us)
         self._report.since = self._report.entries = head.size
         self._report.last_at = head.last_at
-        self._items = head.items
+        self._report.items = head.items
 
     def run(self) -> None:
         size, findings = self._checkpoint.size, self._findings
@@ -169,7 +159,6 @@ class _Pass:
                 break
         self._close_tiles()
         check_partials(self._files, self._kept, size, findings)
-        self._report.items = self._items
         self._report.signatures += self._replay.verified
         self._report.standing = self._replay.standing
         self._step1_chain()
@@ -179,14 +168,14 @@ class _Pass:
         findings.ok(3, checked)
         findings.ok(4, checked)
         findings.ok(5, f"{self._report.items} items")
-        if self._signatures:
+        if self._report.signed:
             findings.ok(6, f"{self._report.signatures} signatures by {len(self._report.standing.keys)} keys")
         else:
             findings.note(6, "signatures were not verified, as asked")
         findings.ok(7, checked)
         if self._last is not None:
             _, at, boot, mono = self._last
-            root, items = self._checkpoint.root.hex(), self._items
+            root, items = self._checkpoint.root.hex(), self._report.items
             head = Head(
                 size=size, root=root, last_hash=self._prev, last_at=at, last_boot=boot, last_mono_us=mono, items=items
             )
@@ -209,7 +198,7 @@ class _Pass:
             files=self._files,
             checkpoint=self._checkpoint,
             chain=self._report.chain,
-            signatures=self._signatures,
+            signatures=self._report.signed,
             effects=self._replay.effects,
         )
         # Each job is made when it is begun, and knows the keys enrolled until then: most are in the first, short one.
@@ -249,7 +238,7 @@ class _Pass:
             if before != (seq - 1, prev):
                 self._findings.refused(5, trail_broken(item, before, seq), f"entry {entry}")
         ends.update(span.ends)
-        self._items += len(ends) - known
+        self._report.items += len(ends) - known
 
     def _step7_acts(self, span: Span) -> None:
         gone = self._replay.standing.disposals.items

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bwc.anchors.seen import Seen
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
-from bwc.audit.tiles import CHECKPOINT, LogFolder
+from bwc.audit.tiles import CHECKPOINT
 from bwc.audit.verify import verify_log
 from bwc.canonical import Json, canonical
 from bwc.config import Places, StorePlace, marks_dir
@@ -33,6 +33,7 @@ from bwc.storage.rows import DocumentRow, ItemFilter, ItemState
 from bwc.storage.store import LocalStore, ObjectStore, Shelf
 from bwc.storage.stores import reach
 from bwc.verifier.cores import over_cores
+from bwc.verifier.log_folder import LogFolder
 
 Progress = Callable[[int, int | None], None]
 _ROUNDS = 3  # a vault in use goes on while it is copied

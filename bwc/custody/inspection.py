@@ -10,7 +10,7 @@ from bwc.anchors.pins import Pin, pin_of, typed_key
 from bwc.anchors.remembered import Remembered
 from bwc.anchors.seen import Seen, as_error
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
-from bwc.audit.tiles import CHECKPOINT, LogFolder
+from bwc.audit.tiles import CHECKPOINT
 from bwc.canonical import parse_canonical, sha256_hex
 from bwc.config import Places
 from bwc.custody.reading import BACKUP_FORMAT, BACKUP_NOTE
@@ -20,6 +20,7 @@ from bwc.storage.catalog import Catalog
 from bwc.storage.stores import FORMAT as STORE_FORMAT
 from bwc.storage.stores import MARK
 from bwc.verifier.inspected import Inspection, Progress, judge
+from bwc.verifier.log_folder import LogFolder
 from bwc.verifier.verify_objects import VaultFolder
 
 

@@ -14,7 +14,7 @@ from bwc.anchors.remembered import Remembered
 from bwc.anchors.seen import Seen, SeenCheckpoint, as_error, entries_text, look, look_at_copy
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.disposals import Tombstone
-from bwc.audit.findings import STEPS, Grade
+from bwc.audit.findings import Grade
 from bwc.audit.log_report import LogReport
 from bwc.audit.tiles import CHECKPOINT, KEPT, LogReader, LogRows
 from bwc.audit.verify import verify_log
@@ -24,6 +24,18 @@ from bwc.verifier.cores import over_cores
 from bwc.verifier.verify_objects import ObjectSource, Readings, verify_objects
 from bwc.verifier.verify_rows import verify_rows
 
+STEPS = {
+    1: "the checkpoint is signed by the log's key",
+    2: "the log continues every checkpoint seen before",
+    3: "every tile and bundle is there and hashes to the checkpoint's root",
+    4: "every entry is well formed and follows the one before",
+    5: "the trail of every item is unbroken",
+    6: "every entry is signed by keys that were enrolled and not revoked at that point",
+    7: "every act was permitted by role and policy in force, releases carry enough approvals",
+    8: "every sealed object, manifest, envelope and private body is what the log says",
+    9: "the catalog holds the same entries as the log",
+    10: "what witnesses and time-stamping authorities signed holds",
+}
 _LOOKS = 3  # at a vault that others are writing to
 Progress = Callable[[int, int | None], None]
 

@@ -18,9 +18,9 @@ from bwc.anchors.proof import LogProof
 from bwc.anchors.slip import read_slip
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import parse_entry
-from bwc.audit.tiles import LogFolder
 from bwc.errors import BwcError, NotFound, NotPinned, StorageError, UsageError
 from bwc.verifier.inspected import judge
+from bwc.verifier.log_folder import LogFolder
 from bwc.verifier.package import examine_file, examine_package
 from bwc.verifier.trail import examine_trail, is_trail
 from bwc.verifier.verify_objects import VaultFolder

@@ -10,11 +10,12 @@ from bwc.audit.clock import SystemClock
 from bwc.audit.findings import Grade
 from bwc.audit.keychain import open_checkpoint
 from bwc.audit.log import Log
-from bwc.audit.tiles import MAX_FILE, TILE, LogFolder, bundle_path, levels_of, parse_bundle, tile_path
+from bwc.audit.tiles import MAX_FILE, TILE, bundle_path, levels_of, parse_bundle, tile_path
 from bwc.audit.verify import verify_log
 from bwc.audit.writing import add_signatures, sign_checkpoint
 from bwc.errors import BwcError, CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventKind
+from bwc.verifier.log_folder import LogFolder
 from tests.audit.logs import (
     CLERK,
     ITEM,

@@ -6,7 +6,8 @@ import pytest
 
 from bwc.audit.findings import Findings
 from bwc.audit.partials import check_partials
-from bwc.audit.tiles import LogFolder, encode_bundle
+from bwc.audit.tiles import encode_bundle
+from bwc.verifier.log_folder import LogFolder
 
 HASHES = [bytes([number]) * 32 for number in range(5)]
 ENTRIES = [b"one", b"two", b"three", b"four", b"five"]

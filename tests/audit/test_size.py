@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 # `verify_log`, with all of audit, evidence and signing that they use; no private key is among that. This number should only go down.
-MOST_LINES = 2638
+MOST_LINES = 2554
 
 
 def imported(file: Path) -> set[str]:

@@ -102,7 +102,7 @@ def test_only_spans_begun_before_a_key_was_enrolled_leave_its_signatures_to_the_
     monkeypatch.setattr(verifying, "SPAN", TILE)
     monkeypatch.setattr(verifying, "FIRST", first)
     replays = spied(monkeypatch)
-    found = verify_log(house.files, VKEY, jobs=2)
+    found = verify_log(house.files, VKEY, spread=over_cores(2))
     assert (found.findings.count(), found.signatures, replays[0].verified) == (0, 1601, late)
 
 

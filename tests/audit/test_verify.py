@@ -10,13 +10,14 @@ import pytest
 
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.event import EntrySignature, parse_entry
-from bwc.audit.findings import MAX_PER_STEP, STEPS, Grade
+from bwc.audit.findings import MAX_PER_STEP, Grade
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.verify import verify_log
 from bwc.canonical import canonical
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
 from bwc.evidence import EventKind, Outcome
 from bwc.keys import SeedSigner
+from bwc.verifier.inspected import STEPS
 from bwc.verifier.trail import ItemChains
 from tests.audit.entries import encode_entry
 from tests.audit.logs import (

@@ -21,7 +21,7 @@ from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.event import parse_entry
 from bwc.audit.log import Log
 from bwc.audit.merkle import Frontier, complete_root, leaf_hash
-from bwc.audit.tiles import TILE, LogFolder, TileTree, bundle_path, encode_bundle, levels_of, tile_path
+from bwc.audit.tiles import TILE, TileTree, bundle_path, encode_bundle, levels_of, tile_path
 from bwc.audit.verify import verify_log
 from bwc.audit.writing import sign_checkpoint
 from bwc.custody.shelf import LogShelf
@@ -29,6 +29,7 @@ from bwc.evidence import EventDraft, EventKind, ItemId, utc_text
 from bwc.keys import SeedSigner, encode_binary
 from bwc.storage.fsops import Disk
 from bwc.verifier.cores import cores, over_cores
+from bwc.verifier.log_folder import LogFolder
 from bwc.verifier.trail import ItemChains
 from tests.audit.logs import CLERK, LOG_KEY, ORIGIN, SECOND, VKEY, House, Row, Ticking
 

@@ -13,7 +13,6 @@ import bwc.custody.acting
 import bwc.custody.keyring
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.keychain import KeyChain
-from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import verify_log
 from bwc.config import Places
 from bwc.custody.house import House
@@ -23,6 +22,7 @@ from bwc.errors import KeyUnavailable, NotAllowed
 from bwc.evidence import EventKind
 from bwc.keys import LocalOperator
 from bwc.roles import Policy
+from bwc.verifier.log_folder import LogFolder
 from tests.custody.vaults import CHIEF, make_vault
 
 

@@ -11,7 +11,6 @@ import pytest
 
 from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
 from bwc.audit.findings import Grade
-from bwc.audit.tiles import LogFolder
 from bwc.audit.writing import sign_checkpoint
 from bwc.config import Places
 from bwc.custody.founding import found
@@ -20,6 +19,7 @@ from bwc.errors import IntegrityError
 from bwc.evidence import EventKind, ItemId
 from bwc.keys import LocalOperator, RecoveryKey
 from bwc.storage.catalog import Catalog
+from bwc.verifier.log_folder import LogFolder
 from bwc.verifier.verify_objects import VaultFolder, verify_objects
 from tests.audit.logs import ITEM, STRANGER
 from tests.audit.verifying import verified

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.tiles import LogFolder
 from bwc.audit.verify import verify_log
 from bwc.config import Places
 from bwc.custody.founding import found
@@ -15,6 +14,7 @@ from bwc.errors import NotAllowed
 from bwc.evidence import EventKind, ItemId
 from bwc.keys import LocalOperator, RecoveryKey
 from bwc.storage.catalog import Catalog
+from bwc.verifier.log_folder import LogFolder
 from bwc.verifier.verify_objects import VaultFolder, verify_objects
 
 ITEM = ItemId("2026-1128-ABCDEF")

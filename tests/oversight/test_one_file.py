@@ -13,10 +13,11 @@ import pytest
 from bwc.anchors.openssl_ts import check_stamp
 from bwc.anchors.slip import slip_text
 from bwc.audit.checkpoint import NoteKey
-from bwc.audit.tiles import LogFolder, bundle_path, tile_path
+from bwc.audit.tiles import bundle_path, tile_path
 from bwc.errors import BwcError
 from bwc.oversight.one_file import one_file
 from bwc.verifier.inspected import judge
+from bwc.verifier.log_folder import LogFolder
 from bwc.verifier.package import examine_package
 from tests.anchors.test_fork import NOTES, forked
 from tests.anchors.test_seen import Seen, kept_evidence
