@@ -16,8 +16,11 @@ class LogFiles(LogReader, Protocol):
     def replace(self, path: str, data: bytes, keep: str) -> None:
         """Make a file, or replace all of it at once; then keep the same bytes under a name that is not there yet."""
 
-    def publish(self, files: Mapping[str, bytes], path: str, data: bytes, keep: str) -> None:
-        """`write_new` and, when that is durable, `replace`; the name `keep` is durable when the next one is published."""
+    def publish(self, files: Mapping[str, bytes], there: Sequence[str], path: str, data: bytes, keep: str) -> None:
+        """`write_new` and, when that and those `there` already are durable, `replace`.
+
+        The name `keep` is durable before the next one is published.
+        """
 
     def remove(self, path: str) -> None:
         """Delete a file that is not needed any more; one that is already gone is no error."""

@@ -262,7 +262,9 @@ class Log:
         signed(new, note)
         # If we die in the middle the tiles are ahead of the checkpoint: the next publish finds them as they must be. Or
         # the checkpoint is published and not kept yet: `_last_signed` keeps it first
-        self._files.publish(missing, CHECKPOINT, note, f"{KEPT}/{size}")
+        self._files.publish(
+            missing, [path for path in fresh if path not in missing], CHECKPOINT, note, f"{KEPT}/{size}"
+        )
         for level in range(levels_of(done)):
             self._drop_partial(level, (done >> (8 * level)) // TILE, size)
         self._signed = note, new, chain if chain.handovers else None

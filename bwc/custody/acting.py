@@ -149,8 +149,8 @@ class Acting(Reading):
         size = self._catalog.count
         # Read after `size`: whatever that many events name is on its shelf before they are published
         waiting = self._catalog.waiting_bodies()
-        for _, data in waiting:
-            self._vault.put_body(data)
+        if waiting:
+            self._vault.put_bodies(data for _, data in waiting)
         size = self._log.publish(signer, upto=size, signed=signed).size
         if waiting:
             self._catalog.drop_waiting_bodies(file for file, _ in waiting)

@@ -29,9 +29,10 @@ class LogShelf:
     def replace(self, path: str, data: bytes, keep: str | None = None) -> None:
         self.disk.replace(f"log/{path}", data, keep=f"log/{keep}" if keep else None, derived=self._derived)
 
-    def publish(self, files: Mapping[str, bytes], path: str, data: bytes, keep: str) -> None:
+    def publish(self, files: Mapping[str, bytes], there: Sequence[str], path: str, data: bytes, keep: str) -> None:
         new = {f"log/{name}": content for name, content in files.items()}
-        self.disk.publish_derived(new, f"log/{path}", data, keep=f"log/{keep}")
+        old = [f"log/{name}" for name in there]
+        self.disk.publish_derived(new, f"log/{path}", data, keep=f"log/{keep}", there=old)
 
     def remove(self, path: str) -> None:
         self.disk.remove(f"log/{path}", synced=False)  # a partial tile that comes back is harmless

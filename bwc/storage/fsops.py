@@ -82,10 +82,7 @@ class Disk:
 
             def settle(path: str) -> None:
                 staged[path].finish()
-                if derived:
-                    staged[path].compare_taken(files[path])
-                else:
-                    staged[path].compare(files[path])
+                (staged[path].compare_taken if derived else staged[path].compare)(files[path])
 
             _side_by_side(settle, list(files))
             folders = list(dict.fromkeys(_parent(path) for path in files))
@@ -97,7 +94,7 @@ class Disk:
                         self._calls.link(one.full_path, self._full(path))
                     except FileExistsError as error:
                         raise AlreadyThere(f"{path} exists and is written once") from error
-            _side_by_side(self._sync_said, folders)
+            _side_by_side(self.sync_folder, folders)
 
     def replace(self, path: str, data: bytes, *, keep: str | None = None, derived: bool = False) -> None:
         """Make a file or put `data` in its place, durably; a crash leaves the old or the new one, never a part.
@@ -118,15 +115,16 @@ class Disk:
                         self._calls.link(self._full(path), self._full(keep))
                     self._sync_folder(_parent(keep))
 
-    def publish_derived(self, files: Mapping[str, bytes], path: str, data: bytes, *, keep: str) -> None:
-        """Write `files` that did not exist; when they are durable, make `path` or put `data` in its place; then call it
-        `keep` too, if that name is free. Each file is whole or, after a crash, not there; `path` is the old or the new one.
+    def publish_derived(
+        self, files: Mapping[str, bytes], path: str, data: bytes, *, keep: str, there: Sequence[str] = ()
+    ) -> None:
+        """Write `files` that did not exist; when they and those `there` already are durable, make `path` or put `data` in
+        its place; then call it `keep` too, if that name is free. Each is whole or, after a crash, not there or the old one.
 
-        For what can be derived again. All is durable on return but the name `keep`: the next call syncs it before it
-        replaces `path`. Contents are synced together and folders together, so that a journal has few commits to make.
-        Raises `AlreadyThere`.
+        For what can be derived again; contents are synced together, so that a journal has few commits to make. All is
+        durable on return but the name `keep`: the next call syncs it before it replaces `path`. Raises `AlreadyThere`.
         """
-        folders = list(dict.fromkeys(_parent(one) for one in (*files, keep)))
+        folders = list(dict.fromkeys(_parent(one) for one in (*files, *there, keep)))
         for folder in (*folders, _parent(path), STAGING):
             self.make_folder(folder)
         staged: dict[str, SmallFile] = {}
@@ -140,7 +138,7 @@ class Disk:
                         staged[name].link(self._full(name))
                     except FileExistsError as error:
                         raise AlreadyThere(f"{name} exists and is written once") from error
-            _side_by_side(self._sync_said, folders)
+            _side_by_side(self.sync_folder, folders)
             with said(self._full(path)):
                 staged[path].rename(self._full(path))
                 self._sync_folder(_parent(path))
@@ -171,7 +169,7 @@ class Disk:
                 gone.append(path)
 
         _side_by_side(unlink, paths)
-        _side_by_side(self._sync_said, list(dict.fromkeys(_parent(path) for path in gone)))
+        _side_by_side(self.sync_folder, list(dict.fromkeys(_parent(path) for path in gone)))
 
     def move_aside(self, path: str, folder: str) -> str | None:
         """Give a file a fresh name in `folder`, durably; that name, or None if there is no such file."""
@@ -330,6 +328,11 @@ class Disk:
                 self._sync_folder(_parent(folder))
         self._synced_folders.add(folder)
 
+    def sync_folder(self, folder: str) -> None:
+        """Make the names in a folder durable: also those that a process gave which died before it could."""
+        with said(self._full(folder)):
+            self._sync_folder(folder)
+
     def make_private(self, path: str) -> None:
         """Make an empty file that only its owner may read, if there is none (SQLite keeps the mode for its journals)."""
         self.make_folder(_parent(path))
@@ -369,10 +372,6 @@ class Disk:
 
     def _full(self, path: str) -> str:
         return f"{self._root}/{path}" if path else self._root
-
-    def _sync_said(self, folder: str) -> None:
-        with said(self._full(folder)):
-            self._sync_folder(folder)
 
     def _sync_folder(self, folder: str) -> None:
         fd = self._calls.open(self._full(folder), os.O_RDONLY | os.O_DIRECTORY)

@@ -198,6 +198,7 @@ class LocalStore:
         except AlreadyThere:
             if self.get(shelf, name) != data:
                 raise IntegrityError(f"{path_of(shelf, name)} holds other bytes and is written once") from None
+            self.disk.sync_folder(path_of(shelf, name).rpartition("/")[0])  # whoever wrote it may have died before that
 
     def put_together(self, shelf: Shelf, documents: Mapping[str, bytes]) -> None:
         names = list(documents)

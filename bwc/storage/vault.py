@@ -6,7 +6,7 @@ a crash anywhere leaves at most a partial or an object that no event names. Noth
 """
 
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -110,6 +110,14 @@ class Vault:
         digest = sha256_hex(data)
         self.store.put(Shelf.BODIES, digest, data)
         return digest
+
+    def put_bodies(self, files: Iterable[bytes]) -> None:
+        """`put_body` of many: all durable on return; they share the journal's commits."""
+        documents = {}
+        for data in files:
+            bodies.parse_body(data)
+            documents[sha256_hex(data)] = data
+        self.store.put_together(Shelf.BODIES, documents)
 
     def rewrapped(
         self, sealed: SealedObject, recipients: Sequence[Recipient], unwrapper: Unwrapper

@@ -74,7 +74,8 @@ class MemoryFiles:
         if keep not in self.held:
             self.put(keep, data)
 
-    def publish(self, files: Mapping[str, bytes], path: str, data: bytes, keep: str) -> None:
+    def publish(self, files: Mapping[str, bytes], there: Sequence[str], path: str, data: bytes, keep: str) -> None:
+        assert self.held.keys() >= set(there)
         self.write_new(files)
         self.replace(path, data, keep)
 

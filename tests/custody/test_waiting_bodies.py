@@ -14,6 +14,7 @@ from bwc.errors import NotAllowed
 from bwc.evidence import EventKind, ItemId
 from bwc.keys import LocalOperator, RecoveryKey
 from bwc.storage.catalog import Catalog
+from bwc.storage.syscalls import OsCalls
 from bwc.verifier.log_folder import LogFolder
 from bwc.verifier.verify_objects import VaultFolder, verify_objects
 
@@ -57,15 +58,15 @@ def test_a_crash_while_bodies_are_shelved_is_completed(
     with House.enter(places, chief) as house:
         for reason in ("a", "b"):
             house.act(EventKind.ITEM_OPENED, ITEM, {}, {"reason": reason})
-        put, count = house._vault.put_body, iter(range(9))
+        link, count = OsCalls.link, iter(range(9))
         with monkeypatch.context() as patch:
 
-            def dying(data: bytes) -> str:
+            def dying(calls: OsCalls, old: str, new: str) -> None:
                 if next(count) == after:
                     raise KeyboardInterrupt
-                return put(data)
+                link(calls, old, new)
 
-            patch.setattr(house._vault, "put_body", dying)
+            patch.setattr(OsCalls, "link", dying)
             with pytest.raises(KeyboardInterrupt):
                 house.publish()
         house._unpublished = False  # the process is gone

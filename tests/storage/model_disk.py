@@ -54,6 +54,11 @@ class ModelCalls:
         """Let this fault happen, counted from now."""
         self.fault, self._seen, self.was_hit = fault, 0, False
 
+    def revive(self) -> None:
+        """Only the process died: the machine goes on with what it has, and without faults."""
+        self.arm(None)
+        self._dead = False
+
     @contextmanager
     def _call(self, name: str) -> Iterator[Fault | None]:
         if self._dead:

@@ -4,6 +4,7 @@ import errno
 import io
 import random
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -240,5 +241,47 @@ def test_what_is_derived_comes_whole_and_in_its_order(error: int | None) -> None
                 kept = left.read(f"log/kept/{number}")
                 assert kept == b"%d" % number or (kept is None and number >= last), (at, number)
         if not calls.was_hit:
+            return
+    pytest.fail("there is no end of calls")
+
+
+def test_names_that_a_dead_process_gave_are_durable_before_what_rests_on_them() -> None:
+    files = {f"log/tile/{n}/0": bytes([n]) * 40 for n in (1, 2)}
+    for at in range(200):
+        calls = ModelCalls()
+        Disk(Path(ROOT), calls).publish_derived({}, "log/checkpoint", b"0", keep="log/kept/0")
+        calls.arm(Fault(frozenset(), at))
+        with suppress(Crash):
+            Disk(Path(ROOT), calls).publish_derived(files, "log/checkpoint", b"1", keep="log/kept/1")
+        was_hit = calls.was_hit
+        calls.revive()
+        disk = Disk(Path(ROOT), calls)
+        if disk.read("log/checkpoint") == b"0":
+            there = [path for path in files if disk.read(path) is not None]
+            missing = {path: data for path, data in files.items() if path not in there}
+            disk.publish_derived(missing, "log/checkpoint", b"1", keep="log/kept/1", there=there)
+            left = Disk(Path(ROOT), calls.after_crash(lambda: False))
+            assert left.read("log/checkpoint") == b"1"
+            assert {path: left.read(path) for path in files} == files, at
+        if not was_hit:
+            return
+    pytest.fail("there is no end of calls")
+
+
+def test_a_document_that_a_dead_process_left_is_durable_when_it_is_put_again() -> None:
+    for at in range(60):
+        calls = ModelCalls()
+        calls.arm(Fault(frozenset(), at))
+        with suppress(Crash):
+            Story(calls).vault.put_body(BODY[1])
+        was_hit = calls.was_hit
+        calls.revive()
+        story = Story(calls)
+        story.vault.put_bodies([BODY[1]])
+        assert (
+            Disk(Path(ROOT), calls.after_crash(lambda: False)).read(f"bodies/{BODY_FILE[:2]}/{BODY_FILE}.json")
+            == BODY[1]
+        )
+        if not was_hit:
             return
     pytest.fail("there is no end of calls")
