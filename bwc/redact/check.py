@@ -144,7 +144,8 @@ def _hear(
     findings, measures = compare_sound(
         original, copy, facts, muted=silent, bleeped=bleeped, shift=run.shift, window=window
     )
-    return findings, measures, listen_again(copy, plan, part=run.plan, shift=run.shift, hearing=hearing)
+    heard = listen_again(copy, plan, part=run.plan, shift=run.shift, hearing=hearing, facts=facts[1])
+    return findings, measures, heard
 
 
 def _finders(bystander: Bystander | None, *, text: bool) -> Finders:

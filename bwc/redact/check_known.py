@@ -1,10 +1,10 @@
 """Which pictures of the two files a check need not decode, because it knows what is in them; and what it knows.
 
  1. a group that the copy holds bit for bit is decoded once, from the copy: it is equal to the original's
- 2. it is not decoded at all if it was searched in vain while another pass decoded the original (`check_bystander`), nothing
-    is to be hidden in it, and no place of doubt lies in it
- 3. of another group the original's pictures were made small then, which is all that the copy is compared with, unless the
-    original's pixels are needed: where the plan stops hiding something, they are looked for beside the cover
+ 2. it is not decoded at all if it was searched in vain while another pass decoded the original (`check_bystander`) and nothing
+    is to be hidden in it; with places of doubt in it only what follows the last of them is not
+ 3. of another group the original's pictures were made small then, which is all that the copy is compared with; they are decoded only up to
+    the last whose pixels under a cover are needed, because the plan stops hiding something there
 
 Without a bystander only the first holds.
 """
@@ -58,24 +58,35 @@ def known_pictures(
             return None
         return range(first, last + 1)
 
-    def in_copy(twin: Twin) -> tuple[int, int] | None:
-        held = ordinals(twin) if twin.copied and witness and knows(twin) and witness.is_empty(twin) else None
-        clear = held is not None and not any(one in doubted or not covers.at(one).is_clear for one in held)
-        return twin.copied if clear else None
+    def rest(twin: Twin, held: range, wanted: set[int]) -> list[tuple[int, int] | None]:
+        """Of a group what follows the last of `wanted`, in ticks of the original; a part is no neighbour of what is before."""
+        stop = max((one for one in held if one in wanted), default=held[0] - 1) + 1
+        if stop == held[0]:
+            return [(twin.first, twin.last)]
+        return [None, (media.pts.pts_of(stop), twin.last)] if stop in held else [None]
 
-    def in_original(twin: Twin) -> tuple[int, int] | None:
-        if twin.copied is None:
-            held = ordinals(twin) if witness and knows(twin) and witness.has_small(twin) else None
-            if held is None or not needed.isdisjoint(held):
-                return None
-        return twin.first, twin.last
+    def in_copy(twin: Twin) -> list[tuple[int, int] | None]:
+        held = ordinals(twin) if twin.copied and witness and knows(twin) and witness.is_empty(twin) else None
+        if held is None or twin.copied is None or not all(covers.at(one).is_clear for one in held):
+            return [None]
+        (start, end), ticks = twin.copied, max(1, twin.last - twin.first)
+        return [
+            span and (start + -((span[0] - twin.first) * (start - end) // ticks), end)
+            for span in rest(twin, held, doubted)
+        ]
+
+    def in_original(twin: Twin) -> list[tuple[int, int] | None]:
+        if twin.copied is not None:
+            return [(twin.first, twin.last)]
+        held = ordinals(twin) if witness and knows(twin) and witness.has_small(twin) else None
+        return [None] if held is None else rest(twin, held, needed)
 
     def knows(twin: Twin) -> bool:
         return witness is not None and witness.knows(twin, media.height, media.width)
 
     return Known(
-        original=runs(map(in_original, twins)),
-        copy=runs(map(in_copy, twins)),
+        original=runs(span for twin in twins for span in in_original(twin)),
+        copy=runs(span for twin in twins for span in in_copy(twin)),
         same=runs((twin.first, twin.last) if twin.copied else None for twin in twins),
     )
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 
 from bwc.errors import UsageError
 from bwc.evidence import Choice
+from bwc.media.facts import MediaFacts
 from bwc.redact.check_report import Sight, Suspect
 from bwc.redact.plan import DetectorInfo, RedactionPlan
 from bwc.redact.plan_view import muted_spans
@@ -50,17 +51,18 @@ def listen_again(
     part: RedactionPlan | None = None,
     shift: Fraction = Fraction(0),
     hearing: Hearing | None = None,
+    facts: MediaFacts | None = None,
 ) -> HeardAgain:
     """Listen to `copy`, whose clock is `shift` behind that of `plan`, for what `plan` hides anywhere.
 
-    `part`: the plan of the part that the copy holds, which counts the frames and times of suspects.
+    `part`: the plan of the part that the copy holds, which counts the frames and times of suspects. `facts`: the copy's, if known.
     """
     part = part or plan
     listener = hearing or find_hearing()
     if listener.open is None:
         return HeardAgain(not_checked=(MISSING + listener.missing,))
     away = int(shift * 1000)
-    tracks = [_moved(track, away) for track in hear_all(copy, listener)]
+    tracks = [_moved(track, away) for track in hear_all(copy, listener, facts=facts)]
     try:
         record = record_of(plan) or SpeechRecord()
     except UsageError:

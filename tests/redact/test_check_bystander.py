@@ -114,14 +114,14 @@ def test_copied_groups_without_anybody_are_not_decoded_and_originals_only_at_the
     with watched(source, 5) as bystander:
         decoded[0] = 0
         report = check(io.BytesIO(source), io.BytesIO(copy), plan, stride=5, finders=FINDERS, bystander=bystander)
-    # The copy's group 0 (user data was taken out of it), 1 (the walker) and 2 (where the walker may go on), the original's
-    # group 1 (what is under the first and the last cover); without a bystander all of the copy and groups 0 and 1
-    assert decoded[0] == 4 * 15
+    # The copy's group 0 (user data was taken out of it), 1 (the walker) and the head of 2 (where the walker may go on), the
+    # original's group 1 up to what is under the last cover; without a bystander all of the copy and groups 0 and 1
+    assert decoded[0] == (15 + 15 + 10) + 13
     assert (report.frames, report.frames_checked) == (COUNT, 15)
     found = known(source, copy, plan, 5, source)
     assert found.same == ((30 * STEP, 74 * STEP),)
-    assert found.original == ((0, 14 * STEP), (30 * STEP, 74 * STEP))
-    assert found.copy == ((45 * STEP, 74 * STEP),)
+    assert found.original == ((0, 14 * STEP), (28 * STEP, 74 * STEP))
+    assert found.copy == ((40 * STEP, 74 * STEP),)
 
 
 def test_what_was_seen_of_other_bytes_is_not_believed() -> None:

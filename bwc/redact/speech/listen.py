@@ -14,6 +14,7 @@ from typing import BinaryIO
 from bwc.canonical import Json
 from bwc.errors import NotFound
 from bwc.media.decode import VideoReader
+from bwc.media.facts import MediaFacts
 from bwc.media.mono import Floats, mono_blocks
 from bwc.redact import plan_edit
 from bwc.redact.plan import DetectorInfo, Origin, RedactionPlan, SoundKind, SoundSpan
@@ -80,9 +81,11 @@ def find_hearing(own_model: Path | None = None, *, beams: int = 5) -> Hearing:
     return Hearing(opened)
 
 
-def hear_all(file: BinaryIO, hearing: Hearing, *, progress: Progress | None = None) -> list[HeardTrack]:
-    """Every sound track of `file`. `progress(milliseconds heard, of all)`."""
-    tracks = [track for track in VideoReader(file).facts.audio if track.start is not None]
+def hear_all(
+    file: BinaryIO, hearing: Hearing, *, progress: Progress | None = None, facts: MediaFacts | None = None
+) -> list[HeardTrack]:
+    """Every sound track of `file`, whose `facts` may be known. `progress(milliseconds heard, of all)`."""
+    tracks = [track for track in (facts or VideoReader(file).facts).audio if track.start is not None]
     found: list[HeardTrack] = []
     for number, track in enumerate(tracks):
         total = int(track.duration * track.time_base * 1000) if track.duration else None
