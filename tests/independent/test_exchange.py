@@ -1,7 +1,7 @@
 """What we hand out, judged by tools that others wrote: `case_validate` (case-utils) and `bagit`.
 
-Both live in a venv of their own (320 MB): `python -m venv V && V/bin/pip install case-utils==0.18.0 bagit==1.9.0`, then
-BWC_EXCHANGE_TOOLS=V/bin. Without them these tests skip and say so.
+Both live in a venv of their own (320 MB), which `make test-independent` makes; elsewhere BWC_EXCHANGE_TOOLS is its bin
+folder. Without them these tests skip and say so.
 """
 
 import os
