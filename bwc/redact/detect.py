@@ -30,7 +30,7 @@ from bwc.redact.answers import Answers, Pieces
 from bwc.redact.cadence import Cadence
 from bwc.redact.cuts import CutFinder
 from bwc.redact.detectors.base import Detection, Detector, join
-from bwc.redact.detectors.faces import CenterFace
+from bwc.redact.detectors.faces import FAR, CenterFace
 from bwc.redact.detectors.faces import open_network as open_faces
 from bwc.redact.detectors.finder import Finder
 from bwc.redact.detectors.finder import open_network as open_finder
@@ -56,13 +56,14 @@ from bwc.redact.plan import (
 )
 from bwc.redact.plan_effect import colour_named
 from bwc.redact.profiles import DEFAULT, Profile, habits_for, profile_named
+from bwc.redact.seldom import Seldom
 from bwc.redact.track import Path, Sighting, Tracker
 from bwc.redact.verdict import tracks_of
 from bwc.roles import OFF, Policy
 from bwc.version import TOOL
 
 GREY_LONG_SIDE = 480
-_RARE_SECONDS, _RARE_FIRST = Fraction(98, 100), 3  # a second, with half a tick of slack; looks at a scene's beginning
+_RARE_SECONDS, _FAR_SECONDS = Fraction(98, 100), Fraction(998, 100)  # a second, and ten, with half a tick of slack
 _AHEAD = 2  # looks being worked on while pictures are followed
 _LOOKERS = 3  # threads that look: two processors stay busy while one large network waits for another
 _DEPTH = 8  # pictures decoded ahead at most
@@ -72,15 +73,16 @@ Progress = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class Lookout:
-    """Detectors for an ordinary and for a deep look; `rare` ones join a look about once a second."""
+    """Detectors for an ordinary and for a deep look; `rare` ones join a look about once a second, `far` ones every ten."""
 
     ordinary: tuple[Detector, ...]
     deep: tuple[Detector, ...]
     rare: tuple[Detector, ...] = ()
+    far: tuple[Detector, ...] = ()
 
     def describe(self) -> tuple[DetectorInfo, ...]:
         """Each network once for each way it is used."""
-        detectors = (*self.ordinary, *self.deep, *self.rare)
+        detectors = (*self.ordinary, *self.deep, *self.rare, *self.far)
         said = {repr(one): one for one in (detector.describe() for detector in detectors)}
         return tuple(said.values())
 
@@ -122,6 +124,9 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
             *more,
         ),
         (TextFinder.open(),) if text else (),
+        (CenterFace(faces, profile.faces_deep + profile.faces_far, profile.face_new, FAR),)
+        if profile.faces_far
+        else (),
     )
 
 
@@ -278,9 +283,13 @@ class _Run:
     previous: Picture | None = None
     looks: int = 0
     cadence: Cadence = field(init=False)
-    rare_pts: int | None = None
-    rare_left: int = 0
+    rare: Seldom = field(init=False)
+    far: Seldom = field(init=False)
     motion: Motion = field(default_factory=Motion)
+
+    def __post_init__(self) -> None:
+        self.rare = Seldom(self.lookout.rare, _RARE_SECONDS)
+        self.far = Seldom(self.lookout.far, _FAR_SECONDS)
 
     def extensions(self, overlay: Sequence[Path]) -> dict[str, Json]:
         """What the plan remembers of the analysis beside what it found."""
@@ -326,7 +335,7 @@ class _Run:
         view = View.of_planes((picture.y, picture.u, picture.v), full_range=full_range, quarters=turns)
         detectors = (
             *(self.lookout.deep if deep else self.lookout.ordinary),
-            *self._rare(picture, ends_scene=ends_scene),
+            *self._seldom(picture, ends_scene=ends_scene),
         )
         known = self.answers.get(self.looks, picture.pts) if self.answers is not None else None
         asked = [] if known is not None else [self.pool.submit(_ask, one, view) for one in detectors]
@@ -338,20 +347,13 @@ class _Run:
         while len(self.pending) > _AHEAD:
             self._follow(self.pending.popleft())
 
-    def _rare(self, picture: Picture, *, ends_scene: bool) -> tuple[Detector, ...]:
-        """Those of a rare look, when one is due: each second, the last of a scene, and the first three of it, so that
-        what is there from the beginning becomes a track at once."""
-        if not self.lookout.rare:
-            return ()
-        waited = None if self.rare_pts is None else (picture.pts - self.rare_pts) * picture.time_base
-        if waited is None:
-            self.rare_left = _RARE_FIRST
-        if waited is not None and waited < _RARE_SECONDS and not self.rare_left and not ends_scene:
-            return ()
-        self.rare_pts, self.rare_left = picture.pts, max(0, self.rare_left - 1)
-        if self.stretch:
-            self.motion.look(self.stretch[-1][1].grey)
-        return self.lookout.rare
+    def _seldom(self, picture: Picture, *, ends_scene: bool) -> Iterator[Detector]:
+        """Those that join only some looks, where this is one of them."""
+        if rare := self.rare.due(picture, ends_scene=ends_scene):
+            if self.stretch:
+                self.motion.look(self.stretch[-1][1].grey)
+            yield from rare
+        yield from self.far.due(picture, ends_scene=ends_scene)
 
     def _close_scene(self) -> None:
         """The last picture of a scene is looked at too, then all tracks end."""
@@ -361,7 +363,8 @@ class _Run:
             self.pending[-1].ends_scene = True
         if self.pts:
             self.cadence.cut()
-        self.rare_pts = None
+        self.rare.cut()
+        self.far.cut()
 
     def _follow(self, stretch: _Stretch) -> None:
         found = stretch.look.found()

@@ -25,6 +25,7 @@ class Profile:
     name: str
     faces: tuple[int, ...]
     faces_deep: tuple[int, ...]
+    faces_far: tuple[int, ...]  # at a scene's beginning and end and every ten seconds, for small faces alone
     plates: tuple[int, ...]
     plates_deep: tuple[int, ...]
     own: tuple[int, ...]
@@ -52,6 +53,7 @@ PROFILES: Mapping[str, Profile] = {
         name="fast",
         faces=(640,),
         faces_deep=(960,),
+        faces_far=(),
         plates=(),
         plates_deep=(),
         own=(640,),
@@ -69,6 +71,8 @@ PROFILES: Mapping[str, Profile] = {
         # three times as often; with faces known from .12 on more of them are hidden (docs/accuracy.md)
         faces=(640,),
         faces_deep=(1280,),
+        # who is far off is found there, and kept by the smaller looks
+        faces_far=(1920,),
         plates=(),
         plates_deep=(),  # our own network finds all that clp_det does: it is left to the check
         own=(640,),
@@ -84,6 +88,7 @@ PROFILES: Mapping[str, Profile] = {
         name="max",
         faces=(640, 1280),
         faces_deep=(640, 1280, 1920),
+        faces_far=(),
         plates=(640, 1280, 1920),
         plates_deep=(640, 1280, 1920),
         own=(640, 1280),

@@ -11,7 +11,7 @@ from skimage import data
 from bwc.errors import BwcError, IntegrityError
 from bwc.redact.detectors import weights
 from bwc.redact.detectors.base import Detection, Picture8, fit, merge, suppress
-from bwc.redact.detectors.faces import CenterFace
+from bwc.redact.detectors.faces import FAR, CenterFace
 from bwc.redact.detectors.faces_check import CheckFaces
 from bwc.redact.detectors.graph import free_sizes
 from bwc.redact.detectors.plates import PlateFinder, anchors
@@ -78,6 +78,18 @@ def test_centerface_boxes_stay_in_the_picture(faces: CenterFace, astronaut: Pict
     for one in faces.detect(half):
         assert 0 <= one.box[0] < one.box[2] <= half.shape[1]
         assert 0 <= one.box[1] < one.box[3] <= half.shape[0]
+
+
+def test_a_look_for_far_faces_finds_those_alone(faces: CenterFace, astronaut: Picture8) -> None:
+    street = np.full((720, 1280, 3), 90, np.uint8)
+    far = cv2.resize(astronaut, (64, 64), interpolation=cv2.INTER_AREA)  # a face of 17 px, 26 as it is looked at
+    street[300:364, 200:264] = far
+    street[100:612, 600:1112] = astronaut
+    looks = CenterFace(faces.source, (1280, 1920), 0.2, FAR)
+    there = tuple(corner + side / 8 for corner, side in zip((200, 300, 200, 300), FACE, strict=True))
+    assert [iou(one.box, there) > 0.3 for one in looks.detect(street)] == [True]
+    assert looks.detect(np.ascontiguousarray(street[:480, :640])) == []  # it would not be looked at above 1280
+    assert looks.describe().settings["below"] == FAR.below
 
 
 def test_centerface_is_repeatable(faces: CenterFace, astronaut: Picture8) -> None:
