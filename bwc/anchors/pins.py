@@ -13,7 +13,7 @@ from typing import Any
 
 from bwc.anchors.beside import write_beside
 from bwc.audit.checkpoint import NoteKey
-from bwc.canonical import Json
+from bwc.canonical import Json, sha256_hex
 from bwc.errors import ConfigError, IntegrityError, ProofInvalid, UsageError
 from bwc.evidence import parse_utc, utc_text
 
@@ -100,8 +100,8 @@ def add_pin(path: Path, pin: Pin) -> tuple[Pin, ...]:
 
 
 def fingerprint_text(key: NoteKey) -> str:
-    """The key's fingerprint for print and telephone: 64 hex digits in groups of four."""
-    digits = key.fingerprint()
+    """What two people compare on paper or by telephone: SHA-256 of the vkey text, 64 hex digits in groups of four."""
+    digits = sha256_hex(key.text().encode())
     return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))
 
 

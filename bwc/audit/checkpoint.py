@@ -8,11 +8,10 @@ does not know are carried along and ignored, so later kinds of keys can be added
 import hashlib
 import re
 from dataclasses import dataclass
-from functools import lru_cache
 
 from bwc.audit.merkle import HASH_BYTES
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
-from bwc.signing import PublicKey, Signer, decode_binary, encode_binary
+from bwc.signing import PublicKey, decode_binary, encode_binary
 
 ED25519 = 0x01
 COSIGNATURE = 0x04
@@ -39,9 +38,6 @@ def parse_number(text: str) -> int:
     if not _NUMBER.match(text) or int(text) > MAX_SIZE:
         raise IntegrityError(f"{text[:40]!r} is not a number of entries")
     return int(text)
-
-
-# --- notes -----------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,13 +106,6 @@ class NoteKey:
         PublicKey("ed25519", self.public)  # refuses bytes that are no sound key
 
     @classmethod
-    def of(cls, origin: str, signer: Signer) -> "NoteKey":
-        """The key with which `signer` signs checkpoints of `origin`."""
-        if signer.alg != "ed25519":
-            raise UsageError("checkpoints are signed with Ed25519")
-        return _log_key(check_origin(origin), signer.public)
-
-    @classmethod
     def parse(cls, text: str) -> "NoteKey":
         """The key in a vkey line. Raises `IntegrityError` for anything else."""
         parts = text.strip().split("+", 2)
@@ -135,10 +124,6 @@ class NoteKey:
 
     def text(self) -> str:
         return f"{self.name}+{self.key_hint.hex()}+{encode_binary(bytes([self.kind]) + self.public)}"
-
-    def fingerprint(self) -> str:
-        """What two people compare by voice or on paper: SHA-256 of the vkey text, 64 hex digits."""
-        return hashlib.sha256(self.text().encode()).hexdigest()
 
     def verify(self, note: Note) -> tuple[int, ...]:
         """Raise `ProofInvalid` unless this key signed `note`, and no signature under its name and id fails.
@@ -159,14 +144,6 @@ class NoteKey:
                 times.append(moment)
             key.verify(message, signature)
         return tuple(times)
-
-
-@lru_cache(maxsize=64)
-def _log_key(origin: str, public: bytes) -> NoteKey:
-    return NoteKey(origin, ED25519, public)
-
-
-# --- checkpoints -----------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)

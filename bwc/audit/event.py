@@ -14,10 +14,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.tiles import MAX_ENTRY
-from bwc.canonical import Json, parse_canonical
+from bwc.canonical import parse_canonical
 from bwc.errors import BwcError, IntegrityError, ProofInvalid
 from bwc.evidence import KeyId, ObjectId, ObjectRole, SealedObject
-from bwc.signing import PublicKey, encode_binary
+from bwc.signing import PublicKey
 
 FORMAT = "bwc.event/1"
 NO_HASH = "0" * 64  # `prev` of the first entry, `item_prev` of an item's first
@@ -77,9 +77,6 @@ class EntrySignature(NamedTuple):
     alg: str
     key: KeyId
     signature: bytes
-
-    def to_json(self) -> dict[str, Json]:
-        return {"alg": self.alg, "key": self.key, "sig": encode_binary(self.signature)}
 
 
 class Columns(NamedTuple):

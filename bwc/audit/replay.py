@@ -125,9 +125,7 @@ class Replay:
         try:
             if kind is EventKind.VAULT_CREATED:
                 self._created(entry)
-            newcomer = (
-                PublicKey.from_json(fact(entry.facts, "operator", dict)) if kind is EventKind.KEY_ROTATED else None
-            )
+            newcomer = PublicKey.from_json(entry.facts.get("operator")) if kind is EventKind.KEY_ROTATED else None
             signed = self._check_signatures(entry, where, newcomer)
         except IntegrityError as error:
             self._findings.refused(6, error, where)

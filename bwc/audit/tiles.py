@@ -4,7 +4,7 @@ A hash tile holds up to 256 hashes of one level, a bundle the up to 256 entries 
 are not full are named with their width and kept for each size that was ever signed, until the full one exists.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
@@ -18,31 +18,6 @@ MAX_ENTRY = 65_535  # a bundle gives the length of an entry in 16 bits
 MAX_FILE = TILE * (2 + MAX_ENTRY)
 
 _CACHED_TILES = 64
-
-
-class LogRow(Protocol):
-    """One row: an entry at its place."""
-
-    @property
-    def seq(self) -> int: ...
-    @property
-    def entry(self) -> bytes: ...
-
-
-class LogRows(Protocol):
-    """The log as the catalog holds it. Reading and appending happen in the caller's transaction."""
-
-    def last_row(self) -> LogRow | None:
-        """The row with the highest `seq`."""
-
-    def last_of_item(self, item: str) -> LogRow | None:
-        """The last row of one item."""
-
-    def rows(self, start: int, stop: int) -> Iterable[LogRow]:
-        """The rows with start <= seq < stop, in order."""
-
-    def append_rows(self, rows: Sequence[tuple[int, bytes, bytes, str | None, int | None]]) -> object:
-        """Add rows (seq, leaf hash, entry, item, item_seq); fails if a `seq` is taken."""
 
 
 class LogReader(Protocol):
@@ -73,13 +48,6 @@ def _numbered(number: int, width: int) -> str:
         parts.append(f"x{number % 1000:03d}")
     name = "/".join(reversed(parts))
     return name if width == TILE else f"{name}.p/{width}"
-
-
-def tiles_of(level: int, start: int, size: int) -> Iterator[tuple[int, int]]:
-    """(number, width) of the tiles at `level` of a tree of `size` leaves, from tile `start` on."""
-    hashes = size >> (8 * level)
-    for number in range(start, -(-hashes // TILE)):
-        yield number, min(TILE, hashes - number * TILE)
 
 
 def levels_of(size: int) -> int:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
+from bwc.audit.appending.clock import SystemClock
+from bwc.audit.appending.writing import Appended
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
-from bwc.audit.clock import SystemClock
 from bwc.audit.keychain import KeyChain
-from bwc.audit.writing import Appended
 from bwc.canonical import Json, sha256_hex
 from bwc.config import Places, marks_dir
 from bwc.custody.log_copy import NEXT_LOG_KEY, place_key

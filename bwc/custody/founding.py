@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 
-from bwc.audit.checkpoint import NoteKey
+from bwc.audit.appending.writing import log_key
 from bwc.canonical import Json
 from bwc.config import Places
 from bwc.custody.house import House
@@ -60,7 +60,7 @@ def _fill(
     seed = os.urandom(32)
     origin = log_origin(agency)
     signer = log_signer(seed)
-    vkey = NoteKey.of(origin, signer).text()
+    vkey = log_key(origin, signer).text()
     wrapped = wrap_log_key(seed, log=origin, vkey=vkey, recipients=[operator.recipient])
     Disk(places.vault).write_new(LOG_KEY, wrapped)
     person = OperatorPublic(name=operator.name, key=operator.verify_key, recipient=operator.recipient)

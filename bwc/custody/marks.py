@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import Protocol
 
 from bwc.anchors.beside import Beside
+from bwc.audit.appending.log import LogRows
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.merkle import Frontier, leaf_hash, root_at
-from bwc.audit.tiles import LogReader, LogRows, TileTree
+from bwc.audit.tiles import LogReader, TileTree
 from bwc.canonical import sha256_hex
 from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked
 

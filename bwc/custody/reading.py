@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
 from bwc.anchors.proof import make_proof
+from bwc.audit.appending.log import Log
 from bwc.audit.event import Entry, parse_entry
-from bwc.audit.log import Log
 from bwc.canonical import Json
 from bwc.config import Places
 from bwc.custody.log_copy import LOG_KEY

@@ -11,9 +11,9 @@
 import os
 from datetime import datetime
 
+from bwc.audit.appending.writing import hand_over, log_key
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.keychain import KeyChain
-from bwc.audit.writing import hand_over
 from bwc.canonical import Json
 from bwc.custody.acting import Acting
 from bwc.custody.log_copy import NEXT_LOG_KEY
@@ -33,7 +33,7 @@ class Rekeying(Acting):
         self._require(EventKind.LOG_REKEYED)
         seed = os.urandom(SEED_BYTES)
         new = log_signer(seed)
-        key = NoteKey.of(self.log_origin, new)
+        key = log_key(self.log_origin, new)
         since = int(compromised_from.timestamp()) if compromised_from else 0
         facts: dict[str, Json] = {}
         with self._disk.lock("lock"):

@@ -16,13 +16,13 @@ from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.disposals import Tombstone
 from bwc.audit.findings import Grade
 from bwc.audit.log_report import LogReport
-from bwc.audit.tiles import CHECKPOINT, KEPT, LogReader, LogRows
+from bwc.audit.tiles import CHECKPOINT, KEPT, LogReader
 from bwc.audit.verify import verify_log
 from bwc.canonical import Json
 from bwc.errors import CopyBehind, IntegrityError, NotPinned
 from bwc.verifier.cores import over_cores
 from bwc.verifier.verify_objects import ObjectSource, Readings, verify_objects
-from bwc.verifier.verify_rows import verify_rows
+from bwc.verifier.verify_rows import CatalogRows, verify_rows
 
 STEPS = {
     1: "the checkpoint is signed by the log's key",
@@ -147,7 +147,7 @@ def judge(
     key: NoteKey | None,
     agency: str,
     memory: Seen | None,
-    rows: LogRows | None,
+    rows: CatalogRows | None,
     objects: ObjectSource | None,
     share: float,
     check_stamp: CheckStamp,

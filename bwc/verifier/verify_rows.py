@@ -1,11 +1,33 @@
 """Step 9 of the auditor's check: the catalog holds the same entries as the log."""
 
+from collections.abc import Iterable
+from typing import Protocol
+
 from bwc.audit.log_report import LogReport
-from bwc.audit.tiles import TILE, LogRows, TileTree
+from bwc.audit.tiles import TILE, TileTree
 from bwc.errors import IntegrityError
 
 
-def verify_rows(report: LogReport, rows: LogRows) -> None:
+class CatalogRow(Protocol):
+    """One entry as the catalog holds it."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def entry(self) -> bytes: ...
+
+
+class CatalogRows(Protocol):
+    """The catalog's copy of the log."""
+
+    def last_row(self) -> CatalogRow | None:
+        """The row with the highest `seq`."""
+
+    def rows(self, start: int, stop: int) -> Iterable[CatalogRow]:
+        """The rows with start <= seq < stop, in order."""
+
+
+def verify_rows(report: LogReport, rows: CatalogRows) -> None:
     """After `verify_log`: compare the entries that it read with the catalog's rows. Everything wrong is among its findings."""
     findings, files, checkpoint = report.findings, report.files, report.checkpoint
     if files is None or checkpoint is None or not checkpoint.size:

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from bwc.anchors.fork import ForkEvidence, ForkKind, SignedCheckpoint, contradiction
-from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
+from bwc.audit.appending.writing import log_key, sign_checkpoint
+from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.merkle import leaf_hash, root_of
-from bwc.audit.writing import sign_checkpoint
 from bwc.canonical import canonical
 from bwc.errors import IntegrityError, ProofInvalid
 from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, grown_house, small_house
@@ -83,7 +83,7 @@ def test_a_strangers_checkpoint_is_no_evidence() -> None:
     with pytest.raises(ProofInvalid):
         signed(note)
     # under a key of its own it can be written down, and names that key: whoever reads compares it
-    mine = NoteKey.of(ORIGIN, STRANGER)
+    mine = log_key(ORIGIN, STRANGER)
     found = ForkEvidence(kind=ForkKind.TWO_ROOTS, first=of(HONEST), second=SignedCheckpoint(note, mine), found_at=NOW)
     assert ForkEvidence.parse(found.to_bytes()).second.key != VKEY
 
@@ -115,7 +115,7 @@ FALSE: list[tuple[str, Callable[[dict[str, Any]], None]]] = [
     ("rolled back it was not", _edit("kind", to="shorter")),
     ("unknown kind", _edit("kind", to="worse")),
     ("another format", _edit("format", to="bwc.fork/2")),
-    ("another key", _edit("first", "vkey", to=NoteKey.of(ORIGIN, STRANGER).text())),
+    ("another key", _edit("first", "vkey", to=log_key(ORIGIN, STRANGER).text())),
     ("a root that nobody signed", _edit("first", "note", to=NOTES[9].decode().replace("\n9\n", "\n8\n"))),
     ("no time", _edit("found_at", to="yesterday")),
     ("a list for a note", _edit("first", "note", to=[])),
@@ -150,7 +150,7 @@ def test_two_logs_of_other_names_are_not_compared() -> None:
     note = other.files.held["checkpoint"]
     with pytest.raises(ProofInvalid):
         contradiction(
-            SignedCheckpoint(note, NoteKey.of("log.example/other", LOG_KEY)), of(HONEST), HONEST.files, found_at=NOW
+            SignedCheckpoint(note, log_key("log.example/other", LOG_KEY)), of(HONEST), HONEST.files, found_at=NOW
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bwc.anchors.fork import ForkEvidence, ForkKind
 from bwc.anchors.seen import Seen, kept_evidence, look
-from bwc.audit.checkpoint import NoteKey
+from bwc.audit.appending.writing import log_key
 from bwc.audit.verify import verify_log
 from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked
 from tests.anchors.test_fork import NOTES, forked
@@ -72,7 +72,7 @@ def test_nothing_is_remembered_of_a_log_that_is_not_whole_or_not_tied(tmp_path: 
     look(verify_log(house.files, None), Seen(tmp_path, ORIGIN))
     house.files.held.pop("tile/entries/000.p/12")
     look(verify_log(house.files, VKEY), Seen(tmp_path, ORIGIN))
-    look(verify_log(house.files, NoteKey.of(ORIGIN, STRANGER)), Seen(tmp_path, ORIGIN))
+    look(verify_log(house.files, log_key(ORIGIN, STRANGER)), Seen(tmp_path, ORIGIN))
     assert not list(tmp_path.iterdir())
 
 

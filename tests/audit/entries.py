@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from bwc.audit.appending.writing import check_readable
 from bwc.audit.event import FORMAT, Entry, EntrySignature, parse_entry, signed_message
-from bwc.audit.writing import check_readable
 from bwc.canonical import Json, canonical
 from bwc.errors import UsageError
 from bwc.evidence import EventDraft, utc_text
-from bwc.signing import Signer
+from bwc.signing import Signer, encode_binary
 
 
 def build_event(
@@ -63,4 +63,8 @@ def sign_event(event: Mapping[str, Json], signers: Sequence[Signer]) -> Entry:
 
 def encode_entry(event: Mapping[str, Json], signatures: Sequence[EntrySignature]) -> bytes:
     """The bytes of an entry. Raises `ValueError` where canonical JSON does."""
-    return canonical({"event": event, "signatures": [one.to_json() for one in signatures]})
+    return canonical({"event": event, "signatures": [_signature(one) for one in signatures]})
+
+
+def _signature(one: EntrySignature) -> Json:
+    return {"alg": one.alg, "key": one.key, "sig": encode_binary(one.signature)}

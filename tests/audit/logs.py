@@ -8,13 +8,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bwc.anchors.proof import make_proof
-from bwc.audit.checkpoint import Checkpoint, NoteKey
+from bwc.audit.appending.log import Log
+from bwc.audit.appending.writing import hand_over, log_key, sign_checkpoint
+from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.event import Entry
 from bwc.audit.keychain import Handover
-from bwc.audit.log import Log
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
-from bwc.audit.writing import hand_over, sign_checkpoint
 from bwc.canonical import sha256_hex
 from bwc.evidence import EventDraft, EventKind, ItemId, ObjectId, ObjectRole, Outcome, SealedObject
 from bwc.keys import SeedSigner
@@ -111,7 +111,7 @@ def signer(name: str) -> SeedSigner:
 
 ADMIN, CLERK, SECOND, TECH, STRANGER = (signer(name) for name in ("admin", "clerk", "second", "tech", "stranger"))
 LOG_KEY = signer("log")
-VKEY = NoteKey.of(ORIGIN, LOG_KEY)
+VKEY = log_key(ORIGIN, LOG_KEY)
 
 
 def operator(key: SeedSigner, *roles: str, **more: Any) -> dict[str, Any]:
@@ -190,7 +190,7 @@ class House:
 
     def found(self, origin: str = ORIGIN) -> None:
         first = {"agency": "Springfield PD", "log": origin, "operator": operator(ADMIN, "administrator")}
-        self.do(ADMIN, EventKind.VAULT_CREATED, first | {"vkey": NoteKey.of(origin, LOG_KEY).text()})
+        self.do(ADMIN, EventKind.VAULT_CREATED, first | {"vkey": log_key(origin, LOG_KEY).text()})
         self.do(ADMIN, EventKind.KEY_ENROLLED, {"operator": operator(CLERK, "records")})
         self.do(ADMIN, EventKind.KEY_ENROLLED, {"operator": operator(SECOND, "records")})
         self.do(ADMIN, EventKind.KEY_ENROLLED, {"operator": operator(TECH, "technician")})

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bwc.audit.appending.writing import add_signatures, log_key, sign_checkpoint
 from bwc.audit.checkpoint import COSIGNATURE, Checkpoint, Note, NoteKey, NoteSignature, parse_checkpoint
 from bwc.audit.keychain import open_checkpoint
-from bwc.audit.writing import add_signatures, sign_checkpoint
 from bwc.errors import BwcError, IntegrityError, ProofInvalid, UsageError
 from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY
 
@@ -71,9 +71,9 @@ def test_cosignature_of_a_witness_counts_with_its_time() -> None:
 
 def test_another_key_or_another_log_is_refused() -> None:
     with pytest.raises(ProofInvalid):
-        open_checkpoint(NOTE, NoteKey.of(ORIGIN, STRANGER))
+        open_checkpoint(NOTE, log_key(ORIGIN, STRANGER))
     with pytest.raises(ProofInvalid):
-        open_checkpoint(NOTE, NoteKey.of("log.example/other", LOG_KEY))
+        open_checkpoint(NOTE, log_key("log.example/other", LOG_KEY))
     with pytest.raises(ProofInvalid):
         open_checkpoint(sign_checkpoint(Checkpoint("log.example/other", 12, bytes(32)), LOG_KEY), VKEY)
 
@@ -132,7 +132,7 @@ def test_small_order_keys_are_refused() -> None:
 @pytest.mark.parametrize("origin", ["", "two words", "a+b", 'quo"te', "back\\slash", "new\nline", "é", "x" * 201])
 def test_bad_origins_are_refused(origin: str) -> None:
     with pytest.raises(UsageError):
-        NoteKey.of(origin, LOG_KEY)
+        log_key(origin, LOG_KEY)
 
 
 @given(st.one_of(st.binary(max_size=400), st.text(max_size=300).map(lambda text: text.encode("utf-8", "replace"))))

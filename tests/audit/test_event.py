@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bwc.audit.appending.writing import EntryWriter
 from bwc.audit.event import MAX_SIGNERS, Entry, EntrySignature, parse_entry
-from bwc.audit.writing import EntryWriter
 from bwc.canonical import canonical
 from bwc.errors import IntegrityError, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId, Outcome

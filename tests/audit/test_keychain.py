@@ -12,10 +12,10 @@ from bwc.anchors.openssl_ts import check_stamp
 from bwc.anchors.remembered import Remembered
 from bwc.anchors.seen import Seen
 from bwc.anchors.slip import read_slip, slip_text
+from bwc.audit.appending.writing import hand_over, log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey
 from bwc.audit.keychain import Handover, KeyChain, open_checkpoint, read_checkpoint
 from bwc.audit.verify import verify_log
-from bwc.audit.writing import hand_over, sign_checkpoint
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
 from bwc.keys import SeedSigner
@@ -27,7 +27,7 @@ from tests.release.making import Maker
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[2] / "fixtures/vectors/rekey.json").read_bytes())
 NEXT, THIRD = signer("the log's next key"), signer("and its third")
-NEXT_KEY = NoteKey.of(ORIGIN, NEXT)
+NEXT_KEY = log_key(ORIGIN, NEXT)
 
 
 def rekeyed_house(*, compromised_s: int = 0) -> House:

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bwc.audit.checkpoint import NoteKey, parse_checkpoint
+from bwc.audit.appending.writing import log_key
+from bwc.audit.checkpoint import parse_checkpoint
 from bwc.audit.event import EntrySignature, parse_entry
 from bwc.audit.findings import MAX_PER_STEP, Grade
 from bwc.audit.merkle import leaf_hash
@@ -290,7 +291,7 @@ def test_only_findings_come_out_of_a_strange_founding() -> None:
 
 def test_another_key_in_the_first_entry_than_the_one_that_signs_is_caught() -> None:
     first = parse_entry(RAWS[0])
-    facts = first.facts | {"vkey": NoteKey.of(ORIGIN, STRANGER).text()}
+    facts = first.facts | {"vkey": log_key(ORIGIN, STRANGER).text()}
     report = verify_log(log_of([again(first, facts=facts)]), VKEY)
     assert [one.error for one in report.findings if one.step == 1 and one.grade is Grade.BAD] == [ProofInvalid]
 

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from typing import Any
 
+from bwc.audit.appending.writing import sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.findings import Grade
 from bwc.audit.log_report import LogReport
 from bwc.audit.merkle import leaf_hash, root_of
-from bwc.audit.tiles import LogReader, LogRows, bundle_path, encode_bundle, tile_path
+from bwc.audit.tiles import LogReader, bundle_path, encode_bundle, tile_path
 from bwc.audit.verify import verify_log
-from bwc.audit.writing import sign_checkpoint
 from bwc.keys import SeedSigner
-from bwc.verifier.verify_rows import verify_rows
+from bwc.verifier.verify_rows import CatalogRows, verify_rows
 from tests.audit.entries import encode_entry, sign_event
 from tests.audit.logs import (
     ADMIN,
@@ -90,7 +90,7 @@ def house_with(*acts: Callable[[House], object]) -> LogReport:
     return verified(house.files, VKEY, house.rows)
 
 
-def verified(files: LogReader, key: NoteKey | None, rows: LogRows, **how: Any) -> LogReport:
+def verified(files: LogReader, key: NoteKey | None, rows: CatalogRows, **how: Any) -> LogReport:
     """Steps 1 to 7, and 9."""
     report = verify_log(files, key, **how)
     verify_rows(report, rows)

@@ -15,8 +15,8 @@ import numpy
 from numpy.typing import NDArray
 
 from bwc.anchors.slip import read_slip
+from bwc.audit.appending.writing import log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, NoteKey
-from bwc.audit.writing import sign_checkpoint
 from bwc.errors import UsageError
 from bwc.keys import SeedSigner
 from bwc.oversight.slip import as_png, read_any
@@ -54,7 +54,7 @@ def signed(rng: numpy.random.Generator) -> tuple[bytes, NoteKey]:
     signer = SeedSigner(rng.bytes(32))
     origin = f"springfield.example/bwc/{rng.bytes(4).hex()}"
     checkpoint = Checkpoint(origin=origin, size=int(rng.integers(1, 10**7)), root=rng.bytes(32))
-    return sign_checkpoint(checkpoint, signer), NoteKey.of(origin, signer)
+    return sign_checkpoint(checkpoint, signer), log_key(origin, signer)
 
 
 def by_bwc(path: Path) -> bytes:

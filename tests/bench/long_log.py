@@ -17,13 +17,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bwc.anchors.proof import LogProof, make_proof
 from bwc.anchors.remembered import Remembered
+from bwc.audit.appending.log import Log
+from bwc.audit.appending.writing import sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.event import parse_entry
-from bwc.audit.log import Log
 from bwc.audit.merkle import Frontier, complete_root, leaf_hash
 from bwc.audit.tiles import TILE, TileTree, bundle_path, encode_bundle, levels_of, tile_path
 from bwc.audit.verify import verify_log
-from bwc.audit.writing import sign_checkpoint
 from bwc.custody.shelf import LogShelf
 from bwc.evidence import EventDraft, EventKind, ItemId, utc_text
 from bwc.keys import SeedSigner, encode_binary

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from bwc.audit.appending.writing import sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
 from bwc.audit.findings import Grade
-from bwc.audit.writing import sign_checkpoint
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bwc.anchors.proof import LogProof
+from bwc.audit.appending.log import Log
+from bwc.audit.appending.writing import log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, NoteKey
-from bwc.audit.log import Log
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
-from bwc.audit.writing import sign_checkpoint
 from tests.audit.attack_matrix import MATRIX, Attack, honest, saved_note
 from tests.audit.logs import LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, Row, grown_house, signer, small_house
 
@@ -78,7 +78,7 @@ def test_go_follows_the_logs_key_and_refuses_a_forged_handover(gover: Path, tmp_
     log = written(house.files, tmp_path / "log")
     answer = judged(gover, log, str(before))
     assert answer.returncode == 0, answer.stderr
-    stranger = judged(gover, log, key=NoteKey.of(ORIGIN, STRANGER))
+    stranger = judged(gover, log, key=log_key(ORIGIN, STRANGER))
     assert stranger.returncode != 0
     house.log_key = STRANGER
     house.rekey(signer("a thief's key"))  # from a key that never was the log's

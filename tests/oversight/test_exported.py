@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from bwc.anchors.pins import Pin
+from bwc.audit.appending.writing import log_key
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.keychain import KeyChain
 from bwc.config import Places
@@ -106,8 +107,8 @@ def test_what_was_signed_after_the_theft_is_tied_to_nobody(agency: Agency) -> No
 
 @pytest.mark.parametrize("how", ["given", "pinned", "the agency's name"])
 def test_another_key_than_the_one_at_hand_is_a_forgery(agency: Agency, how: str) -> None:
-    other = NoteKey.of(agency.old.name, STRANGER)
-    elsewhere = NoteKey.of("log.example/another", STRANGER)
+    other = log_key(agency.old.name, STRANGER)
+    elsewhere = log_key("log.example/another", STRANGER)
     tries: dict[str, Callable[[], Export]] = {
         "given": lambda: read(agency.before, key=other),
         "pinned": lambda: read(agency.before, pinned=other),

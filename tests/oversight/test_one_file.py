@@ -12,6 +12,7 @@ import pytest
 
 from bwc.anchors.openssl_ts import check_stamp
 from bwc.anchors.slip import slip_text
+from bwc.audit.appending.writing import log_key
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.tiles import bundle_path, tile_path
 from bwc.errors import BwcError
@@ -73,7 +74,7 @@ def flip(path: str, at: int) -> Callable[[MemoryFiles], None]:
 CASES: list[tuple[str, Callable[[MemoryFiles], object], NoteKey | None]] = [
     ("honest", lambda _: None, VKEY),
     ("no key brought along", lambda _: None, None),
-    ("another key", lambda _: None, NoteKey.of(ORIGIN, STRANGER)),
+    ("another key", lambda _: None, log_key(ORIGIN, STRANGER)),
     ("a bit of an entry", flip(bundle_path(0, 12), 300), VKEY),
     ("a bit of a tile", flip(tile_path(0, 0, 12), 40), VKEY),
     ("a bit of a kept checkpoint", flip("checkpoints/9", 50), VKEY),

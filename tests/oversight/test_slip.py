@@ -11,9 +11,9 @@ import segno
 
 from bwc.anchors.openssl_ts import check_stamp
 from bwc.anchors.slip import read_slip, slip_text
-from bwc.audit.checkpoint import Checkpoint, NoteKey
+from bwc.audit.appending.writing import log_key, sign_checkpoint
+from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.keychain import open_checkpoint
-from bwc.audit.writing import sign_checkpoint
 from bwc.errors import ProofInvalid, UsageError
 from bwc.keys import SeedSigner
 from bwc.oversight.slip import as_png, as_svg, as_text, read_any
@@ -79,7 +79,7 @@ def test_whatever_is_signed_is_read_back_from_its_code(tmp_path: Path) -> None:
     for _ in range(150):
         signer = SeedSigner(rng.bytes(32))
         note = sign_checkpoint(Checkpoint("city.example/log", int(rng.integers(1, 10**6)), rng.bytes(32)), signer)
-        (tmp_path / "slip.png").write_bytes(as_png(note, NoteKey.of("city.example/log", signer)))
+        (tmp_path / "slip.png").write_bytes(as_png(note, log_key("city.example/log", signer)))
         assert read_any(tmp_path / "slip.png") == note
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from bwc.anchors.fork import ForkEvidence, ForkKind
 from bwc.anchors.paths import consistency_proof
+from bwc.audit.appending.writing import add_signatures, log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, NoteSignature, parse_checkpoint
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import TileTree
-from bwc.audit.writing import add_signatures, sign_checkpoint
 from bwc.errors import ConfigError, InUse, NotFound, UsageError
 from bwc.keys import encode_binary
 from bwc.oversight.post import post
@@ -147,7 +147,7 @@ def test_signatures_by_others_are_ignored_and_not_passed_on(witness: Witness) ->
 
 
 def test_a_log_may_change_its_key(witness: Witness) -> None:
-    new = NoteKey.of(ORIGIN, STRANGER)
+    new = log_key(ORIGIN, STRANGER)
     house = small_house()
     note = sign_checkpoint(parse_checkpoint(house.files.held["checkpoint"])[0], STRANGER)
     assert witness.add_checkpoint(request(house, 0, note=note)).status == 403

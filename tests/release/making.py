@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from bwc.audit.appending.writing import log_key
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import parse_entry
 from bwc.canonical import sha256_hex
@@ -106,13 +107,13 @@ class Maker:
         self.house.found(self.origin)
         self.house.ingest()
         self.house.log.publish(self.log_key)
-        self.key = NoteKey.of(self.origin, self.log_key)
+        self.key = log_key(self.origin, self.log_key)
 
     def rekey(self, new: SeedSigner, *, compromised_s: int = 0) -> None:
         """The log goes on under `new`."""
         self.house.log_key = self.log_key
         self.house.rekey(new, compromised_s=compromised_s)
-        self.log_key, self.key = new, NoteKey.of(self.origin, new)
+        self.log_key, self.key = new, log_key(self.origin, new)
         self.house.publish()
 
     def copy(self, data: bytes, **more: Any) -> Copy:

@@ -14,8 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bwc.anchors.pins import fingerprint_text
 from bwc.anchors.proof import LogProof
+from bwc.audit.appending.writing import add_signatures
 from bwc.audit.checkpoint import COSIGNATURE, NoteKey, NoteSignature, parse_checkpoint
-from bwc.audit.writing import add_signatures
 from bwc.evidence import EventKind
 from bwc.keys import PublicKey, SeedSigner
 from bwc.verifier.package import examine_package

@@ -7,9 +7,10 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, NoteSignature
+from bwc.audit.checkpoint import ED25519, Checkpoint, Note, NoteKey, NoteSignature, check_origin
 from bwc.audit.event import FORMAT, Entry, parse_entry, signed_message, split_entries
 from bwc.audit.keychain import Handover, KeyChain, handover_text
 from bwc.canonical import MAX_INTEGER, canonical
@@ -125,12 +126,21 @@ def _objects_text(objects: Sequence[SealedObject]) -> str:
     return canonical([one.to_json() for one in objects]).decode() if objects else "[]"
 
 
-# --- what the log's key signs -----------------------------------------------------------------------------
+def log_key(origin: str, signer: Signer) -> NoteKey:
+    """The key with which `signer` signs checkpoints of `origin`."""
+    if signer.alg != "ed25519":
+        raise UsageError("checkpoints are signed with Ed25519")
+    return _log_key(check_origin(origin), signer.public)
+
+
+@lru_cache(maxsize=64)
+def _log_key(origin: str, public: bytes) -> NoteKey:
+    return NoteKey(origin, ED25519, public)
 
 
 def sign_checkpoint(checkpoint: Checkpoint, signer: Signer, handovers: Sequence[Handover] = ()) -> bytes:
     """The signed note of `checkpoint`, with the `handovers` that led to its signer."""
-    key = NoteKey.of(checkpoint.origin, signer)
+    key = log_key(checkpoint.origin, signer)
     chain = KeyChain(handovers[0].old, tuple(handovers)) if handovers else KeyChain(key)
     text = checkpoint.text()
     return Note(text, (NoteSignature(key.name, key.key_hint, signer.sign(text.encode())), *chain.line())).to_bytes()
@@ -138,7 +148,7 @@ def sign_checkpoint(checkpoint: Checkpoint, signer: Signer, handovers: Sequence[
 
 def hand_over(*, seq: int, origin: str, old: Signer, new: Signer, compromised_s: int = 0) -> Handover:
     """The handover that both keys sign, for the entry `seq`."""
-    before, after = NoteKey.of(origin, old), NoteKey.of(origin, new)
+    before, after = log_key(origin, old), log_key(origin, new)
     message = handover_text(seq, before, after, compromised_s)
     return Handover(
         seq=seq,

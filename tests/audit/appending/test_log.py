@@ -5,14 +5,14 @@ from itertools import pairwise
 import pytest
 
 from bwc.anchors.proof import LogProof
-from bwc.audit.checkpoint import Note, NoteKey, NoteSignature
-from bwc.audit.clock import SystemClock
+from bwc.audit.appending.clock import SystemClock
+from bwc.audit.appending.log import Log
+from bwc.audit.appending.writing import add_signatures, log_key, sign_checkpoint
+from bwc.audit.checkpoint import Note, NoteSignature
 from bwc.audit.findings import Grade
 from bwc.audit.keychain import open_checkpoint
-from bwc.audit.log import Log
 from bwc.audit.tiles import MAX_FILE, TILE, bundle_path, levels_of, parse_bundle, tile_path
 from bwc.audit.verify import verify_log
-from bwc.audit.writing import add_signatures, sign_checkpoint
 from bwc.errors import BwcError, CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventKind
 from bwc.verifier.log_folder import LogFolder
@@ -298,7 +298,7 @@ def test_malformed_proofs_are_refused(old: str, new: str) -> None:
 
 
 def test_a_proof_under_ten_million_entries_stays_small() -> None:
-    key = NoteKey.of(ORIGIN, LOG_KEY)
+    key = log_key(ORIGIN, LOG_KEY)
     house = small_house()
     note = house.files.held["checkpoint"].replace(b"\n12\n", b"\n10000000\n")
     assert len(LogProof(9_999_999, (bytes(32),) * 24, note).to_bytes()) < 1500
@@ -347,7 +347,7 @@ def test_the_machine_names_its_run_and_its_time() -> None:
 
 
 def test_a_step_never_signs_more_than_it_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bwc.audit.log._STEP", 2 * TILE)
+    monkeypatch.setattr("bwc.audit.appending.log._STEP", 2 * TILE)
     house = House(rows=grown_house(1100).rows)
     house.publish()
     assert sorted(int(path.split("/")[1]) for path in house.files.held if path.startswith("checkpoints/")) == [

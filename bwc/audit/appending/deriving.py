@@ -1,10 +1,10 @@
 """A log's files as it grows: where they go, and the bundles and tiles that a longer log has beyond a shorter one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from bwc.audit.merkle import complete_root
-from bwc.audit.tiles import TILE, LogReader, TileTree, bundle_path, encode_bundle, levels_of, tile_path, tiles_of
+from bwc.audit.tiles import TILE, LogReader, TileTree, bundle_path, encode_bundle, levels_of, tile_path
 
 
 class LogFiles(LogReader, Protocol):
@@ -36,14 +36,14 @@ def files_beyond(
     done = old.size
     first = done // TILE * TILE
     fresh = {}
-    for number, width in tiles_of(0, first // TILE, size):
+    for number, width in _tiles_of(0, first // TILE, size):
         at, stop = max(done, number * TILE), number * TILE + width
         more = encode_bundle(rows[at - done : stop - done])
         fresh[bundle_path(number, width)] = bundle + more if at == done else more
     # Where no tile of the level above became longer there is nothing new there
     for level in range(levels_of(size) if not done or size // TILE > done // TILE else 1):
         parents = []
-        for number, width in tiles_of(level, first // TILE, size):
+        for number, width in _tiles_of(level, first // TILE, size):
             tile = hashes[number * TILE - first :][:width]
             fresh[tile_path(level, number, width)] = b"".join(tile)
             if width == TILE:
@@ -67,3 +67,10 @@ class Overlay:
 
     def list(self, folder: str) -> Sequence[str]:
         return self._files.list(folder)
+
+
+def _tiles_of(level: int, start: int, size: int) -> Iterator[tuple[int, int]]:
+    """(number, width) of the tiles at `level` of a tree of `size` leaves, from tile `start` on."""
+    hashes = size >> (8 * level)
+    for number in range(start, -(-hashes // TILE)):
+        yield number, min(TILE, hashes - number * TILE)

@@ -7,10 +7,12 @@ files that the next `publish` completes.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+from bwc.audit.appending.clock import Clock
+from bwc.audit.appending.deriving import LogFiles, Overlay, files_beyond
+from bwc.audit.appending.writing import Appended, EntryWriter, add_signatures, check_readable, log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, check_origin, parse_checkpoint, parse_number
-from bwc.audit.clock import Clock
-from bwc.audit.deriving import LogFiles, Overlay, files_beyond
 from bwc.audit.event import NO_HASH, Entry, parse_entry, split_entries
 from bwc.audit.keychain import Handover, KeyChain
 from bwc.audit.merkle import Frontier, leaf_hash
@@ -18,20 +20,43 @@ from bwc.audit.tiles import (
     CHECKPOINT,
     KEPT,
     TILE,
-    LogRows,
     TileTree,
     bundle_path,
     encode_bundle,
     levels_of,
     tile_path,
 )
-from bwc.audit.writing import Appended, EntryWriter, add_signatures, check_readable, sign_checkpoint
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventDraft, EventKind
 from bwc.signing import Signer
 
 _REKEYED = b'"kind":"log.rekeyed"'
 _STEP = TILE * TILE  # entries per checkpoint when catching up: bounds memory to about 60 MB
+
+
+class LogRow(Protocol):
+    """One row: an entry at its place."""
+
+    @property
+    def seq(self) -> int: ...
+    @property
+    def entry(self) -> bytes: ...
+
+
+class LogRows(Protocol):
+    """The log as the catalog holds it. Reading and appending happen in the caller's transaction."""
+
+    def last_row(self) -> LogRow | None:
+        """The row with the highest `seq`."""
+
+    def last_of_item(self, item: str) -> LogRow | None:
+        """The last row of one item."""
+
+    def rows(self, start: int, stop: int) -> Iterable[LogRow]:
+        """The rows with start <= seq < stop, in order."""
+
+    def append_rows(self, rows: Sequence[tuple[int, bytes, bytes, str | None, int | None]]) -> object:
+        """Add rows (seq, leaf hash, entry, item, item_seq); fails if a `seq` is taken."""
 
 
 class Log:
@@ -111,7 +136,7 @@ class Log:
         self._near = None
         end = self._rows.last_row() if upto is None else None
         size = upto or (0 if end is None else end.seq + 1)
-        last, chain = self._last_signed(NoteKey.of(self.origin, signer), size)
+        last, chain = self._last_signed(log_key(self.origin, signer), size)
         done = 0 if last is None else last.size
         if size < done:
             raise CheckpointRolledBack(f"the catalog has {size} events, a checkpoint for {done} was signed")
@@ -130,7 +155,7 @@ class Log:
     def signed(self, signer: Signer, size: int) -> int:
         """How many of `size` rows the published checkpoint holds; verified as `publish` does, which raises the same."""
         self._near = None
-        found, _ = self._last_signed(NoteKey.of(self.origin, signer), size)
+        found, _ = self._last_signed(log_key(self.origin, signer), size)
         done = 0 if found is None else found.size
         if size < done:
             raise CheckpointRolledBack(f"the catalog has {size} events, a checkpoint for {done} was signed")
@@ -145,7 +170,7 @@ class Log:
     def signed_by(self, signer: Signer) -> int:
         """How many entries the published checkpoint holds, if `signer` signed it; else 0. Only reads, and needs no lock."""
         checkpoint, note = parse_checkpoint(self.checkpoint())
-        key = NoteKey.of(self.origin, signer)
+        key = log_key(self.origin, signer)
         chain = KeyChain.carried(note, self.origin) or KeyChain(key)
         if checkpoint.origin != self.origin or chain.at(checkpoint.size) != key:
             return 0
