@@ -27,7 +27,7 @@ _AT_ONCE = 32
 
 
 # A look costs 30 us. With 20 ms sixteen processes that publish in turn slept half of their time (2026-11)
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0005, 0.0025
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.0007, 0.005
 
 
 class AlreadyThere(StorageError):
