@@ -25,7 +25,7 @@ from bwc.errors import UnreadableMedia
 from bwc.media.build import work_of
 from bwc.media.decode import Onlooker, Picture, VideoReader
 from bwc.media.facts import VideoFacts
-from bwc.redact.ahead import Ahead, pictures_ahead
+from bwc.redact.ahead import Ahead, pictures_ahead, step_back
 from bwc.redact.answers import Answers, Pieces
 from bwc.redact.cadence import Cadence
 from bwc.redact.cuts import CutFinder
@@ -163,7 +163,7 @@ def analyse(
         reader.onlooker = onlooker
     answers = Answers(pieces, _inputs(content_sha256, chosen, look)) if pieces is not None else None
     with (
-        ThreadPoolExecutor(max_workers=_LOOKERS, thread_name_prefix="bwc-look") as pool,
+        ThreadPoolExecutor(max_workers=_LOOKERS, thread_name_prefix="bwc-look", initializer=step_back) as pool,
         Ahead(_seen(reader), depth=pictures_ahead(reader.width, reader.height, _DEPTH)) as pictures,
     ):
         run = _Run(video, chosen, look, pool, answers=answers)
