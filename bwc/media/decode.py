@@ -217,7 +217,9 @@ class VideoReader:
             gc.freeze()
             _frozen = True
         found = frame.side_data.get("MOTION_VECTORS")
-        vectors = None if found is None else np.array(found.to_ndarray())
+        vectors = None if found is None else found.to_ndarray()
+        if vectors is not None and not self._borrow:
+            vectors = np.array(vectors)
         del found
         if ordinal % _COLLECT_EVERY == 0:
             gc.collect()

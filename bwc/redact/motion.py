@@ -55,7 +55,8 @@ def field_of(vectors: NDArray[Any] | None, width: int, height: int, scale: float
     """
     if vectors is None or not len(vectors):
         return None
-    past = vectors[vectors["source"] < 0]
+    is_past = vectors["source"] < 0
+    past = vectors if is_past.all() else vectors[is_past]
     blocks = np.empty((len(past), 7), np.int16)
     blocks[:, 0] = (past["dst_x"] - past["w"] // 2) // CELL
     blocks[:, 1] = (past["dst_y"] - past["h"] // 2) // CELL
