@@ -17,7 +17,6 @@ from datetime import datetime
 from fractions import Fraction
 from typing import BinaryIO
 
-import cv2
 import numpy as np
 
 from bwc.canonical import Json
@@ -25,6 +24,7 @@ from bwc.errors import UnreadableMedia
 from bwc.media.build import work_of
 from bwc.media.decode import Onlooker, Picture, VideoReader
 from bwc.media.facts import VideoFacts
+from bwc.media.planes import grey_of
 from bwc.redact.ahead import Ahead, pictures_ahead, step_back
 from bwc.redact.answers import Answers, Pieces
 from bwc.redact.cadence import Cadence
@@ -218,7 +218,7 @@ def _seen(reader: VideoReader) -> Iterator[tuple[Picture, Still]]:
         if not picture.ordinal:
             small = _small_of(size)
             scale = size[0] / small[0]
-        grey = np.asarray(cv2.resize(picture.y, small, interpolation=cv2.INTER_AREA), np.uint8)
+        grey = grey_of(picture.y, *small)
         vectors = None if picture.damaged else picture.motion
         still = Still(grey, field_of(vectors, *size, scale))
         picture.motion = None
