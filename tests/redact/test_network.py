@@ -55,3 +55,32 @@ def test_integers_find_the_face_that_floats_find(astronaut: Picture8) -> None:
         assert best.score > 0.7
         boxes.append(best.box)
     np.testing.assert_allclose(boxes[0], boxes[1], atol=6)
+
+
+@pytest.mark.parametrize(("name", "outputs"), [("finder", ["score"]), ("faces", ["537"])])
+def test_a_picture_as_it_is_gives_what_its_floats_give(
+    name: str, outputs: list[str], astronaut: Picture8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not importlib.util.find_spec(OPENVINO) or not network.has_fast_integers():
+        pytest.skip("OPENVINO OR VNNI ABSENT: pip install '.[fast]'")
+    monkeypatch.setenv("BWC_RUNTIME", OPENVINO)
+    file, feed = (finder.INT8, finder._FEED) if name == "finder" else (faces.INT8, faces._FEED)
+    ready, picture = Network(file.load()), fit(astronaut, 640)[0]
+    plain = []
+    real = network.plain_bytes
+    monkeypatch.setattr(network, "plain_bytes", lambda *args, **named: plain.append(real(*args, **named)) or plain[-1])
+    (seen,) = ready.see(outputs, picture, feed)
+    (floats,) = ready.run(outputs, {feed.name: feed.planes(picture)})
+    assert plain[0] is not None
+    np.testing.assert_allclose(seen, floats, atol=0.03)
+    assert float(np.abs(seen - floats).mean()) < 1e-3
+
+
+def test_a_network_of_floats_is_left_as_it_is(astronaut: Picture8, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not importlib.util.find_spec(OPENVINO):
+        pytest.skip("OPENVINO ABSENT: pip install '.[fast]'")
+    monkeypatch.setenv("BWC_RUNTIME", OPENVINO)
+    ready, picture = Network(finder.FILE.load()), fit(astronaut, 640)[0]
+    (seen,) = ready.see(["score"], picture, finder._FEED)
+    (floats,) = ready.run(["score"], {"picture": finder._FEED.planes(picture)})
+    np.testing.assert_allclose(seen, floats, atol=1e-3)

@@ -50,16 +50,19 @@ def plain_bytes(model: Any, name: str, shape: tuple[int, ...], *, is_rgb: bool) 
 
 def _front(parameter: Any) -> tuple[Any, float, float] | None:
     """The first convolution, and zero and scale of the bytes it is given, if these are the picture's own."""
-    mean, factor, node = np.float32(0), np.float32(1), _next(parameter)
+    mean: np.float32 | None = np.float32(0)
+    factor: np.float32 | None = np.float32(1)
+    node = _next(parameter)
     if node is not None and node.get_type_name() == "Subtract":
         mean, node = _number(node, 1), _next(node)
     if node is not None and node.get_type_name() == "Multiply":
         factor, node = _number(node, 1), _next(node)
     if node is None or node.get_type_name() != "FakeQuantize" or mean is None or factor is None:
         return None
-    low, high, first, last = (_number(node, place) for place in (1, 2, 3, 4))
-    is_own = low == (0 - mean) * factor and high == (_LEVELS - 1 - mean) * factor
-    if not is_own or (first, last) != (0, _LEVELS - 1) or node.get_attributes()["levels"] != _LEVELS:
+    steps = [_number(node, place) for place in (1, 2, 3, 4)]
+    if steps != [(0 - mean) * factor, (_LEVELS - 1 - mean) * factor, 0, _LEVELS - 1]:
+        return None
+    if node.get_attributes()["levels"] != _LEVELS:
         return None
     kinds = ("Convert", "Convert", "Subtract", "Multiply", "Convolution")
     chain = []
