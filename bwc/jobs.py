@@ -54,6 +54,12 @@ class Jobs:
             self._executor.shutdown(wait=True, cancel_futures=True)
             self._executor = None
 
+    def warm(self, work: Callable[..., Any]) -> None:
+        """Start the workers that will do `work`, and let them load its code, while this process does something else."""
+        if self.workers > 1 and not self.scheduler:
+            for _ in range(self.workers):
+                self._submit(_load, work.__module__)
+
     def in_order(
         self,
         work: Callable[[Task], Answer],
@@ -151,6 +157,10 @@ class _Here(Executor):
 def processors() -> int:
     """Processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _load(module: str) -> None:
+    import_module(module)
 
 
 def _tasks(waiting: "Iterable[_Open[Any, Any, Any]]") -> int:

@@ -26,6 +26,7 @@ from bwc.redact.check import check
 from bwc.redact.check_bystander import Bystander
 from bwc.redact.check_report import CheckReport
 from bwc.redact.detect import analyse
+from bwc.redact.gop_job import render_gop
 from bwc.redact.loose_work import read_digests, working_folder
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_format import from_edited, to_bytes
@@ -195,6 +196,7 @@ def redact_file(
                 progress=phases.next(),
                 wish=sound or sounds.SoundWish(),
                 onlooker=bystander,
+                jobs=jobs,
             )
             if bystander is not None:
                 bystander.ends()
@@ -261,6 +263,7 @@ def _plan(
     progress: Progress | None,
     wish: sounds.SoundWish,
     onlooker: Bystander | None,
+    jobs: Jobs | None,
 ) -> RedactionPlan:
     if plan_file is None:
         plan = analyse(
@@ -276,6 +279,8 @@ def _plan(
             pieces=pieces,
             onlooker=onlooker,
         )
+        if jobs is not None:
+            jobs.warm(render_gop)  # a second of starting processes, while this one listens
         return wish.apply(sounds.listener(kind=wish.kind)(original, plan, None))
     plan = from_edited(plan_file.read_bytes())
     if plan.content_sha256 != content:

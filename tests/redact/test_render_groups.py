@@ -227,6 +227,13 @@ def test_items_without_a_task_do_not_keep_workers_waiting() -> None:
         assert len(taken) == 3
 
 
+def test_workers_that_were_started_early_do_the_same_work() -> None:
+    with Jobs(2) as jobs:
+        jobs.warm(_dies_once)
+        items = [(at, (at, os.getpid())) for at in range(3)]
+        assert [answer for _, answer in jobs.in_order(_dies_once, items)] == [0, 1, 4]
+
+
 def _dies_once(task: tuple[int, int]) -> int:
     number, parent = task
     mark = f"/tmp/bwc-test-dies-{parent}"
