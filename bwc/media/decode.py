@@ -109,7 +109,7 @@ class VideoReader:
     ) -> None:
         self._file = file
         self._name = name
-        self._motion = motion_vectors
+        self.motion_vectors = motion_vectors
         self._threads = threads
         self._planes = planes
         self._borrow = borrow
@@ -160,7 +160,7 @@ class VideoReader:
         """
         with Source(self._file, name=self._name) as source:
             stream = _main(source)
-            self._account = FrameDecoder(stream, threads=self._threads, motion_vectors=self._motion)
+            self._account = FrameDecoder(stream, threads=self._threads, motion_vectors=self.motion_vectors)
             # The generator below is closed with this one; the container must outlive it.
             for decoded in _decoded(source, stream, self._account, self.known, self.onlooker):
                 if decoded.ordinal >= start_ordinal:
@@ -198,7 +198,7 @@ class VideoReader:
             damaged=decoded.damaged,
             interlaced=bool(frame.interlaced_frame),
             colour=colour_of(frame),
-            motion=self._vectors(frame, decoded.ordinal) if self._motion else None,
+            motion=self._vectors(frame, decoded.ordinal) if self.motion_vectors else None,
         )
 
     def _planes_of(self, frame: VideoFrame) -> Planes:

@@ -133,9 +133,9 @@ def resized(planes: Planes, width: int, height: int) -> Planes:
     )
 
 
-def grey_of(luma: Plane, width: int, height: int) -> Plane:
-    """`luma` made small by area: in halves as far as that goes evenly, which is a sixth of the work."""
-    while luma.shape[1] % (2 * width) == 0 and luma.shape[0] % (2 * height) == 0:
+def grey_of(luma: Plane, width: int, height: int, *, halves: bool) -> Plane:
+    """`luma` made small by area; with `halves` in halves as far as that goes evenly: a sixth of the work, rounded twice."""
+    while halves and luma.shape[1] % (2 * width) == 0 and luma.shape[0] % (2 * height) == 0:
         rows, columns = luma.shape
         luma = cast(Plane, cv2.resize(luma, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA))
     return cast(Plane, cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA))

@@ -218,7 +218,7 @@ def _seen(reader: VideoReader) -> Iterator[tuple[Picture, Still]]:
         if not picture.ordinal:
             small = _small_of(size)
             scale = size[0] / small[0]
-        grey = grey_of(picture.y, *small)
+        grey = grey_of(picture.y, *small, halves=reader.motion_vectors)
         vectors = None if picture.damaged else picture.motion
         still = Still(grey, field_of(vectors, *size, scale))
         picture.motion = None
