@@ -279,7 +279,7 @@ def _plan(
             pieces=pieces,
             onlooker=onlooker,
         )
-        if jobs is not None:
+        if jobs is not None and plan.tracks:
             jobs.warm(render_gop)  # a second of starting processes, while this one listens
         return wish.apply(sounds.listener(kind=wish.kind)(original, plan, None))
     plan = from_edited(plan_file.read_bytes())
