@@ -46,8 +46,8 @@ class Profile:
     sheet_threshold: float = 0.3  # screens and papers: about 0.02 false alarms of each on a kept picture
 
 
-# Cost of one pass, one thread, VNNI (Xeon, OpenVINO 2026.4, 2026-11), at 640, 960, 1280: faces (int8) 18, 40, 70 ms;
-# our own network (int8) 7, 13, 23, and 50 at 1920; clp_det 12, 27, 46. With onnxruntime about half as much again.
+# Cost of one pass, one thread, VNNI (Xeon, OpenVINO 2026.4, 2026-11), at 640, 960, 1280: faces (int8) 15, 35, 55 ms;
+# our own network (int8) 5, 10, 20, and 35 at 1920; clp_det 12, 27, 46. With onnxruntime about half as much again.
 PROFILES: Mapping[str, Profile] = {
     "fast": Profile(
         name="fast",
