@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -225,8 +226,12 @@ def test_helper_processes_rewrap_as_this_one_does(
 
 
 def test_a_full_disk_in_a_helper_is_said_as_it_is(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: object, *_: object) -> None:
-        raise StoreFull("no space left", "df")
+    put_together = LocalStore.put_together
+
+    def full(self: LocalStore, shelf: Shelf, documents: Mapping[str, bytes]) -> None:
+        if shelf is Shelf.ENVELOPES:
+            raise StoreFull("no space left", "df")
+        put_together(self, shelf, documents)
 
     monkeypatch.setattr(renewing, "_FEW", 0)
     monkeypatch.setattr(LocalStore, "put_together", full)
