@@ -1,6 +1,8 @@
 """Two runtimes, one answer; and the integers of the packaged face network find what its floats find."""
 
 import importlib.util
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -84,3 +86,37 @@ def test_a_network_of_floats_is_left_as_it_is(astronaut: Picture8, monkeypatch: 
     (seen,) = ready.see(["score"], picture, finder._FEED)
     (floats,) = ready.run(["score"], {"picture": finder._FEED.planes(picture)})
     np.testing.assert_allclose(seen, floats, atol=1e-3)
+
+
+_TWO_AT_ONCE = """
+import os, sys, threading
+import numpy as np
+from bwc.redact.detectors import faces, finder, first_layer
+
+sys.setswitchinterval(1e-6)
+both, been, read = threading.Barrier(2), threading.local(), first_layer._constant
+
+def read_together(node):
+    if not hasattr(been, "here"):
+        been.here = True
+        try:
+            both.wait(1)
+        except threading.BrokenBarrierError:
+            pass  # they come one after another: as well
+    return read(node)
+
+first_layer._constant = read_together
+picture = np.zeros((96, 160, 3), np.uint8)
+networks = [(finder.open_network(), ["score"], finder._FEED), (faces.open_network(), ["537"], faces._FEED)]
+threads = [threading.Thread(target=one.network.see, args=(names, picture, feed)) for one, names, feed in networks]
+[one.start() for one in threads]
+[one.join() for one in threads]
+"""
+
+
+def test_two_networks_are_made_ready_at_the_same_moment() -> None:
+    """OpenVINO stood still for ever when two threads first asked it for numbers of a graph (11 of 12 times in this script)."""
+    if not importlib.util.find_spec(OPENVINO):
+        pytest.skip("OPENVINO ABSENT: pip install '.[fast]'")
+    for _ in range(2):
+        subprocess.run([sys.executable, "-c", _TWO_AT_ONCE], check=True, timeout=100)

@@ -29,6 +29,8 @@ _STREAMS = 2  # calls at a time, one thread each
 _LARGE = 3 * 800 * 800  # values of input
 # With onnxruntime one large inference at a time in the process: CenterFace at 1280 holds about 300 MB while it runs
 _one_large = threading.Lock()
+# With OpenVINO one thread at a time reads and changes graphs (`_know_types` says why)
+_one_graph = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +98,22 @@ class _OnnxRuntime:
         return self.run(list(outputs), {feed.name: feed.planes(bgr)})
 
 
+@lru_cache
+def _know_types() -> None:
+    """Let OpenVINO fill its tables of numpy's types while nobody else asks it for any.
+
+    Its Python part fills them where they are first needed, holding a lock of C++ and letting Python's go for a moment: a second
+    thread that comes there just then waits for the first with Python's lock in its hand, for ever (seen 2026-11-28, 2026.4.1).
+    """
+    import openvino
+    from openvino import opset13
+
+    with _one_graph:
+        for kind in (np.uint8, np.int8, np.int64, np.float32):
+            openvino.Tensor(np.zeros(1, kind)).data.copy()
+            opset13.constant(np.zeros(1, kind)).get_data().copy()
+
+
 class _OpenVino:
     """Compiled once for each size of picture that comes: a fixed size runs a third faster than a free one.
 
@@ -108,6 +126,7 @@ class _OpenVino:
     def __init__(self, model: bytes) -> None:
         import openvino
 
+        _know_types()
         self._core: Any = openvino.Core()
         self._read: Any = self._core.read_model(model)
         self._compiled: dict[Any, Any] = {}
@@ -130,7 +149,9 @@ class _OpenVino:
         if key not in requests:
             with self._compiling:
                 if key not in self._compiled:
-                    self._compiled[key] = self._compile(model())
+                    with _one_graph:
+                        made = model()
+                    self._compiled[key] = self._compile(made)
             requests[key] = self._compiled[key].create_infer_request()
         return requests[key]
 
