@@ -3,10 +3,13 @@
 import hashlib
 import hmac
 import json
+import random
+import sys
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey
@@ -19,6 +22,7 @@ from bwc.keys import (
     LocalOperator,
     PublicKey,
     Recipient,
+    SeedSigner,
     Wrapped,
     decode_binary,
     encode_binary,
@@ -168,6 +172,66 @@ def test_recipient_and_wrap_documents_round_trip():
     for bad in (wrapped.to_json() | {"more": 1}, {}, None, wrapped.to_json() | {"sealed": "?"}):
         with pytest.raises(IntegrityError):
             Wrapped.from_json(bad)
+
+
+# --- Ed25519 ---------------------------------------------------------------------------------------------
+
+# RFC 8032 7.1, tests 1 to 3 and SHA(abc): private key, message, signature
+RFC_8032 = [
+    (
+        "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+        "",
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b",
+    ),
+    (
+        "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+        "72",
+        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00",
+    ),
+    (
+        "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+        "af82",
+        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc027beceea1ec40a",
+    ),
+    (
+        "833fe62409237b9d62ec77587520911e9a759cec1d19755b7da901b96dca3d42",
+        "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f",
+        "dc2a4459e7369633a52b1bf277839a00201009a3efbf3ecb69bea2186c26b58909351fc9ac90b3ecfdfbc7c66431e0303dca179c138ac17ad9bef1177331a704",
+    ),
+]
+
+
+@pytest.fixture(params=["libsodium", "OpenSSL"])
+def signing_library(request, monkeypatch):
+    if request.param == "OpenSSL":
+        monkeypatch.setitem(sys.modules, "nacl.bindings", None)
+    else:
+        pytest.importorskip("nacl.bindings", reason="PyNaCl is not installed: pip install 'bwc[fast]'")
+    return request.param
+
+
+@pytest.mark.parametrize(("seed", "message", "signature"), RFC_8032)
+def test_seed_signs_as_rfc_8032_says(signing_library, seed, message, signature):
+    signer = SeedSigner(bytes.fromhex(seed))
+    assert signer.sign(bytes.fromhex(message)).hex() == signature
+    signer.verify_key.verify(bytes.fromhex(message), bytes.fromhex(signature))
+
+
+def test_both_libraries_give_the_same_bytes(signing_library):
+    number = random.Random(8032)
+    for length in [*range(130), 1000, 65_535, 1 << 20]:
+        seed, message = number.randbytes(32), number.randbytes(length)
+        private = Ed25519PrivateKey.from_private_bytes(seed)
+        signer = SeedSigner(bytearray(seed))
+        assert signer.sign(message) == private.sign(message)
+        assert signer.public == private.public_key().public_bytes_raw()
+
+
+def test_signing_library_that_derives_another_public_key_is_not_asked(monkeypatch):
+    bindings = pytest.importorskip("nacl.bindings", reason="PyNaCl is not installed: pip install 'bwc[fast]'")
+    monkeypatch.setattr(bindings, "crypto_sign_seed_keypair", lambda seed: (bytes(32), bytes(64)))
+    signer = SeedSigner(bytes(range(32)))
+    signer.verify_key.verify(b"message", signer.sign(b"message"))
 
 
 # --- operators -------------------------------------------------------------------------
