@@ -27,7 +27,7 @@ from bwc.canonical import Json, canonical, parse_canonical
 from bwc.config import user_config_dir
 from bwc.errors import BwcError, ConfigError, IntegrityError, KeyUnavailable, ProofInvalid, SealBroken
 from bwc.evidence import KeyId
-from bwc.keys import LocalOperator, PublicKey, Recipient, Wrapped, decode_binary, encode_binary
+from bwc.identities import LocalOperator, PublicKey, Recipient, Wrapped, decode_binary, encode_binary
 from bwc.tokenkey import TokenOperator
 
 IDLE_S = 30 * 60.0

@@ -12,7 +12,7 @@ from typing import Any
 from bwc.canonical import Json, canonical, parse_canonical
 from bwc.errors import IntegrityError, KeyUnavailable, UsageError
 from bwc.evidence import KeyId
-from bwc.keys import PublicKey, Recipient, SeedSigner, Unwrapper, Wrapped, wrap_to
+from bwc.identities import PublicKey, Recipient, SeedSigner, Unwrapper, Wrapped, wrap_to
 
 PUBLIC_FORMAT = "bwc.operator-public/1"
 LOG_KEY_FORMAT = "bwc.logkey/1"

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from bwc.canonical import Json, canonical, parse_canonical
 from bwc.errors import IntegrityError, KeyUnavailable, UsageError
-from bwc.keys import DEFAULT_SUITE, LocalOperator, PublicKey, decode_binary, encode_binary
+from bwc.identities import DEFAULT_SUITE, LocalOperator, PublicKey, decode_binary, encode_binary
 from bwc.kmskey import KMS_FORMAT, ServiceLock, file_key, new_lock, opened
 from bwc.tokenkey import TOKEN_FORMAT, TokenOperator, check_present
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from bwc.canonical import Json
 from bwc.errors import BwcError, KeyServiceRefuses, KeyUnavailable, Unreachable, UsageError
-from bwc.signing import decode_binary, encode_binary
+from bwc.keys import decode_binary, encode_binary
 
 KMS_FORMAT = "bwc.operator-kms/1"
 KEY_BYTES = 32

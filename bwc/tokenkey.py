@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bwc.canonical import Json
 from bwc.errors import IntegrityError, KeyUnavailable, SealBroken, UsageError
 from bwc.evidence import KeyId
-from bwc.keys import FIPS_SUITE, PublicKey, Recipient, Wrapped, p256_signature
+from bwc.identities import FIPS_SUITE, PublicKey, Recipient, Wrapped, p256_signature
 
 TOKEN_FORMAT = "bwc.operator-token/1"  # noqa: S105
 _OPENING = threading.Lock()  # one login a process and token; libraries differ in how many threads they bear

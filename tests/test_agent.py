@@ -15,7 +15,7 @@ import pytest
 from bwc import agent
 from bwc.agent import AgentOperator, Seat, connect, serve, socket_path, start_agent, stop_agent
 from bwc.errors import ConfigError, KeyUnavailable, ProofInvalid, SealBroken
-from bwc.keys import LocalOperator, Wrapped, wrap_to
+from bwc.identities import LocalOperator, Wrapped, wrap_to
 
 ALICE, BOB = LocalOperator.generate("Alice Zoë"), LocalOperator.generate("Bob")
 

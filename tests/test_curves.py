@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bwc import curves
 from bwc.errors import IntegrityError, ProofInvalid
-from bwc.keys import PublicKey, SeedSigner, decode_binary
+from bwc.identities import PublicKey, SeedSigner, decode_binary
 
 P = 2**255 - 19
 L = 2**252 + 27742317777372353535851937790883648493

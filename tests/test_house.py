@@ -39,11 +39,13 @@ def test_no_public_class_or_function_is_without_a_docstring_in_the_rooms_of_trus
     bare = []
     for path in FILES:
         if path.relative_to(ROOT / "bwc").parts[0] not in {
+            "appending",
             "audit",
             "anchors",
             "verifier",
             "storage",
             "custody.py",
+            "identities.py",
             "keys.py",
             "roles.py",
             "canonical.py",

@@ -8,8 +8,8 @@ import pytest
 
 from bwc.canonical import canonical, parse_canonical
 from bwc.errors import IntegrityError, KeyUnavailable, UsageError
+from bwc.identities import LocalOperator, SeedSigner, wrap_to
 from bwc.keyfile import PassphraseCost, load_operator, save_operator
-from bwc.keys import LocalOperator, SeedSigner, wrap_to
 
 VECTORS = Path(__file__).resolve().parents[1] / "fixtures" / "vectors"
 LIGHT = PassphraseCost(memory_kib=1024, passes=1, lanes=1)

@@ -10,8 +10,8 @@ import pytest
 
 from bwc.canonical import canonical, parse_canonical
 from bwc.errors import IntegrityError, KeyServiceRefuses, KeyUnavailable, Unreachable, UsageError
+from bwc.identities import FIPS_SUITE, LocalOperator, wrap_to
 from bwc.keyfile import Lock, PassphraseCost, ask_service, load_operator, lock_of, save_kms_operator
-from bwc.keys import FIPS_SUITE, LocalOperator, wrap_to
 from bwc.kmskey import ServiceLock, context_of, new_lock, opened
 from tests.suites.key_service import REGION, KeyService
 

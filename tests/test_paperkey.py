@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bwc.errors import KeyUnavailable
-from bwc.keys import Identity, RecoveryKey, wrap_to
+from bwc.identities import Identity, RecoveryKey, wrap_to
 
 VECTORS = Path(__file__).resolve().parents[1] / "fixtures" / "vectors"
 

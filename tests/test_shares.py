@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bwc import paperkey, shares
 from bwc.errors import KeyUnavailable, UsageError
-from bwc.keys import FIPS_SUITE, RecoveryKey
+from bwc.identities import FIPS_SUITE, RecoveryKey
 
 TEXT = paperkey.to_text(bytes(range(32)))
 

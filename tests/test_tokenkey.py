@@ -6,8 +6,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bwc.errors import IntegrityError, KeyUnavailable, SealBroken, UsageError
+from bwc.identities import DEFAULT_SUITE, FIPS_SUITE, LocalOperator, P256Signer, Recipient, wrap_to
 from bwc.keyfile import load_operator, save_token_operator
-from bwc.keys import DEFAULT_SUITE, FIPS_SUITE, LocalOperator, P256Signer, Recipient, wrap_to
 from bwc.tokenkey import TOKEN_SUITES, TokenOperator, open_with
 
 CURVES = dict(zip(TOKEN_SUITES, (ec.SECP256R1(), ec.SECP384R1()), strict=True))

@@ -23,7 +23,7 @@ from bwc.audit.tiles import LogReader, TileTree
 from bwc.canonical import Json, canonical, parse_canonical, sha256_hex
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
 from bwc.evidence import parse_utc, utc_text
-from bwc.signing import decode_binary, encode_binary
+from bwc.keys import decode_binary, encode_binary
 
 FORMAT = "bwc.fork/1"
 _MAX_BYTES = 2 * MAX_NOTE + 100_000

@@ -12,7 +12,7 @@ from bwc.audit.keychain import open_checkpoint
 from bwc.audit.merkle import HASH_BYTES, leaf_hash
 from bwc.audit.tiles import LogReader, TileTree
 from bwc.errors import IntegrityError
-from bwc.signing import decode_binary, encode_binary
+from bwc.keys import decode_binary, encode_binary
 
 HEADER = "c2sp.org/tlog-proof@v1"
 _MAX_EXTRA = 100_000

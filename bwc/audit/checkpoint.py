@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from bwc.audit.merkle import HASH_BYTES
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
-from bwc.signing import PublicKey, decode_binary, encode_binary
+from bwc.keys import PublicKey, decode_binary, encode_binary
 
 ED25519 = 0x01
 COSIGNATURE = 0x04

@@ -17,7 +17,7 @@ from bwc.audit.tiles import MAX_ENTRY
 from bwc.canonical import parse_canonical
 from bwc.errors import BwcError, IntegrityError, ProofInvalid
 from bwc.evidence import KeyId, ObjectId, ObjectRole, SealedObject
-from bwc.signing import PublicKey
+from bwc.keys import PublicKey
 
 FORMAT = "bwc.event/1"
 NO_HASH = "0" * 64  # `prev` of the first entry, `item_prev` of an item's first

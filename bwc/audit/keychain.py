@@ -16,7 +16,7 @@ from bwc.audit.checkpoint import ED25519, MAX_SIZE, Checkpoint, Note, NoteKey, N
 from bwc.canonical import Json
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import utc_text
-from bwc.signing import PublicKey, decode_binary, encode_binary
+from bwc.keys import PublicKey, decode_binary, encode_binary
 
 FORMAT = "bwc.rekey/1"
 _TYPE = 0xFF  # signed-note: a type without a byte of its own; a longer name follows

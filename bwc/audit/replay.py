@@ -15,8 +15,8 @@ from bwc.audit.findings import Findings
 from bwc.audit.keychain import Handover, KeyChain
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
 from bwc.evidence import EventKind, Outcome, parse_utc
+from bwc.keys import PublicKey
 from bwc.roles import Policy, Role, approvals_missing, may
-from bwc.signing import PublicKey
 
 _KINDS = {kind.value: kind for kind in EventKind}
 # Where the outcome is part of the meaning. What changes the rules succeeds; an attempt is an `act.failed`.

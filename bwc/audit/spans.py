@@ -32,7 +32,7 @@ from bwc.audit.tiles import (
 )
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind
-from bwc.signing import PublicKey
+from bwc.keys import PublicKey
 
 FIRST, SPAN = 4 * TILE, 32 * TILE  # entries of the first span and of others: 7 MB of text, a second with signatures
 

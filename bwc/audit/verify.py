@@ -33,7 +33,7 @@ from bwc.audit.spans import (
 )
 from bwc.audit.tiles import CHECKPOINT, KEPT, TILE, LogReader, TileTree, levels_of
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
-from bwc.signing import PublicKey
+from bwc.keys import PublicKey
 
 _BEFORE = "what was verified before"
 

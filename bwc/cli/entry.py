@@ -20,7 +20,7 @@ from bwc.errors import KeyServiceRefuses, KeyUnavailable, NoVault, Unreachable, 
 if TYPE_CHECKING:
     from bwc.config import Places
     from bwc.custody.house import House
-    from bwc.keys import LocalOperator, Operator
+    from bwc.identities import LocalOperator, Operator
     from bwc.tokenkey import TokenOperator
 
 

@@ -37,8 +37,8 @@ def init(
     or read from the file named by BWC_PASSPHRASE_FILE. The recovery key opens everything: print it, lock it away.
     """
     from bwc.custody.founding import found
+    from bwc.identities import DEFAULT_SUITE, FIPS_SUITE, LocalOperator, RecoveryKey
     from bwc.keyfile import load_operator, save_operator
-    from bwc.keys import DEFAULT_SUITE, FIPS_SUITE, LocalOperator, RecoveryKey
     from bwc.roles import Policy
     from bwc.tokenkey import TokenOperator
 

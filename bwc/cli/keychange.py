@@ -14,7 +14,7 @@ from bwc.cli.terminal import counted
 from bwc.errors import UsageError
 
 if TYPE_CHECKING:
-    from bwc.keys import LocalOperator, RecoveryKey
+    from bwc.identities import LocalOperator, RecoveryKey
     from bwc.tokenkey import TokenOperator
 
 SUITES = {
@@ -40,8 +40,8 @@ class KindOfKey:
 
         `log` is told to the key service, for which vault this is.
         """
+        from bwc.identities import LocalOperator
         from bwc.keyfile import save_kms_operator, save_operator, save_token_operator
-        from bwc.keys import LocalOperator
         from bwc.tokenkey import TokenOperator
 
         if (self.token is None) != (self.module is None):
@@ -115,7 +115,7 @@ def kinds_of_key(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def recovery_from(path: Path | None) -> "RecoveryKey | None":
     """The recovery key in a file, for the commands that take one."""
-    from bwc.keys import RecoveryKey
+    from bwc.identities import RecoveryKey
 
     return RecoveryKey.parse(path.read_text(encoding="utf-8").strip()) if path else None
 

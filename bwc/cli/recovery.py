@@ -40,7 +40,7 @@ def recovery() -> None:
 )
 def recovery_new(entry: Entry, *, out: Path | None, cards: Path | None, suite: str, recovery_file: Path | None) -> None:
     """Replace the vault's recovery key. All that is held is given to the new one and taken from the old one."""
-    from bwc.keys import RecoveryKey
+    from bwc.identities import RecoveryKey
 
     if out and cards:
         raise UsageError("--out and --cards at once", "with --cards no whole key is written")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from bwc.audit.appending.clock import SystemClock
-from bwc.audit.appending.writing import Appended
+from bwc.appending.clock import SystemClock
+from bwc.appending.writing import Appended
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.keychain import KeyChain
 from bwc.canonical import Json, sha256_hex
@@ -23,7 +23,7 @@ from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_signer, log_vkey, open_log_key
 from bwc.errors import BwcError, Disposed, NotAllowed, PolicyRefuses, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId, KeyId, Outcome, SealedObject
-from bwc.keys import FIPS_SUITE, Operator, Recipient, SeedSigner, Signer
+from bwc.identities import FIPS_SUITE, Operator, Recipient, SeedSigner, Signer
 from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Policy, Role, footage_readers, may
 from bwc.storage.body import seal_body
 from bwc.storage.envelope import parse_envelope

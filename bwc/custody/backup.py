@@ -26,7 +26,7 @@ from bwc.custody.reading import BACKUP_NOTE as NOTE
 from bwc.custody.rebuilding import replay
 from bwc.errors import CheckpointRolledBack, IntegrityError, PolicyRefuses, UsageError
 from bwc.evidence import EventKind, utc_text
-from bwc.keys import Operator
+from bwc.identities import Operator
 from bwc.storage.copying import copy_body, copy_object
 from bwc.storage.fsops import Disk
 from bwc.storage.rows import DocumentRow, ItemFilter, ItemState

@@ -5,7 +5,7 @@ import re
 import secrets
 import shutil
 
-from bwc.audit.appending.writing import log_key
+from bwc.appending.writing import log_key
 from bwc.canonical import Json
 from bwc.config import Places
 from bwc.custody.house import House
@@ -13,7 +13,7 @@ from bwc.custody.log_copy import LOG_KEY
 from bwc.enrolment import OperatorPublic, log_signer, wrap_log_key
 from bwc.errors import UsageError
 from bwc.evidence import EventKind
-from bwc.keys import LocalOperator, Recipient
+from bwc.identities import LocalOperator, Recipient
 from bwc.roles import Policy, Role
 from bwc.storage.fsops import Disk
 from bwc.tokenkey import TokenOperator

@@ -9,7 +9,7 @@ from bwc.custody.rewrapping import Rewrapping
 from bwc.enrolment import OperatorPublic, log_vkey, open_log_key, wrap_log_key
 from bwc.errors import KeyUnavailable, NotFound, UsageError
 from bwc.evidence import EventDraft, EventKind, KeyId, utc_text
-from bwc.keys import Operator, PublicKey, Recipient, Unwrapper
+from bwc.identities import Operator, PublicKey, Recipient, Unwrapper
 from bwc.roles import BODY_READERS, FOOTAGE_READERS, WORKERS, Policy, Role
 
 RECOVERY = "recovery"  # the purpose of a recipient that is no operator

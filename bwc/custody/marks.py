@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bwc.anchors.beside import Beside
-from bwc.audit.appending.log import LogRows
+from bwc.appending.log import LogRows
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.merkle import Frontier, leaf_hash, root_at
 from bwc.audit.tiles import LogReader, TileTree

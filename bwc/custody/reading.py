@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO, TypeVar
 
 from bwc.anchors.proof import make_proof
-from bwc.audit.appending.log import Log
+from bwc.appending.log import Log
 from bwc.audit.event import Entry, parse_entry
 from bwc.canonical import Json
 from bwc.config import Places
@@ -16,7 +16,7 @@ from bwc.custody.shelf import LogShelf
 from bwc.enrolment import log_vkey
 from bwc.errors import Disposed, IntegrityError, KeyUnavailable, NotFound, NoVault, UsageError
 from bwc.evidence import ItemId, KeyId, ObjectId, ObjectRole, SealedObject
-from bwc.keys import Operator
+from bwc.identities import Operator
 from bwc.recording import Gap
 from bwc.roles import Policy, Role
 from bwc.storage.body import open_body, open_salted_body

@@ -15,7 +15,7 @@ from bwc.custody.log_copy import set_aside_unsigned
 from bwc.custody.shelf import LogShelf
 from bwc.errors import KeyUnavailable
 from bwc.evidence import EventKind
-from bwc.keys import Operator
+from bwc.identities import Operator
 from bwc.storage.body import open_body
 from bwc.storage.catalog import Catalog
 from bwc.storage.fsops import Disk

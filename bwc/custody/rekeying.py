@@ -11,7 +11,7 @@
 import os
 from datetime import datetime
 
-from bwc.audit.appending.writing import hand_over, log_key
+from bwc.appending.writing import hand_over, log_key
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.keychain import KeyChain
 from bwc.canonical import Json
@@ -19,7 +19,7 @@ from bwc.custody.acting import Acting
 from bwc.custody.log_copy import NEXT_LOG_KEY
 from bwc.enrolment import log_signer, wrap_log_key
 from bwc.evidence import EventDraft, EventKind
-from bwc.keys import SEED_BYTES
+from bwc.identities import SEED_BYTES
 
 
 class Rekeying(Acting):

@@ -38,7 +38,7 @@ from bwc.errors import (
     StoreFull,
 )
 from bwc.evidence import EventDraft, EventKind, ItemId, utc_text
-from bwc.keys import Operator
+from bwc.identities import Operator
 from bwc.storage.copying import copy_body, copy_object, prove_copy, wrong_files
 from bwc.storage.files import Files
 from bwc.storage.retention import lock_wish

@@ -18,7 +18,7 @@ from bwc.canonical import Json
 from bwc.custody.acting import Acting
 from bwc.errors import IntegrityError, NotFound, StorageError
 from bwc.evidence import EventDraft, EventKind, ItemId, KeyId, SealedObject
-from bwc.keys import Recipient, Unwrapper
+from bwc.identities import Recipient, Unwrapper
 from bwc.roles import BODY_READERS, footage_readers, may
 from bwc.storage.body import parse_body
 from bwc.storage.envelope import parse_envelope

@@ -6,7 +6,7 @@ from bwc.storage.fsops import Disk
 
 
 class LogShelf:
-    """`audit.appending.deriving.LogFiles` below `log/` of a vault.
+    """`appending.deriving.LogFiles` below `log/` of a vault.
 
     What the log writes there follows from the catalog's rows, which are synced first, and the log's key: `derived`. What
     outsiders signed (cosignatures, time stamps) nobody here can make again: with `derived` false it is read back from

@@ -20,7 +20,7 @@ from bwc.canonical import Json, sha256_hex
 from bwc.config import Places
 from bwc.custody.anchoring import Anchoring
 from bwc.errors import BwcError, IntegrityError, ProofInvalid, Unreachable
-from bwc.keys import encode_binary
+from bwc.identities import encode_binary
 from bwc.outsiders import TimeAuthority
 from bwc.oversight.post import Answer, post
 from bwc.oversight.witness import SIZE_TYPE

@@ -16,7 +16,7 @@ from bwc.custody.disposing import Left
 from bwc.custody.house import House
 from bwc.errors import IntegrityError, ProofInvalid, UsageError
 from bwc.evidence import EventKind
-from bwc.keys import PublicKey
+from bwc.identities import PublicKey
 from bwc.storage.retention_tables import OrderRow
 from bwc.verifier.people import ENROLS
 from bwc.verifier.signers import Checkpoints, read_proof

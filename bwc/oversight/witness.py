@@ -26,7 +26,7 @@ from typing import Any
 from bwc.anchors.beside import write_beside
 from bwc.anchors.fork import ForkEvidence, ForkKind, SignedCheckpoint, has_one_chain
 from bwc.anchors.paths import MAX_PROOF, verify_consistency
-from bwc.audit.appending.writing import add_signatures
+from bwc.appending.writing import add_signatures
 from bwc.audit.checkpoint import (
     COSIGNATURE,
     MAX_NOTE,
@@ -41,7 +41,7 @@ from bwc.audit.checkpoint import (
 from bwc.audit.keychain import read_checkpoint
 from bwc.canonical import sha256_hex
 from bwc.errors import ConfigError, IntegrityError, InUse, NotFound, ProofInvalid, UsageError
-from bwc.keys import SEED_BYTES, SeedSigner, decode_binary, encode_binary
+from bwc.identities import SEED_BYTES, SeedSigner, decode_binary, encode_binary
 
 FORMAT = "bwc.witness/1"
 MOST_BODY_BYTES = MAX_NOTE + 100 * MAX_PROOF

@@ -23,7 +23,7 @@ from bwc.audit.merkle import root_of
 from bwc.canonical import sha256_hex
 from bwc.errors import BwcError, DigestMismatch, StoreFull, UsageError
 from bwc.evidence import ItemId, utc_text
-from bwc.keys import PublicKey
+from bwc.identities import PublicKey
 from bwc.redact.plan import RedactionPlan
 from bwc.release.leaf_times import leaf_times
 from bwc.release.page import verify_page

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bwc.audit.event import Entry
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind, KeyId
-from bwc.keys import PublicKey
+from bwc.identities import PublicKey
 from bwc.release.package import Proven
 
 

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bwc.canonical import Json, canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import IntegrityError, SealBroken, UsageError
 from bwc.evidence import KeyId
-from bwc.keys import Recipient, Unwrapper, Wrapped, decode_binary, encode_binary, wrap_to
+from bwc.identities import Recipient, Unwrapper, Wrapped, decode_binary, encode_binary, wrap_to
 from bwc.storage.envelope import parse_wraps, renewed_wraps, sorted_wraps, wrap_for
 
 FORMAT = "bwc.body/1"

@@ -11,7 +11,7 @@ from typing import Any
 from bwc.canonical import canonical, is_sha256_hex, parse_canonical
 from bwc.errors import IntegrityError, KeyUnavailable, SealBroken, UsageError
 from bwc.evidence import ItemId, KeyId, ObjectId
-from bwc.keys import Recipient, Unwrapper, Wrapped, wrap_to
+from bwc.identities import Recipient, Unwrapper, Wrapped, wrap_to
 
 FORMAT = "bwc.envelope/1"
 _KEY_BYTES = 32

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from bwc.canonical import Json, canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import BwcError, IntegrityError, ProofInvalid, SealBroken
 from bwc.evidence import ItemId, KeyId, ObjectId, ObjectRole, parse_utc, utc_text
-from bwc.keys import PublicKey, Signer, decode_binary, encode_binary
+from bwc.identities import PublicKey, Signer, decode_binary, encode_binary
 from bwc.recording import Gap
 from bwc.storage.stream import STREAM, plain_size
 

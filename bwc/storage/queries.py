@@ -5,7 +5,7 @@ from functools import lru_cache
 from sqlite3 import Row
 
 from bwc.evidence import ItemId, KeyId, ObjectId, ObjectRole, SealedObject
-from bwc.keys import PublicKey, Recipient
+from bwc.identities import PublicKey, Recipient
 from bwc.storage.rows import (
     STATES,
     ApprovalRow,

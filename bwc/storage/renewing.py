@@ -16,8 +16,8 @@ from bwc.agent import AgentOperator
 from bwc.canonical import sha256_hex
 from bwc.errors import BwcError, IntegrityError, KeyUnavailable
 from bwc.evidence import SealedObject
+from bwc.identities import Identity, LocalOperator, Recipient, Unwrapper
 from bwc.jobs import processors
-from bwc.keys import Identity, LocalOperator, Recipient, Unwrapper
 from bwc.storage.body import reseal_body
 from bwc.storage.store import Shelf
 from bwc.storage.vault import Vault

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from bwc.canonical import Json
 from bwc.evidence import ItemId, KeyId, ObjectId, ObjectRole, SealedObject
-from bwc.keys import PublicKey, Recipient
+from bwc.identities import PublicKey, Recipient
 
 
 class ItemState(StrEnum):

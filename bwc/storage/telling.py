@@ -1,7 +1,7 @@
 """What may be told of a sealed object so that others can check its commitment: the salt, never the key."""
 
 from bwc.evidence import SealedObject
-from bwc.keys import Unwrapper
+from bwc.identities import Unwrapper
 from bwc.storage.manifest import content_salt
 from bwc.storage.stream import KEY_BYTES
 from bwc.storage.vault import Vault

@@ -16,7 +16,7 @@ from typing import BinaryIO, cast
 from bwc.canonical import sha256_hex
 from bwc.errors import DigestMismatch, IntegrityError, SealBroken
 from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
-from bwc.keys import Recipient, Signer, Unwrapper
+from bwc.identities import Recipient, Signer, Unwrapper
 from bwc.recording import Gap
 from bwc.storage import body as bodies
 from bwc.storage import envelope as envelopes

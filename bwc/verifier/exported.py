@@ -18,7 +18,7 @@ from bwc.audit.merkle import leaf_hash
 from bwc.canonical import canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
-from bwc.signing import decode_binary
+from bwc.keys import decode_binary
 from bwc.verifier.people import People
 from bwc.verifier.signers import Checkpoints, read_proof
 from bwc.verifier.tied import KnownChain, no_chain, tie_papers

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from bwc.audit.event import Entry
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import EventKind, Outcome
+from bwc.keys import PublicKey
 from bwc.roles import Role, may
-from bwc.signing import PublicKey
 
 ENROLS = frozenset({EventKind.VAULT_CREATED, EventKind.KEY_ENROLLED, EventKind.KEY_ROTATED})
 

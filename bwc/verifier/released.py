@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 from bwc.audit.merkle import leaf_hash
 from bwc.canonical import Json, canonical, is_sha256_hex, parse_canonical
 from bwc.errors import IntegrityError
-from bwc.signing import PublicKey
+from bwc.keys import PublicKey
 
 FORMAT = "bwc.release/1"
 LEAF_BYTES = 4 * 2**20

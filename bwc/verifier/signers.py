@@ -12,8 +12,8 @@ from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import Entry, parse_entry
 from bwc.errors import BwcError, IntegrityError, LogForked, ProofInvalid
 from bwc.evidence import EventKind, Outcome
+from bwc.keys import PublicKey
 from bwc.roles import Role, may
-from bwc.signing import PublicKey
 from bwc.verifier.released import ENTRY, CopyFacts, ProvenFacts, Release
 
 Complain = Callable[[str, BwcError], None]  # the file it is about, and what is wrong

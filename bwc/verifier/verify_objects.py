@@ -15,7 +15,7 @@ from bwc.audit.log_report import LogReport
 from bwc.canonical import canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import DigestMismatch, IntegrityError, ProofInvalid, StorageError, UsageError
 from bwc.evidence import EventKind, SealedObject
-from bwc.signing import decode_binary
+from bwc.keys import decode_binary
 
 MANIFEST_FORMAT = "bwc.manifest/1"
 ENVELOPE_FORMAT = "bwc.envelope/1"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bwc.anchors.fork import ForkEvidence, ForkKind, SignedCheckpoint, contradiction
-from bwc.audit.appending.writing import log_key, sign_checkpoint
+from bwc.appending.writing import log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.canonical import canonical

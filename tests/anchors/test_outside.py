@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bwc.anchors.outside import Anchor, AnchorKind, AnchorReport, StampUnchecked, ago_text, examine_anchors
-from bwc.audit.appending.writing import add_signatures
+from bwc.appending.writing import add_signatures
 from bwc.audit.checkpoint import COSIGNATURE, NoteKey, NoteSignature, parse_checkpoint
 from bwc.audit.findings import Findings, Grade
 from bwc.errors import AnchorTooOld, ProofInvalid
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from bwc.outsiders import TimeAuthority, Witness
 from bwc.roles import Policy
 from tests.audit.logs import MemoryFiles, signer, small_house

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bwc.anchors.pins import Pin, add_pin, fingerprint_text, load_pins, same_agency, save_pins, typed_key
-from bwc.audit.appending.writing import log_key
+from bwc.appending.writing import log_key
 from bwc.canonical import sha256_hex
 from bwc.errors import ConfigError, ProofInvalid, UsageError
 from tests.audit.logs import ORIGIN, STRANGER, VKEY

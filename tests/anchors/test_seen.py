@@ -7,7 +7,7 @@ import pytest
 
 from bwc.anchors.fork import ForkEvidence, ForkKind
 from bwc.anchors.seen import Seen, kept_evidence, look
-from bwc.audit.appending.writing import log_key
+from bwc.appending.writing import log_key
 from bwc.audit.verify import verify_log
 from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked
 from tests.anchors.test_fork import NOTES, forked

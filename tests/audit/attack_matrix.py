@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import NamedTuple
 
-from bwc.audit.appending.log import Log
+from bwc.appending.log import Log
 from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.event import parse_entry
 from bwc.audit.merkle import leaf_hash
 from bwc.audit.tiles import bundle_path, tile_path
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from tests.audit.entries import sign_event
 from tests.audit.logs import (
     ADMIN,

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from bwc.audit.appending.writing import check_readable
+from bwc.appending.writing import check_readable
 from bwc.audit.event import FORMAT, Entry, EntrySignature, parse_entry, signed_message
 from bwc.canonical import Json, canonical
 from bwc.errors import UsageError
 from bwc.evidence import EventDraft, utc_text
-from bwc.signing import Signer, encode_binary
+from bwc.keys import Signer, encode_binary
 
 
 def build_event(

@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from bwc.anchors.proof import make_proof
-from bwc.audit.appending.log import Log
-from bwc.audit.appending.writing import hand_over, log_key, sign_checkpoint
+from bwc.appending.log import Log
+from bwc.appending.writing import hand_over, log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.event import Entry
 from bwc.audit.keychain import Handover
@@ -17,7 +17,7 @@ from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path
 from bwc.canonical import sha256_hex
 from bwc.evidence import EventDraft, EventKind, ItemId, ObjectId, ObjectRole, Outcome, SealedObject
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 
 ORIGIN = "log.example/springfield-pd-3f2a"
 ITEM = ItemId("2026-1122-K4J7QX")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bwc.audit.appending.writing import add_signatures, log_key, sign_checkpoint
+from bwc.appending.writing import add_signatures, log_key, sign_checkpoint
 from bwc.audit.checkpoint import COSIGNATURE, Checkpoint, Note, NoteKey, NoteSignature, parse_checkpoint
 from bwc.audit.keychain import open_checkpoint
 from bwc.errors import BwcError, IntegrityError, ProofInvalid, UsageError

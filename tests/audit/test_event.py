@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bwc.audit.appending.writing import EntryWriter
+from bwc.appending.writing import EntryWriter
 from bwc.audit.event import MAX_SIGNERS, Entry, EntrySignature, parse_entry
 from bwc.canonical import canonical
 from bwc.errors import IntegrityError, UsageError

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from bwc import signing
+from bwc import keys
 from bwc.anchors.remembered import Remembered
 from bwc.audit.findings import Grade
 from bwc.evidence import EventKind, ItemId, Outcome
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from bwc.verifier.cores import over_cores
 from tests.audit.logs import ADMIN, CLERK, SECOND, TECH, VKEY, House, operator, signer
 from tests.audit.verifying import verified
@@ -132,7 +132,7 @@ class History:
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_no_false_alarm(part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing, "verify_signature", lru_cache(100_000)(signing.verify_signature))
+    monkeypatch.setattr(keys, "verify_signature", lru_cache(100_000)(keys.verify_signature))
     for seed in range(part, HISTORIES, PARTS):
         try:
             History(seed).live(tmp_path / f"{seed}.sqlite")

@@ -12,13 +12,13 @@ from bwc.anchors.openssl_ts import check_stamp
 from bwc.anchors.remembered import Remembered
 from bwc.anchors.seen import Seen
 from bwc.anchors.slip import read_slip, slip_text
-from bwc.audit.appending.writing import hand_over, log_key, sign_checkpoint
+from bwc.appending.writing import hand_over, log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey
 from bwc.audit.keychain import Handover, KeyChain, open_checkpoint, read_checkpoint
 from bwc.audit.verify import verify_log
 from bwc.errors import IntegrityError, ProofInvalid
 from bwc.evidence import EventKind
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from bwc.verifier.inspected import judge
 from bwc.verifier.package import examine_package
 from tests.audit.logs import ADMIN, CLERK, LOG_KEY, ORIGIN, STRANGER, VKEY, House, MemoryFiles, signer, small_house

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bwc.evidence import EventKind
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from tests.audit.logs import ADMIN, CLERK, SECOND, STRANGER, TECH, House, operator, signer
 from tests.audit.verifying import bad_steps, house_with
 

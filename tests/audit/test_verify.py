@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bwc.audit.appending.writing import log_key
+from bwc.appending.writing import log_key
 from bwc.audit.checkpoint import parse_checkpoint
 from bwc.audit.event import EntrySignature, parse_entry
 from bwc.audit.findings import MAX_PER_STEP, Grade
@@ -17,7 +17,7 @@ from bwc.audit.verify import verify_log
 from bwc.canonical import canonical
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, ProofInvalid
 from bwc.evidence import EventKind, Outcome
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from bwc.verifier.inspected import STEPS
 from bwc.verifier.trail import ItemChains
 from tests.audit.entries import encode_entry

@@ -12,7 +12,7 @@ from bwc.audit.merkle import leaf_hash
 from bwc.audit.verify import verify_log
 from bwc.errors import BwcError
 from bwc.evidence import EventKind, utc_text
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from tests.audit.entries import sign_event
 from tests.audit.logs import (
     ADMIN,
@@ -118,7 +118,7 @@ def test_a_p256_operator_signs_too() -> None:
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
     from bwc.curves import P256_HALF_ORDER
-    from bwc.keys import key_id_of
+    from bwc.identities import key_id_of
 
     class Piv:
         alg = "p256"

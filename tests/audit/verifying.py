@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from bwc.audit.appending.writing import sign_checkpoint
+from bwc.appending.writing import sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.event import Entry, parse_entry
 from bwc.audit.findings import Grade
@@ -11,7 +11,7 @@ from bwc.audit.log_report import LogReport
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import LogReader, bundle_path, encode_bundle, tile_path
 from bwc.audit.verify import verify_log
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from bwc.verifier.verify_rows import CatalogRows, verify_rows
 from tests.audit.entries import encode_entry, sign_event
 from tests.audit.logs import (

@@ -15,10 +15,10 @@ import numpy
 from numpy.typing import NDArray
 
 from bwc.anchors.slip import read_slip
-from bwc.audit.appending.writing import log_key, sign_checkpoint
+from bwc.appending.writing import log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.errors import UsageError
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from bwc.oversight.slip import as_png, read_any
 
 Picture = NDArray[numpy.uint8]

@@ -18,8 +18,8 @@ from pathlib import Path
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.evidence import EventKind
+from bwc.identities import LocalOperator, RecoveryKey
 from bwc.keyfile import PassphraseCost, save_operator
-from bwc.keys import LocalOperator, RecoveryKey
 from bwc.recording import new_item_id
 
 ROOT = Path(__file__).resolve().parents[2]

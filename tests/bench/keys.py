@@ -21,7 +21,7 @@ from bwc.custody.founding import found
 from bwc.custody.house import House
 from bwc.enrolment import OperatorPublic
 from bwc.evidence import ItemId, ObjectRole
-from bwc.keys import LocalOperator, RecoveryKey
+from bwc.identities import LocalOperator, RecoveryKey
 from bwc.recording import EvidenceItem, Segment
 
 

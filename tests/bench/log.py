@@ -30,7 +30,7 @@ from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House
 from bwc.evidence import EventDraft, EventKind
-from bwc.keys import LocalOperator, RecoveryKey
+from bwc.identities import LocalOperator, RecoveryKey
 from bwc.recording import new_item_id
 
 ROUNDS = 15

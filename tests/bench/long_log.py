@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from bwc.anchors.proof import LogProof, make_proof
 from bwc.anchors.remembered import Remembered
-from bwc.audit.appending.log import Log
-from bwc.audit.appending.writing import sign_checkpoint
+from bwc.appending.log import Log
+from bwc.appending.writing import sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.event import parse_entry
 from bwc.audit.merkle import Frontier, complete_root, leaf_hash
@@ -26,7 +26,7 @@ from bwc.audit.tiles import TILE, TileTree, bundle_path, encode_bundle, levels_o
 from bwc.audit.verify import verify_log
 from bwc.custody.shelf import LogShelf
 from bwc.evidence import EventDraft, EventKind, ItemId, utc_text
-from bwc.keys import SeedSigner, encode_binary
+from bwc.identities import SeedSigner, encode_binary
 from bwc.storage.fsops import Disk
 from bwc.verifier.cores import cores, over_cores
 from bwc.verifier.log_folder import LogFolder

@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bwc.evidence import ItemId, ObjectRole
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage.fsops import Disk
 from bwc.storage.held import Held
 from bwc.storage.passes import SealingPass, prove

@@ -11,7 +11,7 @@ from bwc.custody.house import House
 from bwc.custody.inspection import inspect
 from bwc.enrolment import OperatorPublic
 from bwc.evidence import ItemId, ObjectRole
-from bwc.keys import LocalOperator, RecoveryKey
+from bwc.identities import LocalOperator, RecoveryKey
 from bwc.recording import EvidenceItem, Segment
 from bwc.storage.rows import ItemFilter
 from bwc.verifier.inspected import Inspection

@@ -9,7 +9,7 @@ from bwc.audit.checkpoint import COSIGNATURE, NoteKey, NoteSignature, parse_chec
 from bwc.custody import anchoring
 from bwc.custody.anchoring import Anchoring
 from bwc.errors import DigestMismatch
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from bwc.storage.fsops import Disk
 from bwc.storage.syscalls import OsCalls
 from tests.custody.vaults import make_vault

@@ -12,7 +12,7 @@ from bwc.custody.house import House
 from bwc.custody.inspection import Inspection, inspect
 from bwc.enrolment import OperatorPublic
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, UsageError
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage.store import Shelf, path_of
 from tests.custody.test_replicating import FOOTAGE, kinds, place
 from tests.custody.vaults import CHIEF, make_vault, take

@@ -14,7 +14,7 @@ from bwc.custody.replica import Replica, raise_unless_whole
 from bwc.enrolment import OperatorPublic
 from bwc.errors import HoldInForce, StorageError
 from bwc.evidence import ItemId, parse_utc, utc_text
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.roles import Role
 from bwc.storage.retention import Schedule
 from bwc.storage.store import Lock, LockingStore, Shelf

@@ -9,7 +9,7 @@ from bwc.config import Places, marks_dir
 from bwc.custody.founding import found
 from bwc.custody.house import House
 from bwc.errors import CheckpointRolledBack, ConfigError, IntegrityError, LogForked
-from bwc.keys import LocalOperator, RecoveryKey
+from bwc.identities import LocalOperator, RecoveryKey
 from bwc.roles import Policy
 
 CHIEF = LocalOperator("chief", b"c" * 32, b"C" * 32)

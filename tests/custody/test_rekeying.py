@@ -20,7 +20,7 @@ from bwc.custody.log_copy import LOG_KEY, NEXT_LOG_KEY
 from bwc.enrolment import OperatorPublic, open_log_key
 from bwc.errors import KeyUnavailable, NotAllowed
 from bwc.evidence import EventKind
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.roles import Policy
 from bwc.verifier.log_folder import LogFolder
 from tests.custody.vaults import CHIEF, make_vault

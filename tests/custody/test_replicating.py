@@ -16,7 +16,7 @@ from bwc.custody.replica import raise_unless_whole
 from bwc.enrolment import OperatorPublic
 from bwc.errors import ConfigError, IntegrityError, NotFound, StorageError
 from bwc.evidence import EventKind
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage.store import Shelf, path_of
 from tests.custody.vaults import CHIEF, make_vault, take
 from tests.suites.s3_server import KEY, SECRET, S3Server

@@ -22,7 +22,7 @@ from bwc.custody.rebuilding import rebuild_catalog
 from bwc.enrolment import OperatorPublic
 from bwc.errors import IntegrityError, KeyUnavailable, StoreFull
 from bwc.evidence import EventKind, ItemId, ObjectRole
-from bwc.keys import LocalOperator, Operator, RecoveryKey
+from bwc.identities import LocalOperator, Operator, RecoveryKey
 from bwc.recording import EvidenceItem, Segment
 from bwc.storage import renewing
 from bwc.storage.store import LocalStore, Shelf

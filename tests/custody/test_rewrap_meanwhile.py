@@ -14,7 +14,7 @@ from bwc.custody.inspection import inspect
 from bwc.enrolment import OperatorPublic
 from bwc.errors import IntegrityError, PolicyRefuses
 from bwc.evidence import EventKind
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage.body import parse_body
 from bwc.storage.envelope import parse_envelope
 from bwc.storage.renewing import Renewer

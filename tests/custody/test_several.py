@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bwc.audit.appending.writing import sign_checkpoint
+from bwc.appending.writing import sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, NoteKey, parse_checkpoint
 from bwc.audit.findings import Grade
 from bwc.config import Places
@@ -17,7 +17,7 @@ from bwc.custody.founding import found
 from bwc.custody.house import House
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind, ItemId
-from bwc.keys import LocalOperator, RecoveryKey
+from bwc.identities import LocalOperator, RecoveryKey
 from bwc.storage.catalog import Catalog
 from bwc.verifier.log_folder import LogFolder
 from bwc.verifier.verify_objects import VaultFolder, verify_objects

@@ -12,7 +12,7 @@ from bwc.custody.founding import found
 from bwc.custody.house import House
 from bwc.errors import NotAllowed
 from bwc.evidence import EventKind, ItemId
-from bwc.keys import LocalOperator, RecoveryKey
+from bwc.identities import LocalOperator, RecoveryKey
 from bwc.storage.catalog import Catalog
 from bwc.storage.syscalls import OsCalls
 from bwc.verifier.log_folder import LogFolder

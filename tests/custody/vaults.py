@@ -8,7 +8,7 @@ from bwc.config import Places, StorePlace
 from bwc.custody.founding import found
 from bwc.custody.house import House
 from bwc.evidence import ItemId, ObjectRole
-from bwc.keys import LocalOperator, RecoveryKey
+from bwc.identities import LocalOperator, RecoveryKey
 from bwc.recording import EvidenceItem, Segment
 from bwc.roles import Policy
 

@@ -18,8 +18,8 @@ from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House
 from bwc.custody.inspection import Inspection, inspect
+from bwc.identities import LocalOperator, RecoveryKey
 from bwc.keyfile import PassphraseCost, save_operator
-from bwc.keys import LocalOperator, RecoveryKey
 
 BWC = Path(sys.executable).with_name("bwc")
 OFFICER = ("--officer", "B1234", "--camera", "X81234")

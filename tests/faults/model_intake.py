@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from bwc.audit.appending.log import Log
+from bwc.appending.log import Log
 from bwc.config import Places
 from bwc.custody.house import House
 from bwc.custody.shelf import LogShelf

@@ -14,7 +14,7 @@ import pytest
 
 from bwc.errors import IntegrityError, SealBroken
 from bwc.evidence import ItemId, ObjectRole, SealedObject
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage.fsops import Disk
 from bwc.storage.store import LocalStore, Shelf
 from bwc.storage.stream import FIRST_PLAIN, HEADER, NEXT_PLAIN, SEGMENT, OpenedStream, SealingWriter, SegmentCipher

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from bwc.anchors.proof import LogProof
-from bwc.audit.appending.log import Log
-from bwc.audit.appending.writing import log_key, sign_checkpoint
+from bwc.appending.log import Log
+from bwc.appending.writing import log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, NoteKey
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import bundle_path, encode_bundle, tile_path

@@ -12,7 +12,7 @@ import pytest
 
 from bwc import paperkey
 from bwc.evidence import ItemId, ObjectId
-from bwc.keys import LocalOperator, RecoveryKey, Wrapped
+from bwc.identities import LocalOperator, RecoveryKey, Wrapped
 from bwc.storage.envelope import Envelope, build, parse_envelope
 
 pytestmark = pytest.mark.independent

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from bwc.anchors.paths import consistency_proof
-from bwc.audit.appending.writing import add_signatures
+from bwc.appending.writing import add_signatures
 from bwc.audit.checkpoint import COSIGNATURE, Note, NoteKey, parse_checkpoint
 from bwc.audit.tiles import TileTree
-from bwc.keys import encode_binary
+from bwc.identities import encode_binary
 from bwc.oversight.post import post
 from bwc.oversight.witness import create
 from tests.anchors.test_fork import forked

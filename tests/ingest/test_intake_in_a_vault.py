@@ -11,12 +11,12 @@ from bwc.custody.founding import found
 from bwc.custody.house import House
 from bwc.errors import IntegrityError, KeyUnavailable
 from bwc.evidence import ObjectRole
+from bwc.identities import LocalOperator, RecoveryKey
 from bwc.ingest.facts import Described
 from bwc.ingest.intake import take_in
 from bwc.ingest.receipt import State
 from bwc.ingest.sidecar_map import load_map
 from bwc.ingest.tags import Rules, Tags
-from bwc.keys import LocalOperator, RecoveryKey
 from tests.ingest.worn import put_in
 
 TAGS = Tags(officer="B1234", camera="X81234", case_ids=("26-1182",))

@@ -3,8 +3,8 @@
 import shutil
 from pathlib import Path
 
+from bwc.identities import FIPS_SUITE
 from bwc.keyfile import load_operator
-from bwc.keys import FIPS_SUITE
 from tests.journeys.conftest import FIXTURES, World
 from tests.journeys.test_separation import SECRET, envelopes
 

@@ -55,8 +55,8 @@ def test_a_rotation_that_died_half_way_is_finished_by_the_same_command(
     item = ingested(world, card)
     from bwc.config import Places
     from bwc.custody.house import House
+    from bwc.identities import LocalOperator
     from bwc.keyfile import save_operator
-    from bwc.keys import LocalOperator
 
     path = world.home / "keys" / "chief.key"
     old, new = load_operator(path, SECRET), LocalOperator.generate("chief")

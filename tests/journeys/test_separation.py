@@ -14,8 +14,8 @@ from bwc.agent import connect, start_agent, stop_agent
 from bwc.config import Places
 from bwc.custody.house import House
 from bwc.errors import BwcError, KeyUnavailable, SealBroken
+from bwc.identities import Unwrapper, Wrapped
 from bwc.keyfile import load_operator
-from bwc.keys import Unwrapper, Wrapped
 from bwc.storage.envelope import Envelope, parse_envelope
 from bwc.storage.stream import OpenedStream
 from tests.journeys.conftest import FIXTURES, World

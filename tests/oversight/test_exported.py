@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bwc.anchors.pins import Pin
-from bwc.audit.appending.writing import log_key
+from bwc.appending.writing import log_key
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.keychain import KeyChain
 from bwc.config import Places

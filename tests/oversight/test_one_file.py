@@ -12,7 +12,7 @@ import pytest
 
 from bwc.anchors.openssl_ts import check_stamp
 from bwc.anchors.slip import slip_text
-from bwc.audit.appending.writing import log_key
+from bwc.appending.writing import log_key
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.tiles import bundle_path, tile_path
 from bwc.errors import BwcError

@@ -16,7 +16,7 @@ from bwc.custody.house import House
 from bwc.custody.inspection import inspect
 from bwc.errors import Disposed, IntegrityError, NotDue, UsageError
 from bwc.evidence import ItemId
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.oversight.certificate import certificate, certificate_text
 from bwc.oversight.exchange import export_log
 from bwc.oversight.report import Report, Span, make_report

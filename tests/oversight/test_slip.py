@@ -11,11 +11,11 @@ import segno
 
 from bwc.anchors.openssl_ts import check_stamp
 from bwc.anchors.slip import read_slip, slip_text
-from bwc.audit.appending.writing import log_key, sign_checkpoint
+from bwc.appending.writing import log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint
 from bwc.audit.keychain import open_checkpoint
 from bwc.errors import ProofInvalid, UsageError
-from bwc.keys import SeedSigner
+from bwc.identities import SeedSigner
 from bwc.oversight.slip import as_png, as_svg, as_text, read_any
 from bwc.verifier.inspected import judge
 from tests.anchors.test_fork import NOTES, forked

@@ -7,12 +7,12 @@ import pytest
 
 from bwc.anchors.fork import ForkEvidence, ForkKind
 from bwc.anchors.paths import consistency_proof
-from bwc.audit.appending.writing import add_signatures, log_key, sign_checkpoint
+from bwc.appending.writing import add_signatures, log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, NoteSignature, parse_checkpoint
 from bwc.audit.merkle import leaf_hash, root_of
 from bwc.audit.tiles import TileTree
 from bwc.errors import ConfigError, InUse, NotFound, UsageError
-from bwc.keys import encode_binary
+from bwc.identities import encode_binary
 from bwc.oversight.post import post
 from bwc.oversight.serving import WitnessServer, parse_listen
 from bwc.oversight.witness import Answer, Witness, create, open_witness

@@ -8,12 +8,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from bwc.audit.appending.writing import log_key
+from bwc.appending.writing import log_key
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import parse_entry
 from bwc.canonical import sha256_hex
 from bwc.evidence import Choice, EventKind
-from bwc.keys import SeedSigner, Signer
+from bwc.identities import SeedSigner, Signer
 from bwc.redact import plan_format
 from bwc.redact.plan import Decision, PlanMedia, PtsTable, RedactionPlan, SoundSpan, Span, Track, WholeFrame, plan_id_of
 from bwc.release.package import Copy, Prepared, ReleaseFacts, finish, new_release_id, prepare

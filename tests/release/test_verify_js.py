@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bwc.anchors.pins import fingerprint_text
 from bwc.anchors.proof import LogProof
-from bwc.audit.appending.writing import add_signatures
+from bwc.appending.writing import add_signatures
 from bwc.audit.checkpoint import COSIGNATURE, NoteKey, NoteSignature, parse_checkpoint
 from bwc.evidence import EventKind
-from bwc.keys import PublicKey, SeedSigner
+from bwc.identities import PublicKey, SeedSigner
 from bwc.verifier.package import examine_package
 from bwc.verifier.package_report import time_text
 from bwc.verifier.released import LEAF_BYTES, PAPERS

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bwc.canonical import canonical
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage.catalog import Catalog
 from bwc.storage.rows import EventRow
 

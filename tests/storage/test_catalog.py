@@ -9,7 +9,7 @@ import pytest
 
 from bwc.errors import IntegrityError, InUse, NotFound, StorageError
 from bwc.evidence import ObjectRole
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage.catalog import Catalog, ItemFilter, ItemState
 from bwc.storage.catalog_schema import PROJECTION_TABLES
 from tests.storage.events import History, digest, ingest, sealed, whole_day, work

@@ -13,7 +13,7 @@ from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey
 
 from bwc.canonical import canonical, parse_canonical
 from bwc.errors import IntegrityError, KeyUnavailable, SealBroken, UsageError
-from bwc.keys import Identity, LocalOperator, Recipient, RecoveryKey, Wrapped, wrap_to
+from bwc.identities import Identity, LocalOperator, Recipient, RecoveryKey, Wrapped, wrap_to
 from bwc.storage.body import add_body_recipients, open_body, parse_body, reseal_body, seal_body
 from bwc.storage.envelope import build, open_envelope, parse_envelope, renewed
 

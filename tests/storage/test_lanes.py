@@ -15,7 +15,7 @@ import pytest
 from bwc.canonical import sha256_hex
 from bwc.errors import SealBroken, StorageError, StoreFull
 from bwc.evidence import ItemId, ObjectRole, SealedObject
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage.diskfile import BLOCK
 from bwc.storage.fsops import Disk
 from bwc.storage.lanes import AHEAD, run_lanes

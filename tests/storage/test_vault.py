@@ -20,7 +20,7 @@ from bwc.errors import (
     UsageError,
 )
 from bwc.evidence import ItemId, ObjectRole, SealedObject
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage import body as bodies
 from bwc.storage.held import Held
 from bwc.storage.manifest import LEAF_BYTES, aad_of, content_commit, parse_manifest, signer_of, verify_manifest

@@ -13,7 +13,7 @@ import pytest
 from bwc.canonical import sha256_hex
 from bwc.errors import BwcError, IntegrityError, StorageError, StoreFull
 from bwc.evidence import ItemId, ObjectRole, SealedObject
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage import body as bodies
 from bwc.storage import envelope as envelopes
 from bwc.storage.fsops import Disk

@@ -14,7 +14,7 @@ from bwc.errors import (
     UsageError,
 )
 from bwc.evidence import SealedObject
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.storage import body as bodies
 from bwc.storage import envelope as envelopes
 from bwc.storage.store import Shelf

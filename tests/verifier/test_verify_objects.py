@@ -13,7 +13,7 @@ from bwc.audit.verify import verify_log
 from bwc.canonical import sha256_hex
 from bwc.errors import StorageError, UsageError
 from bwc.evidence import EventKind, ObjectRole, SealedObject
-from bwc.keys import LocalOperator
+from bwc.identities import LocalOperator
 from bwc.recording import Gap
 from bwc.storage.body import add_body_recipients, seal_body
 from bwc.storage.vault import Vault

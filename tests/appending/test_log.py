@@ -5,9 +5,9 @@ from itertools import pairwise
 import pytest
 
 from bwc.anchors.proof import LogProof
-from bwc.audit.appending.clock import SystemClock
-from bwc.audit.appending.log import Log
-from bwc.audit.appending.writing import add_signatures, log_key, sign_checkpoint
+from bwc.appending.clock import SystemClock
+from bwc.appending.log import Log
+from bwc.appending.writing import add_signatures, log_key, sign_checkpoint
 from bwc.audit.checkpoint import Note, NoteSignature
 from bwc.audit.findings import Grade
 from bwc.audit.keychain import open_checkpoint
@@ -347,7 +347,7 @@ def test_the_machine_names_its_run_and_its_time() -> None:
 
 
 def test_a_step_never_signs_more_than_it_can_hold(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bwc.audit.appending.log._STEP", 2 * TILE)
+    monkeypatch.setattr("bwc.appending.log._STEP", 2 * TILE)
     house = House(rows=grown_house(1100).rows)
     house.publish()
     assert sorted(int(path.split("/")[1]) for path in house.files.held if path.startswith("checkpoints/")) == [

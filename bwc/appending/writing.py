@@ -16,7 +16,7 @@ from bwc.audit.keychain import Handover, KeyChain, handover_text
 from bwc.canonical import MAX_INTEGER, canonical
 from bwc.errors import IntegrityError, UsageError
 from bwc.evidence import EventDraft, SealedObject, utc_text
-from bwc.signing import Signer, encode_binary
+from bwc.keys import Signer, encode_binary
 
 _AT_ONCE = 128  # entries: a fifth quicker than a thousand, which leave the processor's cache (2026-11)
 _WORDS = re.compile(r"[!#-\[\]-~]*")  # needs no escape

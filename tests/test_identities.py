@@ -16,7 +16,7 @@ from pyhpke import AEADId, CipherSuite, KDFId, KEMId, KEMKey
 
 from bwc.errors import BwcError, IntegrityError, KeyUnavailable, ProofInvalid, SealBroken, UsageError
 from bwc.evidence import KeyId
-from bwc.keys import (
+from bwc.identities import (
     DEFAULT_SUITE,
     Identity,
     LocalOperator,

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from bwc.audit.appending.clock import Clock
-from bwc.audit.appending.deriving import LogFiles, Overlay, files_beyond
-from bwc.audit.appending.writing import Appended, EntryWriter, add_signatures, check_readable, log_key, sign_checkpoint
+from bwc.appending.clock import Clock
+from bwc.appending.deriving import LogFiles, Overlay, files_beyond
+from bwc.appending.writing import Appended, EntryWriter, add_signatures, check_readable, log_key, sign_checkpoint
 from bwc.audit.checkpoint import Checkpoint, Note, NoteKey, check_origin, parse_checkpoint, parse_number
 from bwc.audit.event import NO_HASH, Entry, parse_entry, split_entries
 from bwc.audit.keychain import Handover, KeyChain
@@ -28,7 +28,7 @@ from bwc.audit.tiles import (
 )
 from bwc.errors import CheckpointRolledBack, IntegrityError, LogForked, NotFound, ProofInvalid, UsageError
 from bwc.evidence import EventDraft, EventKind
-from bwc.signing import Signer
+from bwc.keys import Signer
 
 _REKEYED = b'"kind":"log.rekeyed"'
 _STEP = TILE * TILE  # entries per checkpoint when catching up: bounds memory to about 60 MB
