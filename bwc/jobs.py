@@ -4,6 +4,7 @@ Any `concurrent.futures.Executor` does the work: none (in this process), a pool 
 elsewhere (the extra `cluster`). A job is a module-level function of one picklable argument whose answer depends on nothing else.
 """
 
+import ctypes
 import os
 import signal
 from collections import deque
@@ -18,6 +19,8 @@ from bwc.errors import BwcError, ConfigError
 
 _ROOM = 32 << 20  # bytes of contexts that wait: half a minute of footage at 8 Mbit/s
 _TRIES = 3  # a job that takes its worker down three times does it by itself
+
+_libc = ctypes.CDLL(None) if os.name == "posix" else None
 
 Context = TypeVar("Context")
 Task = TypeVar("Task")
@@ -70,8 +73,8 @@ class Jobs:
         """Each item's context with the answer to its task (None: there was none), in the order of `items`.
 
         At most a few items are in flight, so `items` may be longer than memory. Told what each context weighs in bytes,
-        more are taken where few of them have a task: no worker is idle for those between. Errors of a job are raised at
-        its place.
+        more are taken where few of them have a task: no worker is idle for those between. One without a task is given out as
+        soon as it is the first. Errors of a job are raised at its place.
         """
 
         def has_room() -> bool:
@@ -80,11 +83,12 @@ class Jobs:
                 return len(waiting) < few
             return _tasks(waiting) < few and sum(weigh(one.context) for one in waiting) < _ROOM
 
+        _give_back()  # what went before this has left holes too
         waiting: deque[_Open[Context, Task, Answer]] = deque()
         source = iter(items)
         more = True
         while more or waiting:
-            while more and has_room():
+            while more and has_room() and not (waiting and waiting[0].future is None):
                 item = next(source, None)
                 if item is None:
                     more = False
@@ -99,7 +103,7 @@ class Jobs:
         if task is None:
             return None
         try:
-            return self._running().submit(work, task)
+            return self._running().submit(_do, work, task)
         except BrokenExecutor:
             return _broken()
 
@@ -161,6 +165,24 @@ def processors() -> int:
 
 def _load(module: str) -> None:
     import_module(module)
+
+
+def _do(work: Callable[[Task], Answer], task: Task) -> Answer:
+    try:
+        return work(task)
+    finally:
+        _give_back()
+
+
+def _give_back() -> None:
+    """Free memory goes back to the system, where the C library is glibc.
+
+    Else holes between pictures stay: a worker that encodes 1080p drifted from 142 to 154 MB in twenty minutes. Costs
+    0.4 ms of the 29 a frame takes (2026-11).
+    """
+    trim = getattr(_libc, "malloc_trim", None)
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
 
 
 def _tasks(waiting: "Iterable[_Open[Any, Any, Any]]") -> int:

@@ -31,7 +31,7 @@ def clean_aperture(file: BinaryIO) -> tuple[int, int, int, int] | None:
     return None
 
 
-def _window(body: bytes, coded: tuple[int, int]) -> tuple[int, int, int, int] | None:
+def _window(body: memoryview, coded: tuple[int, int]) -> tuple[int, int, int, int] | None:
     terms = [int.from_bytes(body[at : at + 4], "big", signed=True) for at in range(0, 32, 4)]
     if min(terms[1::2]) <= 0:
         return None
@@ -46,7 +46,7 @@ def _window(body: bytes, coded: tuple[int, int]) -> tuple[int, int, int, int] | 
     return int(left), int(top), int(width), int(height)
 
 
-def _moov(file: BinaryIO) -> bytes:
+def _moov(file: BinaryIO) -> memoryview:
     size = file.seek(0, 2)
     position = 0
     while position + 8 <= size:
@@ -58,23 +58,19 @@ def _moov(file: BinaryIO) -> bytes:
         if length < header or not kind.strip().isalnum():
             break
         if kind == b"moov":
-            return file.read(0) if length > _MAX_MOOV else _at(file, position + header, length - header)
+            file.seek(position + header)
+            return memoryview(file.read(0 if length > _MAX_MOOV else length - header))
         position += length
-    return b""
+    return memoryview(b"")
 
 
-def _at(file: BinaryIO, position: int, length: int) -> bytes:
-    file.seek(position)
-    return file.read(length)
-
-
-def _video_entry(trak: bytes) -> bytes | None:
+def _video_entry(trak: memoryview) -> memoryview | None:
     body, picture = trak, False
     for step in _PATH:
         inner = None
         for kind, content in _boxes(body):
             if kind == b"hdlr" and step == "minf":
-                picture = content[8:12] == b"vide"
+                picture = bytes(content[8:12]) == b"vide"
             if kind == step.encode() and inner is None:
                 inner = content
         if inner is None:
@@ -84,11 +80,12 @@ def _video_entry(trak: bytes) -> bytes | None:
     return entries[0][1] if picture and len(entries) == 1 else None
 
 
-def _boxes(body: bytes) -> Iterator[tuple[bytes, bytes]]:
+def _boxes(body: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    """Views: the tables of hours are megabytes, and would be copied at every step down."""
     position = 0
     while position + 8 <= len(body):
         size = int.from_bytes(body[position : position + 4], "big")
         if size < 8:
             return
-        yield body[position + 4 : position + 8], body[position + 8 : position + size]
+        yield bytes(body[position + 4 : position + 8]), body[position + 8 : position + size]
         position += size

@@ -28,6 +28,7 @@ class Sample:
     is_idr: bool
     tells: bool  # it also carried user data or SEI that a copy must not hold; `data` does not
     packet: bytes = b""  # as the container holds it, for whoever asked for that
+    position: int | None = None  # of the packet in the file, where the container says so
 
 
 class Uncopyable(MediaError):
@@ -54,6 +55,8 @@ class CodedPictures:
             if self._source.window(context.width, context.height) != (0, 0, context.width, context.height):
                 raise Uncopyable("only a part of its picture is meant to be shown")
             self._stream = stream
+            # MP4 and MOV hold each packet in one piece, as it is; others cut it up, or wrap it
+            self._holds_packets = "mp4" in self._source.container.format.name.split(",")
             self.time_base: Fraction = stream.time_base or Fraction(1, 90_000)
             self.sets = _usable_sets(context.extradata or b"")
         except BaseException:
@@ -79,7 +82,8 @@ class CodedPictures:
                 raise Uncopyable("it begins before the zero of its clock")
             if last is not None and packet.pts <= last:
                 raise Uncopyable("its pictures are not stored in the order of showing (B-frames)")
-            sample = self._sample(bytes(packet), packet.pts)
+            position = packet.pos if self._holds_packets else None
+            sample = sample_of(bytes(packet), packet.pts, self.sets, packets=self._packets, position=position)
             if last is None and not sample.is_idr:
                 raise Uncopyable("it does not begin with an IDR picture")
             last = packet.pts
@@ -87,39 +91,44 @@ class CodedPictures:
         if self._source.trouble:
             raise Uncopyable(f"its container is damaged: {self._source.trouble[0]}")
 
-    def _sample(self, packet: bytes, pts: int) -> Sample:
-        kept: list[bytes] = []
-        kinds = set[int]()
-        tells = False
-        try:
-            for unit in _units(packet, self.sets.length_bytes):
-                kind = unit[0] & 31
-                if kind in (_SLICE, IDR):
-                    kinds.add(kind)
+
+def sample_of(
+    packet: bytes, pts: int, sets: ParameterSets, *, packets: bool = False, position: int | None = None
+) -> Sample:
+    """The picture in `packet`, cleaned. Raises `Uncopyable`."""
+    kept: list[bytes] = []
+    kinds = set[int]()
+    tells = False
+    try:
+        for unit in _units(packet, sets.length_bytes):
+            kind = unit[0] & 31
+            if kind in (_SLICE, IDR):
+                kinds.add(kind)
+                kept.append(unit)
+            elif kind == SEI:
+                if set(sei_types(unit)) <= SEI_KEPT:
                     kept.append(unit)
-                elif kind == SEI:
-                    if set(sei_types(unit)) <= SEI_KEPT:
-                        kept.append(unit)
-                    else:
-                        tells = True
-                elif kind in (SPS, PPS):
-                    if not self.sets.holds(unit):
-                        raise Uncopyable("its parameter sets change midway")
-                elif kind not in _DROPPED:
-                    raise Uncopyable(f"it has units of type {kind}")
-        except Uncopyable:
-            raise
-        except MediaError as error:
-            raise Uncopyable(f"a picture cannot be taken apart: {error.message}") from error
-        if len(kinds) != 1:
-            raise Uncopyable("a packet is not one picture")
-        return Sample(
-            pts=pts,
-            data=length_prefixed(kept),
-            is_idr=kinds == {IDR},
-            tells=tells,
-            packet=packet if self._packets else b"",
-        )
+                else:
+                    tells = True
+            elif kind in (SPS, PPS):
+                if not sets.holds(unit):
+                    raise Uncopyable("its parameter sets change midway")
+            elif kind not in _DROPPED:
+                raise Uncopyable(f"it has units of type {kind}")
+    except Uncopyable:
+        raise
+    except MediaError as error:
+        raise Uncopyable(f"a picture cannot be taken apart: {error.message}") from error
+    if len(kinds) != 1:
+        raise Uncopyable("a packet is not one picture")
+    return Sample(
+        pts=pts,
+        data=length_prefixed(kept),
+        is_idr=kinds == {IDR},
+        tells=tells,
+        packet=packet if packets else b"",
+        position=position,
+    )
 
 
 def _usable_sets(extradata: bytes) -> ParameterSets:

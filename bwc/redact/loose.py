@@ -213,8 +213,6 @@ def redact_file(
                 )
                 sink.flush()
                 os.fsync(sink.fileno())
-            if jobs is not None:
-                jobs.close()  # idle workers hold 100 MB each, and the check has no work for them
             report = None
             if check_copy:
                 again = phases.next()

@@ -80,6 +80,8 @@ def render(
             excerpt=excerpt,
         )
         tracks_data.append(made.data)
+        if jobs is not None:
+            jobs.close()  # idle workers hold 100 MB each; the next recording's pictures start them again
         sounds: list[Sound] = []
         for stream in facts.audio:
             tracks_data.append(scratch())

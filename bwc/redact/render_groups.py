@@ -6,7 +6,6 @@ encoded ones have their own beside them. `Uncopyable` is raised, before anything
 does not allow this (`media.gops` says which), whose frames are not exactly the plan's, or that does not decode cleanly.
 """
 
-from array import array
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -21,6 +20,7 @@ from bwc.media.gops import CodedPictures, Sample, Uncopyable
 from bwc.media.group_index import GroupIndex, GroupLeaves
 from bwc.media.mp4 import SampleTable
 from bwc.media.parameter_sets import ParameterSets
+from bwc.media.places import Places
 from bwc.redact.cover import fill_of
 from bwc.redact.gop_job import Encoding, GopDone, GopTask, render_gop
 from bwc.redact.plan import DECODING, Coverage, FrameCover, RedactionPlan
@@ -57,7 +57,8 @@ class Groups:
         self._original, self._plan, self._index = original, plan, index
         self._is_proven = _is_proven_clean(plan)
         self._fill = fill_of(plan.effect, video)
-        with CodedPictures(original) as coded:
+        self._places = Places(plan.media.frames)
+        with CodedPictures(original, packets=True) as coded:
             if coded.time_base != plan.media.time_base:
                 raise Uncopyable("its clock is not the plan's")
             self._sets = coded.sets
@@ -82,14 +83,16 @@ class Groups:
 
     def _survey(self, coded: CodedPictures) -> None:
         """The recording holds exactly the plan's frames, in groups that fit memory."""
-        pts = array("q")
-        size = 0
+        wanted = iter(self._plan.media.pts)
+        size, fits = 0, True
         for sample in coded:
-            pts.append(sample.pts)
+            fits = fits and sample.pts == next(wanted, None)
+            if fits:
+                self._places.add(sample)
             size = len(sample.data) + (0 if sample.is_idr else size)
             if size > MOST_GROUP_BYTES:
                 raise Uncopyable(f"a group of pictures has more than {MOST_GROUP_BYTES >> 20} MiB")
-        if pts != array("q", self._plan.media.pts):
+        if not fits or next(wanted, None) is not None:
             raise Uncopyable("its frames are not the plan's")
 
     def render(
@@ -191,14 +194,20 @@ class Groups:
         covers = Coverage(self._plan)
         waiting: list[Sample] = []
         number = first = 0
-        with CodedPictures(self._original) as coded:
-            for sample in coded:
-                if sample.is_idr and waiting:
-                    yield _group(number, first, waiting, covers)
-                    number, first, waiting = number + 1, first + len(waiting), []
-                waiting.append(sample)
+        for sample in self._samples():
+            if sample.is_idr and waiting:
+                yield _group(number, first, waiting, covers)
+                number, first, waiting = number + 1, first + len(waiting), []
+            waiting.append(sample)
         if waiting:
             yield _group(number, first, waiting, covers)
+
+    def _samples(self) -> Iterator[Sample]:
+        if self._places.are_known:
+            yield from self._places.read(self._original, self._plan.media.pts, self._sets)
+            return
+        with CodedPictures(self._original) as coded:
+            yield from coded
 
 
 def _group(number: int, first: int, samples: list[Sample], covers: Coverage) -> _Group:

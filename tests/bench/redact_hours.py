@@ -16,6 +16,7 @@ import tempfile
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 
@@ -29,6 +30,7 @@ from tests.bench.redact import plan_of, run  # noqa: E402
 from tests.bench.redact_tables import scaled  # noqa: E402
 
 DIRTY = 2  # of ten groups
+TICK = Fraction(1024, 48_000)  # of a packet of sound
 
 
 def main() -> None:
@@ -65,20 +67,36 @@ def one(base: Path, minutes: int, folder: Path) -> None:
 
 
 def repeated(base: Path, path: Path, times: int) -> int:
-    """The packets of `base`, `times` over; how many frames that is."""
-    with av.open(str(base)) as source:
-        stored = [(bytes(packet), packet.is_keyframe) for packet in source.demux(video=0) if packet.size]
-        with av.open(str(path), "w", format="mp4") as out:
-            stream = out.add_stream_from_template(source.streams.video[0])
-            stream.time_base = Fraction(1, 90_000)
-            for number in range(len(stored) * times):
-                data, is_key = stored[number % len(stored)]
-                packet = av.Packet(data)
-                packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, RATE), is_key
-                packet.pts = packet.dts = number
-                packet.duration = 1
-                out.mux(packet)
-    return len(stored) * times
+    """The pictures of `base` with the sound of the clip it was made of, `times` over; how many frames that is."""
+    with (
+        av.open(str(base)) as source,
+        av.open(str(clip("60", seconds=10))) as heard,
+        av.open(str(path), "w", format="mp4") as out,
+    ):
+        rows = []
+        for stream in (source.streams.video[0], heard.streams.audio[0]):
+            stored = [(bytes(one), one.is_keyframe) for one in stream.container.demux(stream) if one.size]
+            rows.append((stored, out.add_stream_from_template(stream)))
+        pictures, sounds = rows
+        pictures[1].time_base = Fraction(1, 90_000)
+        frames, packets = len(pictures[0]) * times, 0
+        for number in range(frames):
+            mux(out, pictures, number, Fraction(1, RATE))
+            while packets * TICK < Fraction(number + 1, RATE):
+                mux(out, sounds, packets, TICK)
+                packets += 1
+    return frames
+
+
+def mux(out: Any, row: tuple[list[tuple[bytes, bool]], Any], number: int, tick: Fraction) -> None:
+    """Packet `number` of an endless row."""
+    stored, stream = row
+    data, is_key = stored[number % len(stored)]
+    packet = av.Packet(data)
+    packet.stream, packet.time_base, packet.is_keyframe = stream, tick, is_key
+    packet.pts = packet.dts = number
+    packet.duration = 1
+    out.mux(packet)
 
 
 def plan(base: Path, path: Path, frames: int) -> RedactionPlan:
@@ -88,7 +106,7 @@ def plan(base: Path, path: Path, frames: int) -> RedactionPlan:
     spans = []
     for number, first in enumerate(range(0, frames, RATE)):
         if number % 10 < DIRTY:
-            x, y = number * 7 % (width - 60), number * 3 % (height - 60)
+            x, y = number % (width - 60), number // (width - 60) * 7 % (height - 60)
             spans.append(Span(first=first, boxes=[(x, y, x + 60, y + 60)] * RATE))
     digest = hashlib.sha256()
     with path.open("rb") as file:

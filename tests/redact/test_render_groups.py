@@ -227,6 +227,20 @@ def test_items_without_a_task_do_not_keep_workers_waiting() -> None:
         assert len(taken) == 3
 
 
+def test_an_item_without_a_task_is_given_out_before_the_next_is_taken() -> None:
+    taken: list[int] = []
+
+    def items() -> Iterator[tuple[int, int | None]]:
+        for at in range(100):
+            taken.append(at)
+            yield at, None
+
+    with Jobs(1) as jobs:
+        given = jobs.in_order(abs, items(), weigh=lambda _: 1)
+        assert [next(given) for _ in range(3)] == [(0, None), (1, None), (2, None)]
+        assert taken == [0, 1, 2]
+
+
 def test_workers_that_were_started_early_do_the_same_work() -> None:
     with Jobs(2) as jobs:
         jobs.warm(_dies_once)
