@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 from bwc.errors import BwcError, ConfigError
 
 _ROOM = 32 << 20  # bytes of contexts that wait: half a minute of footage at 8 Mbit/s
+_MOST = 64  # of them, however light: a minute
 _TRIES = 3  # a job that takes its worker down three times does it by itself
 
 _libc = ctypes.CDLL(None) if os.name == "posix" else None
@@ -79,7 +80,7 @@ class Jobs:
 
         def has_room() -> bool:
             few = 2 * self.workers + 1
-            if len(waiting) < few or weigh is None:
+            if len(waiting) < few or weigh is None or len(waiting) >= _MOST:
                 return len(waiting) < few
             return _tasks(waiting) < few and sum(weigh(one.context) for one in waiting) < _ROOM
 
