@@ -36,6 +36,7 @@ _BASE64 = (
     "(?>[A-Za-z0-9+/]{85}+[AQgw]==|"  # 64 bytes, nearly always
     "(?:[A-Za-z0-9+/]{4})++(?:[A-Za-z0-9+/][AQgw]==|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=)?)"
 )
+_BASE64_SYMBOLS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _SIGNATURE = rf'\{{"alg":"([a-z0-9-]{{1,32}})","key":"({_HEX}{{32}})","sig":"({_BASE64})"\}}'
 _OBJECTS, _SIGNED = re.compile(_OBJECT), re.compile(_SIGNATURE.encode())
 
@@ -50,20 +51,20 @@ _KEYS = re.compile(rf'[{{,]"({_PLAIN})":'.encode())
 _AN_OBJECT, _A_SIGNATURE = (re.sub(r"\((?!\?)", "(?:", one) for one in (_OBJECT, _SIGNATURE))  # which capture nothing
 
 # What has a fixed width is any bytes here, and `_check_symbols` looks at the symbols of all entries at once: half the time
-# of a match that does (CPython 3.11). Nothing after `facts` is free text, so a greedy match ends at the true `format`
-# whatever facts hold
+# of a match that does (CPython 3.11). Facts are for `_check_facts`: nothing after them is free text, so a greedy match ends
+# at the true `format` whatever they hold. Where it follows their first closing brace, canonical facts end there
 _ENTRY = re.compile(
     (
         r'^\{"event":\{"actor":"(.{32}+)","at":"(.{4}-..-..T(?:[01].|2[0-3]):..:..\..{6}+Z)",'
         r'"body":(?:null|\{"commit":"(.{64}+)","file":"(.{64}+)"\}),'
-        rf'"boot":"(.{{32}}+)","facts":({_FLAT}|\{{[^\n]*\}}),"format":"{FORMAT}","item":'
+        rf'"boot":"(.{{32}}+)","facts":(\{{[^\n{{}}]*+\}}|\{{[^\n]*\}}),"format":"{FORMAT}","item":'
         r'(?:null,"item_prev":null,"item_seq":null|'
         rf'"([0-9A-Z][0-9A-Z-]{{3,39}}+)","item_prev":"(.{{64}}+)","item_seq":({_COUNT})),'
         r'"kind":"([a-z]{1,32}+(?:\.[a-z]{1,32}+){1,3}+)","log":"([!#-*,-\[\]-~]{1,200}+)",'
         rf'"mono_us":({_COUNT}),"objects":\[((?:{_AN_OBJECT}(?:,{_AN_OBJECT})*+)?)\],'
         rf'"outcome":"(ok|failed|refused)","prev":"(.{{64}}+)","seq":({_COUNT})'
         r'\},"signatures":\[\{"alg":"[a-z0-9-]{1,32}+","key":"\1",'  # the first is the actor's
-        rf'"sig":"{_BASE64}"\}}((?:,{_A_SIGNATURE}){{0,{MAX_SIGNERS - 1}}}+)\]\}}\n'
+        rf'"sig":"(?:(.{{86}}+)==|{_BASE64})"\}}((?:,{_A_SIGNATURE}){{0,{MAX_SIGNERS - 1}}}+)\]\}}\n'
     ).encode(),
     re.MULTILINE | re.DOTALL,
 )
@@ -98,6 +99,7 @@ class Columns(NamedTuple):
     outcome: tuple[bytes, ...]
     prev: tuple[bytes, ...]
     seq: tuple[bytes, ...]
+    signature: tuple[bytes, ...]  # the first, without padding, where it is of 64 bytes, as nearly all are
     others: tuple[bytes, ...]  # signatures but the first, each after a comma
 
 
@@ -198,9 +200,9 @@ def split_entries(raws: Sequence[bytes]) -> tuple[Columns, list[datetime]]:
     if (longest := max(map(len, raws))) > MAX_ENTRY:
         raise IntegrityError(f"an entry takes at most {MAX_ENTRY} bytes, this one has {longest}")
     lines = b"\n".join((*raws, b""))
-    # No entry holds a newline, so as many lines as entries, each matched whole, are the entries themselves
+    # Where no entry holds a newline, as many matches of whole lines as entries are the entries themselves
     rows = _ENTRY.findall(lines)
-    if not len(rows) == len(raws) == lines.count(b"\n"):
+    if len(rows) != len(raws) or any(10 in raw for raw in raws):  # to count them all takes seven times as long
         raise IntegrityError(f"not an entry of {FORMAT}")
     columns = Columns(*zip(*rows, strict=True))
     _check_symbols(columns)
@@ -277,12 +279,15 @@ _in_order: set[tuple[bytes, ...]] = set()  # keys of flat facts seen before: few
 
 
 def _check_symbols(columns: Columns) -> None:
-    """Raise `IntegrityError` unless what the pattern leaves open, being of a fixed width, is hex, and digits of a time."""
+    """Raise `IntegrityError` unless what the pattern leaves open, being of a fixed width, is hex, base64, digits of a time."""
     for column in columns.actor, columns.body_commit, columns.body_file, columns.boot, columns.item_prev, columns.prev:
         if b"".join(column).translate(None, b"0123456789abcdef"):
             raise IntegrityError("a digest or id is not in lower-case hex")
     if b"".join(columns.at).translate(None, b"0123456789") != len(columns.at) * b"--T::.Z":
         raise IntegrityError("a time is not in digits")
+    signatures = b"".join(columns.signature)
+    if signatures.translate(None, _BASE64_SYMBOLS) or signatures[85::86].translate(None, b"AQgw"):
+        raise IntegrityError("a signature is not in base64")
 
 
 def _check_facts(column: Iterable[bytes]) -> None:

@@ -267,10 +267,10 @@ class _Check:
         self.span.first = self.span.first or before
         self.span.last = Edge(first + len(monos) - 1, parts.at[-1].decode(), boot, monos[-1])
         # Nothing strange between any two, if nothing is between the extremes of all
-        moments, monos = [datetime.fromisoformat(before.at), *moments], [before.mono_us, *monos]
-        stamps = list(map(datetime.timestamp, moments))
-        if {*parts.boot} == {before.boot.encode()} and sorted(stamps) == stamps and sorted(monos) == monos:
-            drifts = [at - 1e-6 * mono for at, mono in zip(stamps, monos, strict=True)]
+        start, monos = datetime.fromisoformat(before.at), [before.mono_us, *monos]
+        passed = [0.0, *map(timedelta.total_seconds, [moment - start for moment in moments])]
+        if {*parts.boot} == {before.boot.encode()} and sorted(passed) == passed and sorted(monos) == monos:
+            drifts = [at - 1e-6 * mono for at, mono in zip(passed, monos, strict=True)]
             if max(drifts) - min(drifts) < _STEPPED_S - 0.001:
                 return
         edges = map(Edge, count(first), texts(parts.at), texts(parts.boot), monos[1:])
@@ -285,7 +285,7 @@ class _Check:
                 number, end = int(place), ends.get(item)
                 if end is None:
                     begins[item] = number, prev, seq
-                elif end != (number - 1, prev):
+                elif end[1] != prev or end[0] != number - 1:
                     self._findings.refused(5, trail_broken(item, end, number), f"entry {seq}")
                 ends[item] = number, name
 
@@ -293,9 +293,12 @@ class _Check:
 
     def _acts(self, first: int, parts: Columns, raws: Sequence[bytes]) -> None:
         """Who did what, for the replay; and the entries that it takes itself."""
+        plain = self._plain.issuperset(parts.kind)
+        enrolling = () if plain else [facts for facts in set(parts.facts_text) if b'"operator":{' in facts]
+        self._keys |= {key.key_id: key for key in map(enrolled_key, enrolling) if key is not None}
         forged, unknown = self._signatures(first, parts, raws)
         combos = zip(parts.actor, parts.others, parts.kind, parts.outcome, strict=True)
-        if not forged and not unknown and self._plain.issuperset(parts.kind):
+        if plain and not forged and not unknown:
             self._combos.update(combos)
             return
         for seq, combo, raw in zip(count(first), combos, raws, strict=False):
@@ -309,10 +312,7 @@ class _Check:
 
     def _end_run(self, stop: int) -> None:
         if stop > self._run_from:
-            combos = {
-                (signers_of(actor, others), kind.decode(), outcome.decode())
-                for actor, others, kind, outcome in self._combos
-            }
+            combos = {(signers_of(by, more), what.decode(), how.decode()) for by, more, what, how in self._combos}
             self.span.acts.append(Run(self._run_from, stop, frozenset(combos)))
         self._combos.clear()
 
@@ -320,9 +320,6 @@ class _Check:
 
     def _signatures(self, first: int, parts: Columns, raws: Sequence[bytes]) -> tuple[Collection[int], Collection[int]]:
         """Verify the signatures. Which entries are forged, and which are by keys not known here."""
-        for key in map(enrolled_key, [facts for facts in set(parts.facts_text) if b'"operator":{' in facts]):
-            if key is not None:
-                self._keys[key.key_id] = key
         if not self._ground.signatures:
             return (), ()
         unknown, due = set(), []

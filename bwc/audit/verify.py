@@ -235,7 +235,7 @@ class _Pass:
         known, ends = len(self._trails), self._trails
         for item, (seq, prev, entry) in span.begins.items():
             before = ends.get(item, START)
-            if before != (seq - 1, prev):
+            if before[1] != prev or before[0] != seq - 1:
                 self._findings.refused(5, trail_broken(item, before, seq), f"entry {entry}")
         ends.update(span.ends)
         self._report.items += len(ends) - known

@@ -77,6 +77,9 @@ def test_signatures_longer_than_ours_fit() -> None:
         {"a": {"b": {"c": 'quote " and \\ and \u0001'}}, "é": "ü", "\U0001f600": 1, "\uffff": 2},
         {"format": "bwc.event/1", "x": {"a": 1, "format": "bwc.event/1", "item": None}},
         {"a": '","format":"bwc.event/1","item":'},
+        {"a": '},"format":"bwc.event/1","item":null', "b": "}"},
+        {"a": '}","format":"bwc.event/1","item":null,"item_prev":null,"item_seq":null,"kind":"item.opened"'},
+        {"a": "{", "b": "}{", "c": "}"},
         {"long": 2**53 - 1, "low": -(2**53 - 1)},
         {"a": 1, "a ": 2, "a!": 3, "aa": 4},
     ],
@@ -203,6 +206,20 @@ def test_base64_with_stray_bits_is_refused() -> None:
             with pytest.raises(IntegrityError):
                 parse_entry((text[:at] + chr(ord(text[at]) + 1) + text[at + 1 :]).encode())
         assert symbol
+
+
+@pytest.mark.parametrize("wrong", ["=", "-", "_", " ", "\n", '"', "\\", ",", "é", ""])
+@pytest.mark.parametrize("entry", [GOOD, sign_event(event(), [CLERK, SECOND])], ids=["alone", "with another"])
+def test_signature_holds_only_the_symbols_of_base64(entry: Entry, wrong: str) -> None:
+    text = text_of(entry)
+    start = text.index('"sig":"') + len('"sig":"')
+    for at in (start, start + 1, start + 43, start + 84, start + 85, start + 86, start + 87):
+        raw = (text[:at] + wrong + text[at + 1 :]).encode()
+        if raw == entry.raw:
+            continue
+        for one in (raw, raw.replace("é".encode(), b"\xe9")):
+            with pytest.raises(IntegrityError):
+                parse_entry(one)
 
 
 def test_an_entry_of_65535_bytes_is_the_longest() -> None:
