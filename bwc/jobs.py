@@ -4,7 +4,6 @@ Any `concurrent.futures.Executor` does the work: none (in this process), a pool 
 elsewhere (the extra `cluster`). A job is a module-level function of one picklable argument whose answer depends on nothing else.
 """
 
-import ctypes
 import os
 import signal
 from collections import deque
@@ -16,12 +15,11 @@ from multiprocessing import get_context
 from typing import Any, Generic, TypeVar
 
 from bwc.errors import BwcError, ConfigError
+from bwc.memory import give_back
 
 _ROOM = 32 << 20  # bytes of contexts that wait: half a minute of footage at 8 Mbit/s
 _MOST = 64  # of them, however light: a minute
 _TRIES = 3  # a job that takes its worker down three times does it by itself
-
-_libc = ctypes.CDLL(None) if os.name == "posix" else None
 
 Context = TypeVar("Context")
 Task = TypeVar("Task")
@@ -84,7 +82,7 @@ class Jobs:
                 return len(waiting) < few
             return _tasks(waiting) < few and sum(weigh(one.context) for one in waiting) < _ROOM
 
-        _give_back()  # what went before this has left holes too
+        give_back()  # what went before this has left holes too
         waiting: deque[_Open[Context, Task, Answer]] = deque()
         source = iter(items)
         more = True
@@ -172,18 +170,7 @@ def _do(work: Callable[[Task], Answer], task: Task) -> Answer:
     try:
         return work(task)
     finally:
-        _give_back()
-
-
-def _give_back() -> None:
-    """Free memory goes back to the system, where the C library is glibc.
-
-    Else holes between pictures stay: a worker that encodes 1080p drifted from 142 to 154 MB in twenty minutes. Costs
-    0.4 ms of the 29 a frame takes (2026-11).
-    """
-    trim = getattr(_libc, "malloc_trim", None)
-    if trim is not None:
-        trim(ctypes.c_size_t(0))
+        give_back()
 
 
 def _tasks(waiting: "Iterable[_Open[Any, Any, Any]]") -> int:

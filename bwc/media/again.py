@@ -41,6 +41,7 @@ class Fetcher:
 
     def __init__(self, reader: Callable[[], VideoReader]) -> None:
         self._open = reader
+        self._reader: VideoReader | None = None
         self._coming: Iterator[Picture] = iter(())
         self._last: Picture | None = None
 
@@ -48,7 +49,8 @@ class Fetcher:
         """`known` with its pixels. Raises `MediaError` when the file does not give it."""
         last = self._last
         if last is None or not 0 <= known.seconds - last.seconds <= _NEAR_SECONDS:
-            self._coming, last = self._open().frames_from(known.pts), None
+            self._reader = self._reader or self._open()
+            self._coming, last = self._reader.frames_from(known.pts), None
         while last is None or last.pts < known.pts:
             last = self._last = next(self._coming, None)
             if last is None:

@@ -118,6 +118,7 @@ class VideoReader:
         self.known: Spans = ()  # pictures not to be decoded: whole closed groups, see bwc.media.twins
         self._facts: MediaFacts | None = None
         self._account: FrameDecoder | None = None
+        self._sought: Source | None = None
         with Source(file, name=name) as source:
             stream = _main(source)
             context = stream.codec_context
@@ -170,12 +171,18 @@ class VideoReader:
                     yield picture
 
     def frames_from(self, pts: int) -> Iterator[Picture]:
-        """Pictures from the last keyframe at or before `pts` on; ordinals count from there, losses are not counted."""
-        with Source(self._file, name=self._name) as source:
-            stream = _main(source)
-            source.container.seek(pts, stream=stream)
-            for decoded in _decoded(source, stream, FrameDecoder(stream, threads=self._threads), ()):
-                yield self._picture(decoded)
+        """Pictures from the last keyframe at or before `pts` on; ordinals count from there, losses are not counted.
+
+        The recording stays open for the next call, which ends this one: to open two hours anew takes 0.13 s of CPU time.
+        """
+        if self._sought is None:
+            self._sought = Source(self._file, name=self._name)
+        stream = _main(self._sought)
+        self._sought.container.seek(pts, stream=stream)
+        if stream.codec_context.is_open:
+            stream.codec_context.flush_buffers()
+        for decoded in _decoded(self._sought, stream, FrameDecoder(stream, threads=self._threads), ()):
+            yield self._picture(decoded)
 
     def _picture(self, decoded: Decoded) -> Picture:
         frame = decoded.frame

@@ -200,8 +200,9 @@ class FrameDecoder:
         if motion_vectors:
             self._context.options = {"flags2": "+export_mvs"}
         # One thread: concealment of errors then never depends on timing, and the same bytes give the same frames.
-        self._context.thread_count = threads
-        if threads != 1:
+        if not self._context.is_open:
+            self._context.thread_count = threads
+        if threads != 1 and not self._context.is_open:
             av.logging.set_level(None)  # codec threads that log through Python can deadlock (PyAV, "Logging")
             self._context.thread_type = "AUTO"
         self.lost: list[LostFrames] = []

@@ -28,6 +28,7 @@ from bwc.media.again import Fetcher, Shared
 from bwc.media.decode import Picture, VideoReader
 from bwc.media.facts import MediaFacts
 from bwc.media.twins import twins
+from bwc.memory import few_arenas, give_back
 from bwc.redact.ahead import Ahead, pictures_ahead
 from bwc.redact.check_bystander import Bystander
 from bwc.redact.check_cover import (
@@ -82,6 +83,8 @@ def check(
     the same to the last byte.
     Raises `UnreadableMedia` when the original does not decode, and what the detectors' files raise.
     """
+    few_arenas()
+    give_back()  # what made the copy has left holes
     part = plan_of(plan, excerpt) if excerpt else plan
     witness = None if excerpt else bystander
     look = finders or _finders(witness, text=hides_text(part))
@@ -145,6 +148,7 @@ def _hear(
         original, copy, facts, muted=silent, bleeped=bleeped, shift=run.shift, window=window
     )
     heard = listen_again(copy, plan, part=run.plan, shift=run.shift, hearing=hearing, facts=facts[1])
+    give_back()  # a recogniser held 350 MB
     return findings, measures, heard
 
 

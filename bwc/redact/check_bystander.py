@@ -47,14 +47,15 @@ class _Group:
     smalls: int = 0
     is_whole: bool = True
     is_seen: bool = False  # somebody, or something, was seen in it
-    content: GroupDigest = field(default_factory=GroupDigest)
+    content: GroupDigest | None = field(default_factory=GroupDigest)  # None: all is there
     digest: bytes = b""  # empty until all is there
     waiting: deque[int] = field(default_factory=deque)  # times of packets whose pictures have not come
 
     def close(self) -> None:
         """No more comes. A group of which a picture is missing is never known."""
-        self.digest = self.content.digest() if self.is_whole and not self.waiting else b""
-        self.waiting = _NOTHING
+        if self.content is not None:
+            self.digest = self.content.digest() if self.is_whole and not self.waiting else b""
+        self.content, self.waiting = None, _NOTHING
 
 
 _NOTHING: deque[int] = deque(maxlen=0)
@@ -83,7 +84,7 @@ class Bystander:
         self._shape, self._small = (0, 0), (0, 0)
         self._groups: dict[int, _Group] = {}
         self._open: deque[_Group] = deque()  # those whose pictures have not all come
-        self._empty: dict[int, bool] = {}  # ordinals searched in vain, and whether finely
+        self._empty = bytearray()  # by ordinal: 1 searched in vain, 2 finely too
         self._kept = 0  # small pictures
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="bwc-bystander")
         self._pending: Future[None] | None = None
@@ -119,7 +120,8 @@ class Bystander:
         group = self._open[-1]
         group.is_whole = group.is_whole and (not group.waiting or pts > group.waiting[-1])
         group.waiting.append(pts)
-        group.content.add(pts, data)
+        if group.content is not None:
+            group.content.add(pts, data)
         group.frames += 1
 
     def shown(self, picture: Picture) -> None:
@@ -163,8 +165,8 @@ class Bystander:
 
     def searched(self, ordinal: int, turn: Turn) -> bool:
         """Whether frame `ordinal` was searched as `turn` asks, in vain."""
-        fine = self._empty.get(ordinal)
-        return fine is not None and (fine or not turn.fine)
+        found = self._empty[ordinal] if ordinal < len(self._empty) else 0
+        return found > turn.fine
 
     def has_small(self, twin: Twin) -> bool:
         """Whether all small pictures of a group that is known were kept."""
@@ -203,7 +205,8 @@ class Bystander:
             if detect(finder, view, self._turns, shape):
                 group.is_seen = True
                 return
-        self._empty[picture.ordinal] = turn.fine
+        self._empty += bytes(max(0, picture.ordinal + 1 - len(self._empty)))
+        self._empty[picture.ordinal] = 1 + turn.fine
 
     def _wait(self) -> None:
         if self._pending is not None:

@@ -9,6 +9,7 @@
 Boxes in the plan are what detectors and flow say, rounded outward. The margin is added when they are drawn.
 """
 
+from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +26,7 @@ from bwc.media.build import work_of
 from bwc.media.decode import Onlooker, Picture, VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.media.planes import grey_of
+from bwc.memory import few_arenas
 from bwc.redact.ahead import Ahead, pictures_ahead, step_back
 from bwc.redact.answers import Answers, Pieces
 from bwc.redact.cadence import Cadence
@@ -152,6 +154,7 @@ def analyse(
     With `pieces` what detectors answered is kept there as it comes, and after an interruption not asked again.
     `onlooker` is told of every picture decoded; nothing here depends on it.
     """
+    few_arenas()
     chosen = profile_named(profile)
     look = lookout or lookout_for(chosen, also, text=policy.text != OFF, screens=policy.screens != OFF)
     video = VideoReader(file).facts.video
@@ -272,7 +275,7 @@ class _Run:
     lookout: Lookout
     pool: ThreadPoolExecutor
     answers: Answers | None = None
-    pts: list[int] = field(default_factory=list)
+    pts: "array[int]" = field(default_factory=lambda: array("q"))
     damaged: list[tuple[int, int]] = field(default_factory=list)  # runs of ordinals, half open
     cuts: CutFinder = field(default_factory=CutFinder)
     pending: deque[_Stretch] = field(default_factory=deque)

@@ -21,12 +21,12 @@ from bwc.errors import LeakFound, PlanStale, StoreFull, UsageError
 from bwc.jobs import Jobs
 from bwc.media.decode import VideoReader
 from bwc.media.delivery import Delivery, layout_of
+from bwc.memory import give_back
 from bwc.redact import sounds
 from bwc.redact.check import check
 from bwc.redact.check_bystander import Bystander
 from bwc.redact.check_report import CheckReport
 from bwc.redact.detect import analyse
-from bwc.redact.gop_job import render_gop
 from bwc.redact.loose_work import read_digests, working_folder
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_format import from_edited, to_bytes
@@ -196,7 +196,6 @@ def redact_file(
                 progress=phases.next(),
                 wish=sound or sounds.SoundWish(),
                 onlooker=bystander,
-                jobs=jobs,
             )
             if bystander is not None:
                 bystander.ends()
@@ -261,7 +260,6 @@ def _plan(
     progress: Progress | None,
     wish: sounds.SoundWish,
     onlooker: Bystander | None,
-    jobs: Jobs | None,
 ) -> RedactionPlan:
     if plan_file is None:
         plan = analyse(
@@ -277,9 +275,10 @@ def _plan(
             pieces=pieces,
             onlooker=onlooker,
         )
-        if jobs is not None and plan.tracks:
-            jobs.warm(render_gop)  # a second of starting processes, while this one listens
-        return wish.apply(sounds.listener(kind=wish.kind)(original, plan, None))
+        give_back()  # the networks that looked are gone
+        plan = wish.apply(sounds.listener(kind=wish.kind)(original, plan, None))
+        give_back()
+        return plan
     plan = from_edited(plan_file.read_bytes())
     if plan.content_sha256 != content:
         raise PlanStale(f"{plan_file} is the plan of another file", "leave out --plan to make one")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from fractions import Fraction
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import TypeAlias, TypeVar
 
 from bwc.canonical import Json, sha256_hex
@@ -170,17 +170,20 @@ class PtsTable:
     @classmethod
     def from_values(cls, values: Iterable[int]) -> "PtsTable":
         """The table of frames at `values`. Raises `UsageError` unless they rise strictly."""
-        ticks = list(values)
-        if not ticks:
+        ticks = iter(values)
+        start = next(ticks, None)
+        if start is None:
             return cls()
         runs: list[list[int]] = []
-        for before, after in pairwise(ticks):
+        count = 1
+        for before, after in pairwise(chain([start], ticks)):
+            count += 1
             delta = after - before
             if runs and runs[-1][0] == delta:
                 runs[-1][1] += 1
             else:
                 runs.append([delta, 1])
-        return cls(ticks[0], tuple((delta, times) for delta, times in runs), len(ticks))
+        return cls(start, tuple((delta, times) for delta, times in runs), count)
 
     def pts_of(self, ordinal: int) -> int:
         """The pts of frame `ordinal`. Raises `IndexError` outside the recording."""

@@ -27,6 +27,7 @@ from bwc.media.group_index import GroupIndex
 from bwc.media.mp4 import Mp4, SampleTable, Track, video_track
 from bwc.media.source import LostFrames
 from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of, trim_sound
+from bwc.redact.gop_job import render_gop
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_view import delivery_of, silent_and_bleeped
 from bwc.redact.render_frames import encoder_for, render_frames
@@ -210,6 +211,8 @@ def _pictures(
     if excerpt is not None:
         part = ExcerptReader(reader, excerpt)
         return _encoded(part, video, plan_of(plan, excerpt), scratch, progress=progress, why="it is an excerpt")
+    if video.codec == "h264" and not video.reorders and (plan.tracks or plan.whole_frame):
+        jobs.warm(render_gop)  # a second of starting processes, while this one reads packets
     data = scratch()
     try:
         groups = Groups(original, video, plan, index)

@@ -10,6 +10,7 @@ from bwc.canonical import Json, sha256_hex
 from bwc.custody.house import House
 from bwc.errors import MediaError, NotFound, PlanStale, PolicyRefuses, UsageError
 from bwc.evidence import Choice, ItemId, ObjectRole
+from bwc.memory import give_back
 from bwc.redact import plan_edit
 from bwc.redact.plan import DECODING, OVERLAY, Decision, Origin, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
 from bwc.redact.plan_format import from_bytes, from_edited, to_bytes
@@ -156,6 +157,7 @@ def detect(
                 pieces=pieces,
                 also=also,
             )
+            give_back()  # the networks that looked are gone
             sheet = contact_sheet(original, plan)
             if before:
                 plan = continued(before, plan)
