@@ -24,13 +24,11 @@ from datetime import UTC, datetime
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House
 from bwc.evidence import EventDraft, EventKind
-from bwc.identities import LocalOperator, RecoveryKey
+from bwc.identities import LocalOperator, RecoveryKey, SeedSigner
 from bwc.recording import new_item_id
 
 ROUNDS = 15
@@ -74,7 +72,7 @@ def acts(folder: Path, rounds: int) -> None:
     operator = LocalOperator.generate("bench")
     recovery = RecoveryKey.parse(RecoveryKey.generate()).recipient
     raw = os.open(folder / "raw", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-    key = Ed25519PrivateKey.generate()
+    key = SeedSigner(os.urandom(32))
 
     def append() -> None:
         os.write(raw, b"x" * 400)
