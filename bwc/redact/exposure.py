@@ -118,7 +118,7 @@ class Exposure:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
     def to_json(self) -> dict[str, object]:
-        """Shares are rounded to a hundredth of a per cent; `runs` are the longest visible run of each subject.
+        """Shares are rounded to a hundredth of a per cent; `run_frames` are the longest visible runs, one a subject.
 
         `hidden_times_least` is what is hidden over the least that hiding the truth takes; None where nobody is.
         """
@@ -220,12 +220,18 @@ def _of_label(sights: Sequence[Sight]) -> dict[str, object]:
         "all": _share(sights),
         "from_20_px": _share([one for one in sights if one.height >= 20]),
         "longest_run": _run(runs[0]) if runs else None,
-        "run_frames_p95": lengths[min(len(lengths) - 1, int(0.95 * len(lengths)))] if lengths else 0,
+        "run_frames": lengths,
+        "run_frames_p95": nearly_longest(lengths),
         "sizes": sizes,
         "subjects": len(runs),
         "tags": _by_tag(sights),
         "visible_seconds": _round(sum(one.ms for one in sights if not one.is_hidden) / 1000),
     }
+
+
+def nearly_longest(lengths: Sequence[int]) -> int:
+    """What 95 of 100 of `lengths`, in order, do not exceed."""
+    return lengths[min(len(lengths) - 1, int(0.95 * len(lengths)))] if lengths else 0
 
 
 def _by_tag(sights: Sequence[Sight]) -> dict[str, object]:
