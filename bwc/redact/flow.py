@@ -17,6 +17,7 @@ Grey = NDArray[np.uint8]  # height x width, small
 Floats = NDArray[np.float32]
 
 _INNER = 0.8  # of the box: the rim is mostly background
+_FEW = 8  # pixels of a box's side below which a window of its points holds more of what is behind it
 _SMALL = 16  # pixels of a box's side below which the windows of its points cover it many times over
 
 
@@ -67,7 +68,18 @@ def carry(start: Still, end: Still, boxes: Floats, *, backward: bool = False) ->
         rest = _by_flow(start.grey, end.grey, boxes[~trusted])
         carried[~trusted] = rest.boxes
         trusted[~trusted] = rest.trusted
+        camera = field.camera_move() * np.float32((-1 if backward else 1) / field.scale)
+        for i in np.nonzero(trusted)[0].tolist():
+            if _has_jumped(boxes[i], carried[i], camera):
+                carried[i], trusted[i] = _blind(boxes[i], camera), False
     return Carried(carried, trusted)
+
+
+def _has_jumped(box: Floats, there: Floats, camera: Floats) -> bool:
+    """Whether a box of few pixels goes another way than the picture, by more than itself: points found the like of it elsewhere."""
+    size = box[2:] - box[:2]
+    move = (there[:2] + there[2:] - box[:2] - box[2:]) / 2
+    return float(size.min()) < _FEW and float((np.abs(move - camera) / size).max()) > 1
 
 
 def middle(values: Floats) -> Floats:

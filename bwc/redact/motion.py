@@ -40,12 +40,22 @@ class MotionField:
         None  # one row each: left and top cell, cells across and down, x, y, parts of a pixel
     )
 
+    camera: Floats | None = None  # how most of the picture moves, once it was asked
+
     @property
     def moves(self) -> Floats:
         if self.made is None:
             assert self.blocks is not None
             self.made, self.blocks = _on_grid(self.blocks, *self.shape), None
         return self.made
+
+    def camera_move(self) -> Floats:
+        """The median move of every fourth row's and column's cell."""
+        if self.camera is None:
+            moves = self.moves[::4, ::4].reshape(-1, 2)
+            known = np.sort(moves[~np.isnan(moves[:, 0])], axis=0)
+            self.camera = known[len(known) // 2] if len(known) else np.zeros(2, np.float32)
+        return self.camera
 
 
 def field_of(vectors: NDArray[Any] | None, width: int, height: int, scale: float) -> MotionField | None:

@@ -102,3 +102,13 @@ def test_real_vectors_follow_a_subject_both_ways() -> None:
     for n in range(11, 1, -1):
         box, _ = carry_along(fields[n], box, backward=True)  # type: ignore[arg-type]
     np.testing.assert_allclose(box[0], walk(1)[1], atol=4)
+
+
+def test_the_camera_moves_as_most_of_the_picture_does() -> None:
+    blocks = [(x, y, 8, 8, 9 if x < 40 else 2, 1) for y in range(0, 96, 8) for x in range(0, 160, 8)]
+    field = field_of(vectors(*blocks), 160, 96, 1.0)
+    assert field is not None
+    assert field.camera_move().tolist() == [2, 1]
+    nowhere = field_of(vectors((8, 8, 8, 8, 5, 5)), 160, 96, 1.0)
+    assert nowhere is not None
+    assert nowhere.camera_move().tolist() == [0, 0]
