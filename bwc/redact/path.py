@@ -12,6 +12,7 @@ from bwc.redact.likeness import Follower
 _WAY = 5  # pictures by which the pace of who comes in is known
 _NEAR = 0.5  # of its size from the edge
 _PACE = 0.02  # of its size in a picture: slower ones stand there
+_STRIP = 0.4  # of its size: who stands just outside is brought into sight so far by a hand that shakes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +132,8 @@ def worth(steps: Sequence[bool], most: int, patience: int, *, sudden: bool) -> i
 def come_in(path: Path, earliest: int, room: tuple[float, float], most: int) -> None:
     """Hide the way in, of `most` pictures back to ordinal `earliest`, of who came over an edge of the picture (`room`: width, height).
 
-    There they showed in part before anything of them could be found or followed.
+    There they showed in part before anything of them could be found or followed. Further back than the edge a strip of
+    them stays hidden there: with a camera that shakes they come into sight by a few pixels, and go, before they are in.
     """
     steps = min(len(path.boxes) - 1, _WAY)
     if steps < 2:
@@ -144,9 +146,11 @@ def come_in(path: Path, earliest: int, room: tuple[float, float], most: int) -> 
     )
     box = first
     for _ in range(most if bool(comes.any()) else 0):
-        box = box - np.tile(np.where(comes, pace, 0), 2).astype(np.float32)
-        if path.first <= earliest or is_outside(box, room):
+        if path.first <= earliest:
             return
+        box = box - np.tile(np.where(comes, pace, 0), 2).astype(np.float32)
+        over = np.minimum(0, far - size * _STRIP - box[:2]) + np.maximum(0, size * _STRIP - box[2:])
+        box = box + np.tile(over, 2).astype(np.float32)
         path.boxes.appendleft(box)
         path.trust.appendleft(False)
         path.first -= 1

@@ -21,9 +21,17 @@ def path(first: int, *lefts: float, side: float = 20.0) -> Path:
 def test_the_way_in_is_hidden_up_to_the_edge() -> None:
     one = path(50, 6, 12, 18, 24)
     come_in(one, 0, ROOM, 15)
-    assert one.first == 46
-    assert [box[0] for box in one.boxes][:5] == [-18, -12, -6, 0, 6]
-    assert not any(list(one.trust)[:4])
+    assert one.first == 35
+    assert [box[0] for box in one.boxes][12:16] == [-12, -6, 0, 6]
+    assert not any(list(one.trust)[:15])
+
+
+def test_outside_a_strip_stays_hidden_for_a_camera_that_shakes() -> None:
+    left, right = path(50, 6, 12, 18, 24), path(50, 455, 450, 445, 440)
+    for one in (left, right):
+        come_in(one, 0, ROOM, 15)
+    assert left.boxes[0].tolist() == [-12, 50, 8, 70]
+    assert right.boxes[0].tolist() == [472, 50, 492, 70]
 
 
 def test_not_before_the_scene_nor_longer_than_asked() -> None:
