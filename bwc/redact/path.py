@@ -25,6 +25,7 @@ class Habits:
     `hold` frames a well-tracked subject is waited for; `linger` frames it stays hidden if it does not come back.
     `lead` frames it is hidden before first sight. `brief` is the least of all these for poor evidence.
     `seldom` frames from look to look at most, of classes that not every look is for.
+    `shutter` is the longest time the shutter may be open, as a share of the time between two frames.
     `glance` frames from the nearest sight of a face its whole head is hidden. Lower than `small` pixels of the small
     picture is easily missed.
     """
@@ -39,6 +40,7 @@ class Habits:
     brief: int = 15
     glance: int = 6
     small: float = 0.0
+    shutter: float = 1.0
     seldom: Mapping[str, int] = field(default_factory=dict)
 
     def between(self, class_: str) -> int:

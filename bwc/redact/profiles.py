@@ -11,6 +11,9 @@ DEFAULT = "balanced"
 _TEXT_APART = Fraction(
     3, 2
 )  # seconds: it joins the first look a second after the last, and looks are half a second apart
+_SHUTTER = Fraction(
+    1, 20
+)  # seconds it is open at most: recordings of few frames are not blurred for as long as those are apart
 _SMALL = 24  # pixels of height below which a face is found in some looks and missed in others
 
 
@@ -144,5 +147,6 @@ def habits_for(rate: Fraction, profile: Profile, scale: float) -> Habits:
         brief=frames(Fraction(1, 2)),
         glance=frames(Fraction(1, 5)),
         small=_SMALL * scale,
+        shutter=float(min(Fraction(1), rate * _SHUTTER)),
         seldom={"text": frames(_TEXT_APART)},
     )

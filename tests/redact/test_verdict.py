@@ -24,3 +24,9 @@ def test_what_moves_fast_is_hidden_half_a_step_before_and_after() -> None:
 def test_a_jump_grows_a_box_by_half_of_it_at_most() -> None:
     assert smeared(boxes(100, 400))[0].tolist() == [100, 50, 130, 70]
     assert smeared(boxes(100))[0].tolist() == [100, 50, 120, 70]
+
+
+def test_where_it_was_seen_it_moves_only_while_the_shutter_is_open() -> None:
+    first, middle, _ = smeared(boxes(100, 110, 120), 0.4, {1})
+    assert first.tolist() == [100, 50, 125, 70]
+    assert middle.tolist() == [108, 50, 132, 70]
