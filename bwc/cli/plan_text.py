@@ -23,6 +23,7 @@ def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
         or "nothing found: look for faces and plates yourself",
     ]
     if tracks:
+        from bwc.redact.plan_view import let_go_times
         from bwc.redact.session import sound_row, track_row, whole_row
 
         rows = [track_row(state.plan, one) for one in state.plan.tracks]
@@ -34,6 +35,8 @@ def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
                 [_cells(one) for one in rows],
             )
         )
+        if left := [f"{start / 1000:.2f} to {end / 1000:.2f}" for start, end in let_go_times(state.plan)]:
+            parts.append(f"left in sight after a second look (s): {', '.join(left)}")
     if summary.speech:
         parts.append(summary.speech.text().replace("ITEM", state.item))
     if summary.doubts:

@@ -27,6 +27,7 @@ from bwc.media.decode import Onlooker, Picture, VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.media.planes import grey_of
 from bwc.memory import few_arenas
+from bwc.redact.again import AGAIN, Again, listed
 from bwc.redact.ahead import Ahead, pictures_ahead, step_back
 from bwc.redact.answers import Answers, Pieces
 from bwc.redact.cadence import Cadence
@@ -46,6 +47,7 @@ from bwc.redact.motion import field_of
 from bwc.redact.overlay import Motion, parted, places
 from bwc.redact.plan import (
     DECODING,
+    LET_GO,
     OVERLAY,
     DetectorInfo,
     Doubt,
@@ -54,6 +56,7 @@ from bwc.redact.plan import (
     PlanMedia,
     PtsTable,
     RedactionPlan,
+    duration_of,
     plan_id_of,
 )
 from bwc.redact.plan_effect import colour_named
@@ -81,10 +84,11 @@ class Lookout:
     deep: tuple[Detector, ...]
     rare: tuple[Detector, ...] = ()
     far: tuple[Detector, ...] = ()
+    again: Again | None = None
 
     def describe(self) -> tuple[DetectorInfo, ...]:
         """Each network once for each way it is used."""
-        detectors = (*self.ordinary, *self.deep, *self.rare, *self.far)
+        detectors = (*self.ordinary, *self.deep, *self.rare, *self.far, *(self.again.detectors() if self.again else ()))
         said = {repr(one): one for one in (detector.describe() for detector in detectors)}
         return tuple(said.values())
 
@@ -129,6 +133,7 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
         (CenterFace(faces, profile.faces_deep + profile.faces_far, profile.face_new, FAR),)
         if profile.faces_far
         else (),
+        Again(faces, own),
     )
 
 
@@ -181,6 +186,7 @@ def analyse(
         progress(len(run.pts), len(run.pts))
     width, height = run.size
     paths, overlay = parted(run.tracker.finish(), len(run.pts), run.small, run.motion)
+    let_go = listed(run.tracker.let_go, run.small, run.size)
     return RedactionPlan(
         plan_id=plan_id_of(content_sha256, now),
         item=item,
@@ -195,7 +201,7 @@ def analyse(
             time_base=reader.time_base,
             pts=PtsTable.from_values(run.pts),
             frames_lost=reader.frames_lost,
-            duration=_duration(run.pts),
+            duration=duration_of(run.pts),
         ),
         effect=Effect(
             kind=EffectKind(policy.effect),
@@ -208,8 +214,9 @@ def analyse(
             Doubt(code="frames_lost", first=max(0, loss.after_ordinal), stop=max(0, loss.after_ordinal) + 1)
             for loss in reader.lost
             if run.pts
-        ),
-        extensions=run.extensions(overlay),
+        )
+        + tuple(Doubt(code=LET_GO, first=row[0], stop=row[1]) for row in let_go),
+        extensions=run.extensions(overlay) | ({LET_GO: [list(row) for row in let_go]} if let_go else {}),
     )
 
 
@@ -239,11 +246,10 @@ class _Look:
 
     answers: list[Future[list[Detection]]]
     number: int
-    pts: int
+    picture: Picture
     known: list[Detection] | None  # from before an interruption: nobody is asked again
     scale: float  # small-picture pixels per pixel of the picture looked at
     turns: int
-    shape: tuple[int, int]  # height, width of the picture before it was turned upright
 
     def found(self) -> list[Detection]:
         if self.known is not None:
@@ -253,8 +259,8 @@ class _Look:
 
     def sightings(self, answer: Sequence[Detection]) -> list[Sighting]:
         found: list[Sighting] = []
-        for one in answer:
-            box = np.asarray(unturned(one.box, self.turns, self.shape), np.float32) * np.float32(self.scale)
+        for one in (seen for seen in answer if seen.class_ != AGAIN):
+            box = np.asarray(unturned(one.box, self.turns, self.picture.y.shape), np.float32) * np.float32(self.scale)
             found.append(Sighting(box, one.score, one.class_, ours=one.ours))
         return found
 
@@ -309,9 +315,8 @@ class _Run:
             self.small = _small_of(self.size)
             rate = self.video.rate if self.video.rate > 0 else Fraction(30)
             self.cadence = Cadence(self.profile)
-            self.tracker = Tracker(
-                habits_for(rate, self.profile, self.small[0] / self.size[0]), width=self.small[0], height=self.small[1]
-            )
+            habits = habits_for(rate, self.profile, self.small[0] / self.size[0])
+            self.tracker = Tracker(habits, width=self.small[0], height=self.small[1])
         if picture.damaged:
             joins = bool(self.damaged) and self.damaged[-1][1] == picture.ordinal
             first = self.damaged.pop()[0] if joins else picture.ordinal
@@ -334,16 +339,14 @@ class _Run:
 
     def _look(self, picture: Picture, *, deep: bool, ends_scene: bool = False) -> None:
         turns = round(self.video.rotation / 90) % 4
-        full_range = picture.colour.range == 2
-        view = View.of_planes((picture.y, picture.u, picture.v), full_range=full_range, quarters=turns)
+        view = View.of_planes((picture.y, picture.u, picture.v), full_range=picture.colour.range == 2, quarters=turns)
         detectors = (
             *(self.lookout.deep if deep else self.lookout.ordinary),
             *self._seldom(picture, ends_scene=ends_scene),
         )
         known = self.answers.get(self.looks, picture.pts) if self.answers is not None else None
         asked = [] if known is not None else [self.pool.submit(_ask, one, view) for one in detectors]
-        shape = (picture.height, picture.width)
-        look = _Look(asked, self.looks, picture.pts, known, self.small[0] / picture.width, turns, shape)
+        look = _Look(asked, self.looks, picture, known, self.small[0] / picture.width, turns)
         self.pending.append(_Stretch(self.stretch, look, ends_scene))
         self.stretch = []
         self.looks += 1
@@ -370,10 +373,13 @@ class _Run:
         self.far.cut()
 
     def _follow(self, stretch: _Stretch) -> None:
-        found = stretch.look.found()
+        look = stretch.look
+        found = look.found()
+        self.tracker.advance(stretch.pictures, look.sightings(found))
+        if self.lookout.again is not None:
+            found = self.lookout.again.ask(self.tracker, look.picture, look.turns, 1 / look.scale, found)
         if self.answers is not None:
-            self.answers.add(stretch.look.number, stretch.look.pts, found)
-        self.tracker.advance(stretch.pictures, stretch.look.sightings(found))
+            self.answers.add(look.number, look.picture.pts, found)
         if stretch.ends_scene:
             self.tracker.cut()
         self.cadence.is_unsure = self.tracker.is_unsure()
@@ -392,9 +398,3 @@ def _inputs(content_sha256: str, profile: Profile, lookout: Lookout) -> dict[str
 def has_plain_motion(video: VideoFacts) -> bool:
     """Whether each picture is predicted from the one shown before it, by a codec whose vectors FFmpeg exports."""
     return video.codec == "h264" and not video.reorders and not video.interlaced
-
-
-def _duration(pts: Sequence[int]) -> int:
-    """Ticks from the first frame to the end of the last, which is shown as long as the one before it."""
-    last = pts[-1] - pts[-2] if len(pts) > 1 else 1
-    return pts[-1] - pts[0] + last

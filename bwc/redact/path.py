@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from bwc.redact.cut_out import Cut
 from bwc.redact.flow import Floats
 from bwc.redact.likeness import Follower
 
@@ -71,6 +72,11 @@ class Path:
     guessed: float = 0.0  # the best score of those
     led: bool = False  # carried back past its first sight
     appeared: bool = False  # before the first boxes it was not there: it came into sight from one picture to the next
+    cuts: list[Cut] = field(default_factory=list)  # kept for second looks (bwc.redact.again)
+    asked: int = 0  # second looks at it
+    tried: float = 0.0  # the best score when last looked at so
+    shown: float = 0.0  # the best answer to one
+    is_head: bool = False  # it was seen as a head, not only as a face
     longest_gap: int = 0
     ended_by: str = ""  # "", "cut", "edge", "lost", "merged", "end"
     sights: list[int] = field(default_factory=list)  # ordinals at which detectors saw it

@@ -23,6 +23,7 @@ from bwc.redact.plan_effect import Box, Effect, EffectKind, grow
 DECODING = "decoding"  # an extension: where the analysis saw damaged frames, {"damaged": [[first, stop]…]}
 DELIVERY = "delivery"  # an extension: how the copy is delivered, {"profile": "compatible" or "faithful"}
 LABELS = "labels"  # an extension: what is written on covers, {"show": "class" or "exemption"}
+LET_GO = "let_go"  # an extension and a doubt: what scored like a face and was left after a second look, [[first, stop, x0, y0, x1, y1]…]
 OVERLAY = "overlay"  # an extension: where the camera's own writing stands and was left, [[x0, y0, x1, y1]…]
 
 Way = TypeVar("Way", bound=StrEnum)
@@ -361,6 +362,12 @@ def chosen(plan: RedactionPlan, extension: str, key: str, default: Way) -> Way:
     if not isinstance(word, str) or word not in ways:
         raise UsageError(f"the plan asks for the {extension} {word!r}", " or ".join(ways))
     return ways[word]
+
+
+def duration_of(pts: Sequence[int]) -> int:
+    """Ticks from the first frame to the end of the last, which is shown as long as the one before it."""
+    last = pts[-1] - pts[-2] if len(pts) > 1 else 1
+    return pts[-1] - pts[0] + last
 
 
 def labels_of(plan: RedactionPlan) -> Labels:

@@ -9,6 +9,7 @@ from bwc.evidence import Choice
 from bwc.media.delivery import Delivery
 from bwc.redact.plan import (
     DELIVERY,
+    LET_GO,
     Coverage,
     Decision,
     RedactionPlan,
@@ -170,6 +171,14 @@ def counted(count: int, thing: str) -> str:
 def muted_spans(plan: RedactionPlan) -> list[tuple[int, int]]:
     """What cannot be heard, in nanoseconds of presentation time: in order, merged, half-open; bleeps too."""
     return _merged((span.start_ns, span.end_ns) for span in plan.audio_spans if span.decision.is_covered)
+
+
+def let_go_times(plan: RedactionPlan) -> list[tuple[int, int]]:
+    """From and to when, in milliseconds, what was left in sight after a second look would have been hidden."""
+    starts = [*plan.media.pts, plan.media.pts.start + plan.media.duration]
+    per_tick = plan.media.time_base * 1000
+    spans = [(one.first, one.stop) for one in plan.doubts if one.code == LET_GO]
+    return [(int((starts[a] - starts[0]) * per_tick), int((starts[b] - starts[0]) * per_tick)) for a, b in spans]
 
 
 def within(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:

@@ -12,7 +12,18 @@ from bwc.errors import MediaError, NotFound, PlanStale, PolicyRefuses, UsageErro
 from bwc.evidence import Choice, ItemId, ObjectRole
 from bwc.memory import give_back
 from bwc.redact import plan_edit
-from bwc.redact.plan import DECODING, OVERLAY, Decision, Origin, RedactionPlan, SoundSpan, Track, WholeFrame, undecided
+from bwc.redact.plan import (
+    DECODING,
+    LET_GO,
+    OVERLAY,
+    Decision,
+    Origin,
+    RedactionPlan,
+    SoundSpan,
+    Track,
+    WholeFrame,
+    undecided,
+)
 from bwc.redact.plan_format import from_bytes, from_edited, to_bytes
 from bwc.redact.plan_view import PlanSummary, muted_spans, span_text, span_within, summary, within
 from bwc.redact.speech.record import class_of, listened, record_of, sounds_of_class
@@ -183,7 +194,7 @@ def continued(before: RedactionPlan, fresh: RedactionPlan) -> RedactionPlan:
 
     Its sounds and what was heard go along: only whoever listens anew may take a proposal back.
     """
-    chosen = {key: said for key, said in before.extensions.items() if key not in (DECODING, OVERLAY)}
+    chosen = {key: said for key, said in before.extensions.items() if key not in (DECODING, LET_GO, OVERLAY)}
     drawn = tuple(track for track in before.tracks if track.origin is Origin.PERSON)
     return replace(
         fresh,

@@ -12,7 +12,7 @@ A cut ends every track. Boxes are floats in pixels of the small picture and may 
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -30,6 +30,8 @@ class Tracker:
     def __init__(self, habits: Habits, *, width: int, height: int) -> None:
         self.habits = habits
         self.done: list[Path] = []
+        self.let_go: list[Path] = []  # ended, and not to be hidden
+        self.is_let_go: Callable[[Path], bool] = lambda _: False
         self._live: list[Path] = []
         self._past: deque[tuple[int, Still]] = deque(maxlen=max(habits.hold, habits.lead) + 1)
         self._width, self._height = float(width), float(height)
@@ -53,6 +55,10 @@ class Tracker:
         self._lead()
         self._miss(now)
         self._retire(now)
+
+    def live(self) -> Sequence[Path]:
+        """The tracks that have not ended, in order of their beginning."""
+        return self._live
 
     def cut(self) -> None:
         """The next picture belongs to another scene."""
@@ -138,6 +144,7 @@ class Tracker:
             path.sights.append(now)
         if seen.covers is not None:
             path.widen(now, seen.covers)
+            path.is_head = True
         path.trust[-1] = True
 
     # 3
@@ -185,6 +192,7 @@ class Tracker:
                     last_seen=now,
                     seen=seen.box,
                     first_seen=now,
+                    is_head=seen.covers is not None,
                 )
                 fresh.note(seen.score, seen.ours)
                 self._live.append(fresh)
@@ -192,7 +200,7 @@ class Tracker:
     # 5
     def _lead(self) -> None:
         """Carry newly believed tracks back past their first sight."""
-        new = [path for path in self._live if not path.led and self._is_believed(path)]
+        new = [path for path in self._live if not path.led and self.is_believed(path)]
         for path in new:
             path.led = True
         groups: dict[int, list[Path]] = {}
@@ -267,7 +275,7 @@ class Tracker:
 
     def _end(self, path: Path, how: str) -> None:
         """Close a track; what was carried on in vain is cut down to what the evidence is worth."""
-        if not self._is_believed(path):
+        if not self.is_believed(path):
             return
         path.ended_by = "edge" if how == "lost" and self._is_at_edge(path.here) else how
         lone = path.hits < 2 and not self._is_sure(path)
@@ -286,7 +294,7 @@ class Tracker:
         come_in(path, self._began, (self._width, self._height), self.habits.brief)
         if path.class_ == FACE:
             self._hide_heads(path)
-        self.done.append(path)
+        (self.let_go if self.is_let_go(path) else self.done).append(path)
 
     def _hide_heads(self, path: Path) -> None:
         """Where a face was not seen for a while its person may have turned away: the whole head is hidden."""
@@ -316,7 +324,7 @@ class Tracker:
                 followers[i].step(after.grey, before.grey, box, by_motion=bool(trusted))
             yield ordinal, [(i, followers[i]) for i in active]
 
-    def _is_believed(self, path: Path) -> bool:
+    def is_believed(self, path: Path) -> bool:
         return path.firm >= 2 or path.likely >= self.habits.start[path.class_]
 
     def _is_firm(self, seen: Sighting) -> bool:

@@ -97,7 +97,7 @@ def _spans(path: Path, scale: tuple[float, float], size: tuple[int, int], shutte
     run: list[Box] = []
     boxes = smeared(path.boxes, shutter, {ordinal - path.first for ordinal in path.sights})
     for i, box in enumerate(boxes):
-        whole = _whole(box, scale, size)
+        whole = whole_box(box, scale, size)
         if whole is not None:
             run.append(whole)
         if run and (whole is None or i == len(boxes) - 1):
@@ -135,7 +135,8 @@ def smeared(boxes: Sequence[Floats], shutter: float = 1.0, sights: Collection[in
     return grown
 
 
-def _whole(box: Floats, scale: tuple[float, float], size: tuple[int, int]) -> Box | None:
+def whole_box(box: Floats, scale: tuple[float, float], size: tuple[int, int]) -> Box | None:
+    """`box` as whole pixels of a picture of `size`, rounded outward; None outside it."""
     x0 = max(0, math.floor(float(box[0]) * scale[0]))
     y0 = max(0, math.floor(float(box[1]) * scale[1]))
     x1 = min(size[0], math.ceil(float(box[2]) * scale[0]))

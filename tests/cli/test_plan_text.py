@@ -1,9 +1,11 @@
 """What `bwc plan` tells people."""
 
+from dataclasses import replace
+
 from bwc.cli.plan_text import plan_text
 from bwc.evidence import Choice, ItemId
 from bwc.redact import plan_edit
-from bwc.redact.plan import RedactionPlan
+from bwc.redact.plan import LET_GO, Doubt, RedactionPlan
 from bwc.redact.plan_format import to_bytes
 from bwc.redact.session import PlanState
 from tests.redact import clips
@@ -22,3 +24,11 @@ def test_the_note_of_a_decision_is_shown() -> None:
     assert " keep " in row
     assert row.endswith("  officer on duty")
     assert "officer" not in told(plan, tracks=False)
+
+
+def test_when_something_was_left_in_sight_after_a_second_look_is_said() -> None:
+    plan = replace(clips.plan_for(b"clip"), doubts=(Doubt(code=LET_GO, first=3, stop=9),))
+    starts = [*plan.media.pts]
+    first, stop = (float((starts[place] - starts[0]) * plan.media.time_base) for place in (3, 9))
+    assert f"left in sight after a second look (s): {first:.2f} to {stop:.2f}" in told(plan)
+    assert "doubts: let_go 1" in told(plan, tracks=False)
