@@ -14,9 +14,10 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from bwc.redact.cuts import fine_likeness, reduced
-from bwc.redact.flow import Grey
+from bwc.redact.cuts import fine_likeness
 from bwc.redact.profiles import Profile
+
+Small = NDArray[np.float32]
 
 # Likeness of fine structure to the picture of the last look, 1/3 s before (2026-11, medians): a pan with people crossing
 # .15, a street seen while walking .56, people before a hand-held camera .68 to .82, a walk .83, a fixed camera .99
@@ -28,21 +29,24 @@ _SLACK = Fraction(98, 100)  # at 29.97 frames per second five frames are a hair 
 
 @dataclass(slots=True)
 class Cadence:
-    """One recording's. `looked` is told of every look, `is_due` asked in every picture between."""
+    """One recording's. `looked` is told of every look, `is_due` asked in every picture between.
+
+    Both are given the picture as small as scenes are compared at (`cuts.reduced`).
+    """
 
     profile: Profile
     is_unsure: bool = False  # somebody known is small, doubtful or being lost
     looks: int = 0  # in this scene
     _scene: Fraction | None = None
     _last: Fraction | None = None
-    _seen: NDArray[np.float32] = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    _seen: Small = field(default_factory=lambda: np.zeros((0, 0), np.float32))
 
     def cut(self) -> None:
         """The next picture begins a scene."""
         self._scene = self._last = None
         self.looks = 0
 
-    def is_due(self, grey: Grey, seconds: Fraction) -> bool:
+    def is_due(self, small: Small, seconds: Fraction) -> bool:
         """Whether to look at the picture shown at `seconds`."""
         if self._last is None or self._scene is None:
             return True
@@ -51,15 +55,15 @@ class Cadence:
             return False
         if self.is_unsure or seconds - self._scene < _SETTLING or waited >= profile.every_still * _SLACK:
             return True
-        likeness = fine_likeness(self._seen, reduced(grey))
+        likeness = fine_likeness(self._seen, small)
         return likeness < _CHANGED or (waited >= profile.every * _SLACK and likeness < _STILL)
 
     def is_deep(self) -> bool:
         """Whether the look that is due is a deep one."""
         return self.looks % self.profile.deep_every == 0
 
-    def looked(self, grey: Grey, seconds: Fraction) -> None:
-        self._seen = reduced(grey)
+    def looked(self, small: Small, seconds: Fraction) -> None:
+        self._seen = small
         self._last = seconds
         self._scene = seconds if self._scene is None else self._scene
         self.looks += 1

@@ -16,17 +16,20 @@ _FLAT = 2.0  # grey levels of spread below which a picture shows nothing to comp
 
 
 class CutFinder:
-    """Feed it pictures in order. Correlation is blind to gain and offset: a lamp or auto exposure is not a cut."""
+    """Feed it pictures in order. Correlation is blind to gain and offset: a lamp or auto exposure is not a cut.
+
+    `now` is the latest of them, reduced.
+    """
 
     def __init__(self) -> None:
-        self._before: NDArray[np.float32] | None = None
+        self.now = np.zeros((0, 0), np.float32)
 
     def is_cut(self, grey: Grey) -> bool:
         """Whether `grey` starts another scene than the picture given before. The first picture does not."""
-        now = reduced(grey)
-        before, self._before = self._before, now
-        if before is None:
+        before, self.now = self.now, reduced(grey)
+        if not before.size:
             return False
+        now = self.now
         spread, spread_before = float(now.std()), float(before.std())
         if min(spread, spread_before) < _FLAT:
             # black, white or covered lens: only a change of what is seen at all counts

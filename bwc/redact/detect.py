@@ -327,9 +327,9 @@ class _Run:
             self._close_scene()
         self.stretch.append((picture.ordinal, still))
         self.previous = picture
-        if self.cadence.is_due(grey, picture.seconds):
+        if self.cadence.is_due(self.cuts.now, picture.seconds):
             deep = self.cadence.is_deep()
-            self.cadence.looked(grey, picture.seconds)
+            self.cadence.looked(self.cuts.now, picture.seconds)
             self._look(picture, deep=deep)
 
     def close(self) -> None:

@@ -24,6 +24,18 @@ _AGREE_PX = 2.0  # coded pixels, or
 _AGREE_SIZE = 0.06  # of the box's size, whichever is more
 _SCALE_CELLS = 24  # from so many cells on, growth is read from the vectors as well
 _SCALE_STEP = 0.04
+# Of FFmpeg's 40 bytes a vector; arithmetic waits until a field is asked
+_KEPT = np.dtype(
+    [
+        ("dst_x", "i2"),
+        ("dst_y", "i2"),
+        ("w", "u1"),
+        ("h", "u1"),
+        ("motion_x", "i4"),
+        ("motion_y", "i4"),
+        ("motion_scale", "u2"),
+    ]
+)
 
 
 @dataclass(slots=True)
@@ -36,9 +48,7 @@ class MotionField:
     made: Floats | None
     scale: float  # coded pixels in a pixel of the boxes that will be carried
     shape: tuple[int, int] = (0, 0)  # rows, columns
-    blocks: NDArray[np.int16] | None = (
-        None  # one row each: left and top cell, cells across and down, x, y, parts of a pixel
-    )
+    blocks: NDArray[Any] | None = None  # what is needed of each vector
 
     camera: Floats | None = None  # how most of the picture moves, once it was asked
 
@@ -67,19 +77,20 @@ def field_of(vectors: NDArray[Any] | None, width: int, height: int, scale: float
         return None
     is_past = vectors["source"] < 0
     past = vectors if is_past.all() else vectors[is_past]
-    blocks = np.empty((len(past), 7), np.int16)
-    blocks[:, 0] = (past["dst_x"] - past["w"] // 2) // CELL
-    blocks[:, 1] = (past["dst_y"] - past["h"] // 2) // CELL
-    blocks[:, 2], blocks[:, 3] = past["w"] // CELL, past["h"] // CELL
-    blocks[:, 4], blocks[:, 5] = np.clip(past["motion_x"], -32768, 32767), np.clip(past["motion_y"], -32768, 32767)
-    blocks[:, 6] = np.maximum(past["motion_scale"], 1)
+    blocks = np.empty(len(past), _KEPT)
+    for name in _KEPT.fields or ():
+        blocks[name] = past[name]
     return MotionField(None, scale, (-(-height // CELL), -(-width // CELL)), blocks)
 
 
-def _on_grid(blocks: NDArray[np.int16], rows: int, columns: int) -> Floats:
+def _on_grid(blocks: NDArray[Any], rows: int, columns: int) -> Floats:
     """The blocks' moves cell by cell. Both numbers of a move are written as one, into a grid with room for what overhangs it."""
-    left, top, wide, high = blocks[:, :4].astype(np.intp).T
-    step = np.ascontiguousarray(-blocks[:, 4:6].astype(np.float32) / blocks[:, 6:7]).view(np.uint64).ravel()
+    wide, high = blocks["w"].astype(np.intp), blocks["h"].astype(np.intp)
+    left, top = (blocks["dst_x"] - wide // 2) // CELL, (blocks["dst_y"] - high // 2) // CELL
+    wide, high = wide // CELL, high // CELL
+    moves = np.stack([blocks["motion_x"], blocks["motion_y"]], axis=1).astype(np.float32)
+    scale = np.maximum(blocks["motion_scale"], 1).astype(np.float32)
+    step = np.ascontiguousarray(-moves / scale[:, None]).view(np.uint64).ravel()
     across_most, down_most = int(wide.max(initial=0)), int(high.max(initial=0))
     grid = np.full((rows + 2 * down_most, columns + 2 * across_most, 2), np.nan, np.float32)
     cells, width = grid.reshape(-1, 2).view(np.uint64).ravel(), grid.shape[1]

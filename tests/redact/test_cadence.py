@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from bwc.redact.cadence import Cadence
+from bwc.redact.cuts import reduced
 from bwc.redact.flow import Grey
 from bwc.redact.profiles import PROFILES
 
@@ -29,8 +30,8 @@ def looks(pictures: "list[Grey]", *, unsure: range = range(0), profile: str = "b
     found = []
     for ordinal, picture in enumerate(pictures):
         cadence.is_unsure = ordinal in unsure
-        if cadence.is_due(picture, Fraction(ordinal, RATE)):
-            cadence.looked(picture, Fraction(ordinal, RATE))
+        if cadence.is_due(reduced(picture), Fraction(ordinal, RATE)):
+            cadence.looked(reduced(picture), Fraction(ordinal, RATE))
             found.append(ordinal)
     return found
 
