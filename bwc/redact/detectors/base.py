@@ -62,6 +62,8 @@ def fit(bgr: Picture8, long_side: int) -> tuple[Picture8, float]:
 def on_strides(bgr: Picture8) -> Picture8:
     """`bgr` padded with black, right and below, to whole strides."""
     height, width = bgr.shape[:2]
+    if height % STRIDE == 0 and width % STRIDE == 0:
+        return bgr
     canvas = np.zeros((-(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE, 3), np.uint8)
     canvas[:height, :width] = bgr
     return canvas

@@ -10,8 +10,8 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from bwc.media.planes import Plane, bgr_of
-from bwc.redact.detectors.base import Detection, FloatBox, Picture8, fit, on_strides, sides_within
+from bwc.media.planes import Plane, bgr_of, size_at
+from bwc.redact.detectors.base import STRIDE, Detection, FloatBox, Picture8, fit, on_strides, sides_within
 
 Sized = tuple[Picture8, float]  # padded right and below to whole strides, and the scale
 
@@ -31,10 +31,17 @@ class View:
         return cls((bgr.shape[0], bgr.shape[1]), lambda side: fit(bgr, side), lambda: bgr)
 
     @classmethod
-    def of_planes(cls, planes: tuple[Plane, Plane, Plane], *, full_range: bool, quarters: int = 0) -> "View":
+    def of_planes(
+        cls,
+        planes: tuple[Plane, Plane, Plane],
+        *,
+        full_range: bool,
+        quarters: int = 0,
+    ) -> "View":
         """A decoded picture, to be turned by `quarters` quarter turns (as `numpy.rot90`) to stand upright."""
         height, width = planes[0].shape
         longer = max(height, width)
+        step = 1 if quarters else STRIDE
 
         def upright(bgr: Picture8) -> Picture8:
             return np.ascontiguousarray(np.rot90(bgr, quarters)) if quarters else bgr
@@ -44,11 +51,12 @@ class View:
 
         def sized(side: int) -> Sized:
             if side == longer:
-                return on_strides(whole()), 1.0
+                return on_strides(upright(bgr_of(*planes, full_range=full_range, step=step))), 1.0
             if side > longer:
                 return fit(whole(), side)
-            small = bgr_of(*planes, full_range=full_range, width=round(width * side / longer))
-            return on_strides(upright(small)), small.shape[1] / width
+            columns = round(width * side / longer)
+            small = bgr_of(*planes, full_range=full_range, width=columns, step=step)
+            return on_strides(upright(small)), size_at((width, height), columns)[0] / width
 
         return cls((width, height) if quarters % 2 else (height, width), sized, whole)
 

@@ -1,0 +1,36 @@
+"""bwc.media.planes: pictures for looks are padded with black, and what lies inside stays the same."""
+
+import cv2
+import numpy as np
+import pytest
+from av.video.frame import VideoFrame
+
+from bwc.media.planes import bgr_of, planes_of, size_at
+
+
+def frame_like_footage(pix_fmt: str, width: int = 960, height: int = 540) -> VideoFrame:
+    """Noise of several sizes, from black to white."""
+    rng = np.random.default_rng(5)
+    grain = rng.integers(0, 256, (height // 3, width // 3, 3)).astype(np.uint8)
+    picture = np.asarray(cv2.resize(grain, (width, height), interpolation=cv2.INTER_CUBIC), np.uint8)
+    return VideoFrame.from_ndarray(picture, format="bgr24").reformat(format=pix_fmt)
+
+
+@pytest.mark.parametrize("width", [None, 640])
+@pytest.mark.parametrize("size", [(960, 540), (962, 542)])
+def test_padding_to_whole_steps_is_black_and_changes_nothing(width: int | None, size: tuple[int, int]) -> None:
+    planes = planes_of(frame_like_footage("yuv420p", *size))
+    plain = bgr_of(*planes, full_range=False, width=width)
+    padded = bgr_of(*planes, full_range=False, width=width, step=32)
+    rows, columns = plain.shape[:2]
+    assert (rows, columns) == ((size[1], size[0]) if width is None else size_at(size, width)[::-1])
+    assert padded.shape[0] % 32 == padded.shape[1] % 32 == 0
+    assert (padded[:rows, :columns] == plain).all()
+    assert not padded[rows:].any()
+    assert not padded[:, columns:].any()
+
+
+def test_odd_sizes_stay_odd() -> None:
+    y = np.full((271, 481), 128, np.uint8)
+    chroma = np.full((136, 241), 128, np.uint8)
+    assert bgr_of(y, chroma, chroma, full_range=False, step=32).shape == (271, 481, 3)
