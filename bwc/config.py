@@ -85,6 +85,11 @@ def marks_dir() -> Path:
     return user_config_dir() / "marks"
 
 
+def standing_dir() -> Path:
+    """Where an operator remembers how far each log was read for what is in force: outside of every vault too."""
+    return user_config_dir() / "standing"
+
+
 def find_vault(flag: str | None, start: Path | None = None) -> Places:
     """The vault named by `--vault`, then `BWC_VAULT`, then a bwc.toml here or above, then the user's config.
 

@@ -163,7 +163,11 @@ def key_list(entry: Entry) -> None:
     "--recovery-file", type=click.Path(path_type=Path), help="The recovery key, when no records officer is left."
 )
 def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...], recovery_file: Path | None) -> None:
-    """Enrol the key in the public file PUBLIC. Records officers are given the keys of what is already held."""
+    """Enrol the key in the public file PUBLIC. Records officers are given the keys of what is already held.
+
+    Enrolled again, a key has the roles given now INSTEAD of those it had: whoever loses the role to read is taken off
+    what is held, as with bwc key revoke.
+    """
     from bwc.enrolment import OperatorPublic
 
     if not public.is_file():
@@ -171,8 +175,9 @@ def key_enrol(entry: Entry, public: Path, *, roles: tuple[str, ...], recovery_fi
     person = OperatorPublic.parse(public.read_bytes())
     paper = recovery_from(recovery_file)
     with entry.house() as house:
+        had = {role for row in house.operators() if row.key_id == person.key_id for role in row.roles}
         rewrapped = house.enrol(person, roles=roles, recovery=paper)
-        if "records" in roles:
+        if "records" in had.union(roles):
             _warn(entry, house, rewrapped, paper)
     entry.terminal.result(
         {"key": person.key_id, "name": person.name, "roles": list(roles), "envelopes_rewrapped": rewrapped},

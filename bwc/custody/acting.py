@@ -16,22 +16,21 @@ from bwc.audit.checkpoint import Checkpoint, parse_checkpoint
 from bwc.audit.keychain import KeyChain
 from bwc.canonical import Json, sha256_hex
 from bwc.config import Places, marks_dir
+from bwc.custody.governed import Governed
 from bwc.custody.log_copy import NEXT_LOG_KEY, place_key
 from bwc.custody.marks import Mark
-from bwc.custody.reading import Reading
 from bwc.custody.shelf import LogShelf
+from bwc.custody.standing import is_ruling
 from bwc.enrolment import log_signer, log_vkey, open_log_key
 from bwc.errors import BwcError, Disposed, NotAllowed, PolicyRefuses, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId, KeyId, Outcome, SealedObject
-from bwc.identities import FIPS_SUITE, Operator, Recipient, SeedSigner, Signer
-from bwc.roles import AFTER_DESTRUCTION, BODY_READERS, MAY, Policy, Role, footage_readers, may
+from bwc.identities import Operator, Recipient, SeedSigner, Signer
+from bwc.roles import AFTER_DESTRUCTION, MAY, Role, footage_readers, may
 from bwc.storage.body import seal_body
 from bwc.storage.envelope import parse_envelope
 from bwc.storage.projection import has_effect
 
-_MAKES_READERS = frozenset(
-    kind for kind in EventKind if kind.value.startswith(("vault.", "key.", "recipient.", "policy."))
-)
+_MAKES_READERS = frozenset(kind for kind in EventKind if is_ruling(kind.value))
 
 
 @dataclass(slots=True)
@@ -52,7 +51,7 @@ class _ServedError(Exception):
         self.size = size
 
 
-class Acting(Reading):
+class Acting(Governed):
     """A vault entered by one operator, or by nobody (`operator=None`): then it can only be read.
 
     A context manager: on leaving, what was recorded is published and the catalog is closed.
@@ -93,6 +92,8 @@ class Acting(Reading):
             raise
         finally:
             self.close()
+
+    # --- publishing -------------------------------------------------------------------------------------
 
     def publish(self) -> int:
         """Steps 3 and 4: tiles, then a signed checkpoint that holds every event so far. The number of entries.
@@ -284,6 +285,8 @@ class Acting(Reading):
             known = self._known
             if known and known.entries == entries[0].seq and kinds.isdisjoint(_MAKES_READERS):
                 known.entries = self._recorded
+                if self._standing is not None:
+                    self._standing.advance(entries)
         return entries
 
     def _sealed_bodies(self, drafts: Sequence[EventDraft], readers: Sequence[Recipient]) -> Sequence[tuple[str, bytes]]:
@@ -331,25 +334,6 @@ class Acting(Reading):
         facts: dict[str, Json] = {"act": act, "error": error.name}
         self.act(EventKind.ACT_REFUSED, item, facts, {"message": error.message}, outcome=Outcome.REFUSED)
 
-    def _readers(self, roles: frozenset[Role]) -> list[Recipient]:
-        """Today's recipients: enrolled operators with one of `roles`, and the recovery key."""
-        people = [row.recipient for row in self.operators() if row.is_active and roles & row.roles]
-        others = [row.recipient for row in self._catalog.recipients()]
-        found = {one.recipient_id: one for one in [*people, *others]}
-        self._check_suites(list(found.values()), self.policy)
-        return list(found.values())
-
-    def _check_suites(self, recipients: Sequence[Recipient], policy: Policy) -> None:
-        """Raise `PolicyRefuses` when `policy` allows nothing to be sealed to one of them."""
-        others = [one for one in recipients if policy.fips and one.suite != FIPS_SUITE]
-        if others:
-            names = {row.recipient.recipient_id: row.name or row.key_id[:12] for row in self.operators()}
-            who = ", ".join(names.get(one.recipient_id, "the recovery key") for one in others)
-            raise PolicyRefuses(
-                f"the policy fips allows only recipients of {FIPS_SUITE}; not so: {who}",
-                "bwc key rotate --suite p384, bwc key recovery new --suite p384, or bwc policy set fips=false",
-            )
-
     def _known_now(self) -> _Known:
         """What is known after all entries; looked up anew after what was not a plain act of ours."""
         key, entries = self.person.key_id, self.entries()
@@ -362,11 +346,6 @@ class Acting(Reading):
         if known.body_readers is None:
             known.body_readers = self._body_readers_now()
         return known.body_readers
-
-    def _body_readers_now(self) -> list[Recipient]:
-        found = {one.recipient_id: one for one in self._readers(BODY_READERS)}
-        mine = [row.recipient for row in self.operators() if row.key_id == self.person.key_id]
-        return list((found | {one.recipient_id: one for one in mine}).values())
 
     def record_failure(self, item: ItemId | None, act: str, error: BwcError) -> None:
         """`act.failed`: an act that was tried and did not succeed, and why."""

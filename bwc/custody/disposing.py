@@ -2,21 +2,24 @@
 
 1 `disposition.ordered`; nothing is touched. 2 `disposition.confirmed` by another person, who is bound by the rules as
 they stand inside that transaction; published. 3 Keys and private bodies are destroyed, then sealed bytes, then what
-lies astray. 4 The catalog forgets. 5 `disposition.done`, published. Dying between 2 and 5 leaves an order that says
+lies astray. 4 The catalog forgets. 5 `disposition.done`, published. What may go, what was ordered and what to destroy is taken from signed entries
+(`grounds`), never from the catalog's tables. Dying between 2 and 5 leaves an order that says
 "confirmed", which `finish` (any later `bwc dispose`) completes; nothing is called done before it is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bwc.audit.disposals import BODIES, ITEM
 from bwc.audit.event import parse_entry
 from bwc.canonical import Json, canonical, sha256_hex
+from bwc.custody.grounds import Grounds
 from bwc.custody.retaining import Retaining
 from bwc.errors import HoldInForce, NotDue, NotFound, PolicyRefuses, SecondPersonNeeded, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId
+from bwc.storage.catalog import Catalog
 from bwc.storage.retention import Verdict, Why
-from bwc.storage.retention_tables import DestroyedBody, OrderRow
+from bwc.storage.retention_tables import DestroyedBody, OrderRow, RetentionTables
 from bwc.storage.shredding import shred, sweep
 
 Progress = Callable[[int, int | None], None]
@@ -57,6 +60,23 @@ class Left:
 
 class Disposing(Retaining):
     """Two people and a proof."""
+
+    _grounds: Grounds | None = None
+
+    def close(self) -> None:
+        """Close the catalog."""
+        if self._grounds is not None:
+            self._grounds.close()
+        super().close()
+
+    def _grounds_for(self, items: Iterable[ItemId]) -> Catalog:
+        """What signed entries say of these items and of all that may keep them."""
+        wanted = frozenset(items)
+        if self._grounds is None or not wanted <= self._grounds.items:
+            if self._grounds is not None:
+                self._grounds.close()
+            self._grounds = Grounds(self._catalog, wanted, self._private)
+        return self._grounds.look(self._in_force())
 
     # --- 1: the order -----------------------------------------------------------------------------------
 
@@ -124,8 +144,8 @@ class Disposing(Retaining):
 
         Raises `SecondPersonNeeded`, `HoldInForce` or `NotDue`, judged now; nothing is then destroyed.
         """
-        rows = self._waiting(order)
         self._require(EventKind.DISPOSITION_CONFIRMED)
+        rows = self._waiting_signed(order)
         self._refuse_recorded(EventKind.DISPOSITION_CONFIRMED, lambda: self._verify_second_person(rows))
         self._refuse_recorded(EventKind.DISPOSITION_CONFIRMED, lambda: self._verify_still(rows))
         drafts = [
@@ -138,7 +158,7 @@ class Disposing(Retaining):
         ]
 
         def still() -> None:
-            if {row.seq for row in self._waiting(order)} != {row.seq for row in rows}:
+            if {row.seq for row in self._waiting_signed(order)} != {row.seq for row in rows}:
                 raise UsageError(f"order {order} was confirmed or cancelled meanwhile", "bwc dispose --orders")
             self._verify_still(rows)
 
@@ -150,20 +170,22 @@ class Disposing(Retaining):
 
         The latter is for a vault restored from a backup, which brings back keys and private bodies.
         """
-        tables = self._catalog.retention
-        rows = tables.unfinished()
-        old = [row for row in tables.orders() if row.state == "done"] if again else []
-        if not rows and not old:
+        known = self._catalog.retention
+        items = {row.item for row in known.orders() if row.state == "confirmed" or (again and row.state == "done")}
+        if not items:
             if self.entries() > self.published():
                 self.publish()  # it was said, and we died before it was published
             return []
         self._require(EventKind.DISPOSITION_DONE)
+        tables = self._grounds_for(items).retention
+        rows = tables.unfinished()
+        old = [row for row in tables.orders() if row.state == "done"] if again else []
         self.publish()  # a verifier reads what is published, and must know what may be absent
         done: list[Destroyed] = []
         for count, row in enumerate([*old, *rows]):
             if progress:
                 progress(count, len(old) + len(rows))
-            one = self._destroy(row)
+            one = self._destroy(row, tables)
             done += [one] if row in rows else []
         self._sweep([*old, *rows])
         self._catalog.forget()
@@ -176,27 +198,28 @@ class Disposing(Retaining):
             self.publish()
         return done
 
-    def _destroy(self, row: OrderRow) -> Destroyed:
-        objects = self._catalog.retention.destroyed_objects(row.item) if row.scope == ITEM else []
-        bodies = self._bodies_of(row)
+    def _destroy(self, row: OrderRow, tables: RetentionTables) -> Destroyed:
+        objects = tables.destroyed_objects(row.item) if row.scope == ITEM else []
+        bodies = self._bodies_of(row, tables)
         left = shred(self._vault.stores, objects, bodies)
         return Destroyed(
             item=row.item, order=row.order, scope=row.scope, objects=len(objects), bodies=len(bodies), left=len(left)
         )
 
     def _sweep(self, rows: Sequence[OrderRow]) -> None:
-        commits = {one.commit for row in rows for one in self._bodies_of(row)}
+        truth = self._grounds_for(row.item for row in rows)  # an object that a table lacks is not astray
+        commits = {one.commit for row in rows for one in self._bodies_of(row, truth.retention)}
         sweep(
             self._vault.stores,
-            objects=self._catalog.object_ids(),
-            envelopes=self._catalog.envelope_ids(),
-            bodies=self._catalog.body_ids(),
+            objects=truth.object_ids(),
+            envelopes=truth.envelope_ids(),
+            bodies=truth.body_ids(),
             items={row.item for row in rows if row.scope == ITEM},
             commits=commits,
         )
 
-    def _bodies_of(self, row: OrderRow) -> list[DestroyedBody]:
-        found = self._catalog.retention.destroyed_bodies(row.item)
+    def _bodies_of(self, row: OrderRow, tables: RetentionTables | None = None) -> list[DestroyedBody]:
+        found = (tables or self._catalog.retention).destroyed_bodies(row.item)
         if row.scope == ITEM:
             return found
         named = {one["commit"] for one in row.facts["erase"]}
@@ -245,13 +268,14 @@ class Disposing(Retaining):
     # --- the rules --------------------------------------------------------------------------------------
 
     def _verify_may_go(self, items: Sequence[ItemId], *, early: bool) -> None:
+        tables = self._grounds_for(items).retention
         for item in items:
             self._raise_if_destroyed(item)
-        for one in self.verdicts(items):
+        for one in self.verdicts(items, tables=tables):
             _verify_verdict(one, early=early)
 
     def _verify_no_hold(self, items: Sequence[ItemId]) -> None:
-        for one in self.verdicts(items):
+        for one in self.verdicts(items, tables=self._grounds_for(items).retention):
             if one.why is Why.HOLD:
                 raise HoldInForce(f"{one.item}: {one.text}", "bwc hold list")
 
@@ -260,6 +284,15 @@ class Disposing(Retaining):
         for early in (False, True):
             self._verify_may_go([row.item for row in whole if bool(row.facts.get("due")) != early], early=early)
         self._verify_no_hold([row.item for row in rows if row.scope != ITEM])
+
+    def _waiting_signed(self, order: str) -> list[OrderRow]:
+        """The same by signed entries."""
+        known = self._waiting(order)
+        tables = self._grounds_for(row.item for row in known).retention
+        found = [row for row in tables.orders(order=order) if row.state == "ordered"]
+        if not found:
+            raise UsageError(f"order {order} waits for nobody", "bwc dispose --orders")
+        return found
 
     def _verify_second_person(self, rows: Sequence[OrderRow]) -> None:
         me = self.person_of(self.person.key_id)

@@ -22,14 +22,16 @@ class Keyring(Rewrapping):
     def enrol(self, person: OperatorPublic, *, roles: Sequence[str], recovery: Unwrapper | None = None) -> int:
         """`key.enrolled`; the log key is wrapped to the newcomer, and what is held when they may read it.
 
+        Enrolled again, a key has these roles and no others: what is held is taken from whoever may read it no more.
         `recovery` opens the envelopes when no key of this operator does. How many envelopes were wrapped anew.
         """
         self._require(EventKind.KEY_ENROLLED)
         self._check_recovery(recovery)
         self._check_suites([person.recipient], self.policy)
+        before = {Role(role) for row in self.operators() if row.key_id == person.key_id for role in row.roles}
         self.act(EventKind.KEY_ENROLLED, None, {"operator": person.facts(roles)}, {"name": person.name})
         self._rewrap_log_key(self.person)
-        return self.rewrap(recovery) if READERS & {Role(role) for role in roles} else 0
+        return self.rewrap(recovery) if READERS & (before | {Role(role) for role in roles}) else 0
 
     def rotate(self, new: Operator) -> int:
         """`key.rotated`: this operator's key gives way to `new`, which signs too and acts from here on.
@@ -98,7 +100,7 @@ class Keyring(Rewrapping):
         if recovery is None and not FOOTAGE_READERS & self.roles() and self.items():
             hint = "a records officer who is an administrator too does it, or --recovery-file with the old key"
             raise KeyUnavailable("you cannot open what is held, so you cannot give it to a new recovery key", hint)
-        old = [row.recipient.recipient_id for row in self._catalog.recipients() if row.purpose == RECOVERY]
+        old = [row.recipient.recipient_id for row in self.recipients() if row.purpose == RECOVERY]
         self.act(EventKind.RECIPIENT_ADDED, None, {"purpose": RECOVERY, "recipient": new.to_json()}, {})
         for one in old:
             self.act(EventKind.RECIPIENT_REMOVED, None, {"recipient": one}, {})
@@ -107,14 +109,14 @@ class Keyring(Rewrapping):
     def set_policy(self, policy: Policy) -> None:
         """`policy.set`."""
         everybody = [row.recipient for row in self.operators() if row.is_active]
-        self._check_suites([*everybody, *(row.recipient for row in self._catalog.recipients())], policy)
+        self._check_suites([*everybody, *(row.recipient for row in self.recipients())], policy)
         before = self.policy
         self.act(EventKind.POLICY_SET, None, {"policy": policy.to_json()}, {})
         if before.worker != policy.worker:
             self.rewrap()
 
     def _check_recovery(self, recovery: Unwrapper | None) -> None:
-        known = {row.recipient.recipient_id for row in self._catalog.recipients()}
+        known = {row.recipient.recipient_id for row in self.recipients()}
         if recovery is not None and recovery.recipient_id not in known:
             raise KeyUnavailable("this recovery key is not of this vault", "look for the paper with its date")
 

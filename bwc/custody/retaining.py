@@ -10,7 +10,7 @@ from bwc.errors import BwcError, NotFound, UsageError
 from bwc.evidence import EventDraft, EventKind, ItemId
 from bwc.recording import CROCKFORD
 from bwc.storage.retention import Schedule, Verdict, judge
-from bwc.storage.retention_tables import CaseRow, HoldRow, OrderRow
+from bwc.storage.retention_tables import CaseRow, HoldRow, OrderRow, RetentionTables
 
 _TRIES = 20
 
@@ -25,10 +25,18 @@ class Retaining(Acting):
         return self._catalog.retention.schedule()
 
     def verdicts(
-        self, items: Sequence[ItemId] | None = None, *, now: datetime | None = None, schedule: Schedule | None = None
+        self,
+        items: Sequence[ItemId] | None = None,
+        *,
+        now: datetime | None = None,
+        schedule: Schedule | None = None,
+        tables: RetentionTables | None = None,
     ) -> list[Verdict]:
-        """What the rules say of every item that is held, or of these; by another `schedule` than the one in force."""
-        tables = self._catalog.retention
+        """What the rules say of every item that is held, or of these; by another `schedule` than the one in force.
+
+        From the catalog's `tables` or, before something is destroyed, from those that signed entries give.
+        """
+        tables = tables or self._catalog.retention
         schedule, holds, cases = schedule or tables.schedule(), tables.holds(), tables.cases()
         kept = tables.kept() if items is None else [one for item in items for one in tables.kept(item)]
         now = now or datetime.now(UTC)

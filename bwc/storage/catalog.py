@@ -14,6 +14,7 @@ from bwc.errors import IntegrityError, NotFound, StorageError
 from bwc.evidence import ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.roles import Policy
 from bwc.storage import catalog_schema
+from bwc.storage.comparing import Tables
 from bwc.storage.database import Database
 from bwc.storage.projection import changes
 from bwc.storage.queries import (
@@ -66,17 +67,26 @@ _WAIT_S = 30.0  # another process's transaction lasts milliseconds; a rebuild, s
 class Catalog:
     """The catalog of one vault; a context manager that closes it. One instance belongs to one thread."""
 
-    def __init__(self, path: Path, *, read_only: bool = False, wait_s: float = _WAIT_S) -> None:
+    def __init__(
+        self, path: Path, *, read_only: bool = False, wait_s: float = _WAIT_S, database: Database | None = None
+    ) -> None:
         """Open the catalog, or make it. `read_only` writes nothing, so it also opens a copy on a read-only medium."""
         self.path = path
-        self._db = Database(path, read_only=read_only, wait_s=wait_s)
+        self._db = database or Database(path, read_only=read_only, wait_s=wait_s)
         self.retention = RetentionTables(self._db)
         self.copies = StoreTables(self._db)
+        self.tables = Tables(self._db)
         try:
             self._make_tables(read_only=read_only)
         except BaseException:
             self._db.close()
             raise
+
+    @classmethod
+    def temporary(cls, *, in_memory: bool = True) -> "Catalog":
+        """An empty one that nobody else sees: entries are projected into it and it is compared with another."""
+        database = Database.temporary("what the log says", in_memory=in_memory)
+        return cls(database.path, database=database)
 
     def __enter__(self) -> "Catalog":
         return self

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Self
 
 from bwc.errors import BwcError, IntegrityError, InUse, JournalUnread, StorageError, StoreFull
 from bwc.storage.fsops import Disk
@@ -31,6 +32,18 @@ class Database:
             Disk(path.parent).make_private(path.name)
         with self._said():
             self._connection = _read_only(path) if read_only else _read_write(path, wait_s)
+
+    @classmethod
+    def temporary(cls, name: str, *, in_memory: bool) -> Self:
+        """One that nobody else sees and that is gone when it is closed; else than `in_memory` it grows on disk."""
+        made = cls.__new__(cls)
+        made.path, made._wait_s = Path(name), 0.0
+        with made._said():
+            made._connection = sqlite3.connect(":memory:" if in_memory else "", isolation_level=None)
+        made._connection.row_factory = sqlite3.Row
+        for pragma in ("synchronous = OFF", "journal_mode = OFF", "cache_size = -65536"):
+            made._connection.execute(f"PRAGMA {pragma}")
+        return made
 
     def close(self) -> None:
         self._connection.close()
