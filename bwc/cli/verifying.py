@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     bwc verify --quick --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
     bwc verify --new
     bwc verify R-311 --key springfield-pd/f2114e1c+ac2373e0+Aa7X…
+    bwc verify --with-key
     bwc verify --against slip.jpg
     bwc verify --repair-from cloud
     bwc verify R-311/2026-1122-K4J7QX.mp4
@@ -39,6 +40,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--read-data", default="100%", show_default=True, metavar="N%", help="Share of the sealed bytes to read again."
+)
+@click.option(
+    "--with-key",
+    is_flag=True,
+    help="Open private parts with your key, and compare what they tell with the catalog too.",
 )
 @click.option("--record", is_flag=True, help="Record in the vault's log that you verified it, and the result.")
 @click.option(
@@ -63,6 +69,7 @@ def verify(
     only_new: bool,
     read_data: str,
     slips: tuple[Path, ...],
+    with_key: bool,
     record: bool,
     source: str | None,
 ) -> None:
@@ -86,6 +93,7 @@ def verify(
             share=_share(read_data),
             slips=slips,
             record=record,
+            with_key=with_key,
         )
     elif slips:
         raise UsageError("--against is for a vault or its log", "bwc verify FOLDER --against SLIP")
@@ -131,11 +139,13 @@ def _verify_vault(
     share: float,
     slips: Sequence[Path],
     record: bool,
+    with_key: bool,
 ) -> None:
     from bwc.custody.inspection import inspect
 
     against = [(str(path), _read_any(path)) for path in slips]
     places = find_vault(str(folder) if folder else entry.vault)
+    person = entry.person() if with_key else None
     with entry.terminal.progress("verify") as progress:
         report = inspect(
             places,
@@ -150,6 +160,7 @@ def _verify_vault(
             progress=progress,
             is_elsewhere=folder is not None and not _is_vault_here(entry, places),
             newer=_vault_here(entry, places) if folder else None,
+            operator=person,
         )
     entry.terminal.result(report.to_json(), report.text())
     if record:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 from bwc.anchors import openssl_ts
@@ -10,12 +11,15 @@ from bwc.anchors.pins import Pin, pin_of, typed_key
 from bwc.anchors.remembered import Remembered
 from bwc.anchors.seen import Seen, as_error
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
+from bwc.audit.log_report import LogReport
 from bwc.audit.tiles import CHECKPOINT
 from bwc.canonical import parse_canonical, sha256_hex
 from bwc.config import Places
+from bwc.custody.comparison import compare_tables
 from bwc.custody.reading import BACKUP_FORMAT, BACKUP_NOTE
 from bwc.custody.scrubbing import Readings
 from bwc.errors import IntegrityError, JournalUnread
+from bwc.identities import Operator
 from bwc.storage.catalog import Catalog
 from bwc.storage.stores import FORMAT as STORE_FORMAT
 from bwc.storage.stores import MARK
@@ -38,6 +42,7 @@ def inspect(
     only_new: bool = False,
     is_elsewhere: bool = False,
     newer: Path | None = None,
+    operator: Operator | None = None,
 ) -> Inspection:
     """Verify the vault at `places`: steps 1 to 10 of docs/auditor.md.
 
@@ -45,6 +50,7 @@ def inspect(
     what it saw there, and fork evidence is kept there. `quick` leaves out step 8; `share` of the sealed bytes is read.
     A folder that `is_elsewhere`, named and not the vault of this computer, may be behind where its mark says that it is a
     backup or a further store of this log; `newer` is then the folder of the vault it is a copy of.
+    With an `operator` what private bodies tell is compared with the catalog too, as far as their key opens them.
     `only_new` (with `quick`) reads what came after the last good verification by whoever `seen` belongs to.
     """
     files = LogFolder(places.log)
@@ -63,6 +69,7 @@ def inspect(
             agency=_agency(key, pins),
             memory=Seen(seen, key.name) if key else None,
             rows=rows,
+            tables=None if rows is None or quick else partial(_compare_tables, places, rows, operator),
             objects=None if quick else VaultFolder(places.vault),
             share=share,
             check_stamp=check_stamp,
@@ -77,6 +84,14 @@ def inspect(
         if unread:
             found.log.findings.note(9, f"not compared: {unread.message}", places.catalog.name)
         return found
+
+
+def _compare_tables(places: Places, catalog: Catalog, operator: Operator | None, report: LogReport) -> str:
+    if operator is None:
+        return compare_tables(report, catalog, None)
+    from bwc.custody.rebuilding import bodies_of  # knows the door: loaded where a key is given
+
+    return compare_tables(report, catalog, bodies_of(places, catalog, operator, report))
 
 
 def glance(places: Places, *, pins: Sequence[Pin], seen: Path) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from bwc.audit.event import parse_entry
@@ -13,6 +14,7 @@ from bwc.config import Places
 from bwc.custody.house import House
 from bwc.custody.log_copy import set_aside_unsigned
 from bwc.custody.shelf import LogShelf
+from bwc.custody.told import BodyOf
 from bwc.errors import KeyUnavailable
 from bwc.evidence import EventKind
 from bwc.identities import Operator
@@ -58,6 +60,12 @@ def replay(places: Places, operator: Operator) -> Rebuilt:
         bodies = _Bodies(files.disk, catalog, operator, done, _rewrapped(_rows(published) if lost else catalog.rows()))
         done.entries = catalog.rebuild(bodies.read, _rows(published) if lost else None)
     return done
+
+
+def bodies_of(places: Places, catalog: Catalog, operator: Operator, published: LogReport) -> BodyOf:
+    """Gives the private body of an event of a log that was verified, where the operator's key opens it."""
+    files = Disk(places.vault)
+    return _Bodies(files, catalog, operator, Rebuilt(), _rewrapped(chain(_rows(published), catalog.rows()))).read
 
 
 def _rows(published: LogReport) -> Iterator[EventRow]:

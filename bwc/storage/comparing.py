@@ -5,6 +5,7 @@ is read without one, knows less and says nothing else.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from sqlite3 import Row
 from typing import Any, Self
@@ -18,20 +19,20 @@ PRIVATE: Mapping[str, Sequence[str]] = {
     "items": (
         "officer", "camera", "category", "case_ids", "recorded_at", "clock_offset_ms", "vendor", "source", "names",
     ),
-    "segments": ("name", "sha256", "bytes", "media"),
+    "segments": ("name", "sha256", "bytes"),
     "approvals": ("note",),
     "suspects": ("note",),
     "releases": ("request", "requester", "to_folder"),
     "operators": ("name",),
     "enrolments": ("name",),
-    "claims": ("unread", "category", "case_ids"),
+    "claims": ("category", "case_ids"),
     "case_states": ("case_id", "note"),
     "holds": ("case_id", "reason"),
     "orders": ("reason",),
 }  # fmt: skip
 # Never empty, so nobody can tell what a body gave to them: not compared. An unread claim keeps its item
-_MIXED = (("claims", "unread"), ("segments", "media"))
-# Rows that are there only where a body was opened
+# And rows that are there only where a body was opened
+NEVER: Mapping[str, Sequence[str]] = {"claims": ("unread",), "segments": ("media",), "cases": ("case_id",)}
 _ROWS_OF_BODIES = ("cases",)
 # Brought up from an earlier version without the log: less than the log says until the catalog is rebuilt
 _UPGRADED = ("enrolments",)
@@ -104,6 +105,10 @@ class Tables:
                 what = f"not what the log says: {', '.join(wrong)}"
                 yield Difference(table=table, row=_name(table, key, kept), what=what)
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that is read inside of it is as it stood at its first reading, whatever others write."""
+        return self._db.snapshot()
+
     def _columns(self, table: str) -> tuple[list[str], list[str]]:
         """All columns of a table, and those of its key."""
         rows = self._db.read(f"PRAGMA table_info({table})")
@@ -132,13 +137,9 @@ def _pairs(ours: Iterator[Row], theirs: Iterator[Row], key: Sequence[str]) -> It
 
 
 def _agree(table: str, column: str, said: object, kept: object) -> bool:
-    if said == kept and type(said) is type(kept):
+    if (said == kept and type(said) is type(kept)) or column in NEVER.get(table, ()):
         return True
-    if column not in PRIVATE.get(table, ()):
-        return False
-    if (table, column) in _MIXED:
-        return True
-    return said is None or kept is None
+    return column in PRIVATE.get(table, ()) and (said is None or kept is None)
 
 
 def _name(table: str, key: Sequence[str], row: Row) -> str:

@@ -119,6 +119,17 @@ class Database:
             yield from some
 
     @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read what stood there at the first reading inside of it, whatever others write."""
+        with self._said():
+            self._connection.execute("BEGIN")
+        try:
+            yield
+        finally:
+            with self._said():
+                self._connection.execute("COMMIT")
+
+    @contextmanager
     def _said(self) -> Iterator[None]:
         try:
             yield

@@ -33,7 +33,7 @@ STEPS = {
     6: "every entry is signed by keys that were enrolled and not revoked at that point",
     7: "every act was permitted by role and policy in force, releases carry enough approvals",
     8: "every sealed object, manifest, envelope and private body is what the log says",
-    9: "the catalog holds the same entries as the log",
+    9: "the catalog holds the same entries as the log, and its tables say the same",
     10: "what witnesses and time-stamping authorities signed holds",
 }
 _LOOKS = 3  # at a vault that others are writing to
@@ -50,6 +50,7 @@ class Inspection:
     data: str
     anchors: AnchorReport | None  # None when the log could not be read
     behind: int = 0  # entries that a copy lacks of what was seen of its log
+    tables: str = ""  # what of the catalog's tables was compared with the log, in words
 
     @property
     def verdict(self) -> str:
@@ -77,6 +78,7 @@ class Inspection:
             "last_event_at": self.log.last_at,
             "saved_checkpoint": self.saved_size,
             "signatures": self.log.signatures,
+            "tables": self.tables,
             "steps": [{"number": number, "result": self._result(number), "title": STEPS[number]} for number in STEPS],
             "tied": self.log.pinned,
             "verdict": self.verdict,
@@ -105,6 +107,8 @@ class Inspection:
             lines.append(f"fingerprint {fingerprint_text(self.log.key)}")
         if self.anchors:
             lines.append(self.anchors.line())
+        if self.tables:
+            lines.append(f"catalog     {self.tables}")
         lines.append(f"verdict     {self.verdict} ({self.data})" + (f", {self.agency}" if self.agency else ""))
         return "\n".join(lines)
 
@@ -148,6 +152,7 @@ def judge(
     agency: str,
     memory: Seen | None,
     rows: CatalogRows | None,
+    tables: Callable[[LogReport], str] | None = None,
     objects: ObjectSource | None,
     share: float,
     check_stamp: CheckStamp,
@@ -163,6 +168,7 @@ def judge(
 
     `key` is the log's key as whoever verifies has it; `memory` what they saw of the log, which is compared and kept up;
     `against` are signed checkpoints from elsewhere, with where they are from. `share` of the sealed bytes is read.
+    `tables` compares what the catalog derived from the log, among the findings of step 9, and says what it compared.
     `only_new` goes on from the verification that is `remembered`; a good one is remembered.
     A copy (`is_copy`: a backup, a further store) may hold less than was seen: it is then behind, which is no rollback;
     `newer` is the log it is a copy of, if that is at hand, and shows that the copy is its beginning.
@@ -178,6 +184,9 @@ def judge(
         report = verify_log(files, key, saved, spread=over_cores(), remembered=remembered, only_new=only_new)
         if rows is not None:
             verify_rows(report, rows)
+        compared = "" if rows is None else "tables are not compared"
+        if tables is not None:
+            compared = tables(report)
         if objects is not None:
             verify_objects(report, objects, read_data=share, progress=progress, readings=readings)
         if not report.findings.count() or files.list(KEPT) == before:
@@ -192,7 +201,13 @@ def judge(
     since = f", from entry {report.since} on" if report.since else ""
     data = f"log only{since}" if objects is None else f"{share:.0%} of the sealed bytes read"
     return Inspection(
-        log=report, agency=agency, saved_size=last.size if last else 0, data=data, anchors=anchors, behind=behind
+        log=report,
+        agency=agency,
+        saved_size=last.size if last else 0,
+        data=data,
+        anchors=anchors,
+        behind=behind,
+        tables=compared,
     )
 
 
