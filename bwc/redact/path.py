@@ -1,8 +1,9 @@
 """A track in the making, the habits that say how long it lives, and what of it is worth keeping."""
 
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import cast, overload
 
 import numpy as np
 
@@ -51,6 +52,28 @@ class Habits:
     def patience(self, class_: str) -> int:
         """Frames that poor evidence is waited for: what is looked for seldom may be missed once."""
         return max(self.brief, 2 * self.seldom.get(class_, 0))
+
+
+class Rows(Sequence[Floats]):
+    """Boxes of an ended track, 16 bytes each: as arrays of their own they take ten times as much, and a recording has a million."""
+
+    __slots__ = ("_rows",)
+
+    def __init__(self, boxes: Iterable[Floats]) -> None:
+        self._rows = np.array(list(boxes), np.float32)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Floats]:
+        return iter(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Floats: ...
+    @overload
+    def __getitem__(self, place: slice) -> "Rows": ...
+    def __getitem__(self, place: int | slice) -> "Floats | Rows":
+        return Rows(self._rows[place]) if isinstance(place, slice) else self._rows[place]
 
 
 @dataclass(slots=True)
@@ -113,6 +136,12 @@ class Path:
         else:
             self.guesses += ours == 0
             self.best, self.guessed = max(self.best, ours), max(self.guessed, score)
+
+    def close(self) -> None:
+        """It has ended: from now on it is only read, and what it was followed by is given up."""
+        self.boxes = cast("deque[Floats]", Rows(self.boxes))
+        self.sights, self.cuts = [], []
+        self.now, self.body = Follower(self.here, None), None
 
     def has_vanished(self) -> bool:
         """Whether it went from one picture to the next, and what it was fixed to as well."""

@@ -294,7 +294,9 @@ class Tracker:
         come_in(path, self._began, (self._width, self._height), self.habits.brief)
         if path.class_ == FACE:
             self._hide_heads(path)
-        (self.let_go if self.is_let_go(path) else self.done).append(path)
+        where = self.let_go if self.is_let_go(path) else self.done
+        path.close()
+        where.append(path)
 
     def _hide_heads(self, path: Path) -> None:
         """Where a face was not seen for a while its person may have turned away: the whole head is hidden."""

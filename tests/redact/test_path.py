@@ -49,3 +49,13 @@ def test_who_stands_at_the_edge_or_leaves_or_begins_in_the_middle_has_no_way_in(
     right = path(50, 455, 450, 445, 440)
     come_in(right, 0, ROOM, 15)
     assert right.first < 50
+
+
+def test_an_ended_track_says_the_same_and_gives_up_what_it_was_followed_by() -> None:
+    one = path(50, 6, 12, 18, 24)
+    before = [box.tolist() for box in one.boxes]
+    one.close()
+    assert [box.tolist() for box in one.boxes] == before
+    assert (one.last, one.at(51).tolist(), len(one.boxes)) == (53, before[1], 4)
+    assert all(box.dtype == np.float32 for box in one.boxes)
+    assert (one.now.patch, one.body, one.sights, one.cuts) == (None, None, [], [])
