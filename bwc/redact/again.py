@@ -36,10 +36,13 @@ _LEAST = 2  # answers
 _MOST = 4  # of one look: in a crowd the others wait for the next
 _WHEN = frozenset((1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128))  # sights at which they are asked
 _LEAST_SIZE, _LEAST_LIGHT = 16, 45  # pixels of the recording, levels of grey: less says nothing clearly
-_SIDES = (128, 96, 160, 224)  # of what is cut out, the box's longer side being a fifth
+# Of what is cut out, the box's longer side being a fifth: pixels, and where on the sheet. Each size of picture that a network
+# is ready for holds some 20 MB and takes half a second to make, so all of them are one.
+_PLACES = {224: (0, 0), 160: (240, 0), 128: (416, 0), 96: (416, 144)}
+_WIDE, _HIGH = 544, 256
 _FAINT = 0.02  # less is nothing
 _SAME = 0.3  # overlap of a find with the box in question
-_ENOUGH = 0.45  # at the first size: no more need be asked
+_ENOUGH = 0.45  # before it is mirrored: no more need be asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Again:
 
     def detectors(self) -> tuple[Detector, ...]:
         """What is asked."""
-        return CenterFace(self.faces, _SIDES, _FAINT), Finder(self.heads, _SIDES, {HEAD: _FAINT})
+        return CenterFace(self.faces, (_WIDE,), _FAINT), Finder(self.heads, (_WIDE,), {HEAD: _FAINT})
 
     def ask(
         self, tracker: Tracker, picture: Picture, turns: int, scale: float, found: Sequence[Detection]
@@ -83,18 +86,18 @@ class Again:
         square, wide, high = cut.square, cut.wide, cut.high
         if max(wide, high) < _LEAST_SIZE or _light(square) < _LEAST_LIGHT:
             return 1.0
-        share = 1 / (AROUND * max(wide, high))
-        face, head = [], 0.0
-        for side in _SIDES:
-            shown = _resized(square, side)
-            half = np.asarray([wide, high], np.float32) * side * share / 2
-            here = np.concatenate([side / 2 - half, side / 2 + half]).astype(np.float32)
-            look = CenterFace(self.faces, (side,), _FAINT)
-            face += [_best(look.detect(one), here) for one in (shown, np.ascontiguousarray(shown[:, ::-1]))]
-            found = Finder(self.heads, (side,), {HEAD: _FAINT}).detect(shown)
-            head = max(head, _best(found, here), _best(found, head_around(here)))
-            if max(min(face), head) > _ENOUGH:
-                return 1.0
+        sheet, places = _sheet(square)
+        share = np.asarray([wide, high], np.float32) / (2 * AROUND * max(wide, high))
+        boxes = [np.concatenate([at + side / 2 - side * share, at + side / 2 + side * share]) for side, at in places]
+        found = Finder(self.heads, (_WIDE,), {HEAD: _FAINT}).detect(sheet)
+        head = max(max(_best(found, box), _best(found, head_around(box))) for box in boxes)
+        look = CenterFace(self.faces, (_WIDE,), _FAINT)
+        found = look.detect(sheet)
+        face = [_best(found, box) for box in boxes]
+        if max(float(np.mean(face)), head) > _ENOUGH:
+            return 1.0
+        found = look.detect(_sheet(np.ascontiguousarray(square[:, ::-1]))[0])
+        face += [_best(found, box) for box in boxes]
         return max(float(np.mean(face)), min(1.0, head * _HEAD))
 
 
@@ -134,9 +137,13 @@ def _light(square: Picture8) -> float:
     return float(square[edge:-edge, edge:-edge].mean())
 
 
-def _resized(square: Picture8, side: int) -> Picture8:
-    how = cv2.INTER_AREA if side < SIDE else cv2.INTER_LINEAR
-    return np.asarray(cv2.resize(square, (side, side), interpolation=how), np.uint8)
+def _sheet(square: Picture8) -> tuple[Picture8, list[tuple[int, Floats]]]:
+    """`square` at all sizes on one sheet, apart from each other, and each size with where it is: one look, and one size for networks to be ready for."""
+    sheet = np.zeros((_HIGH, _WIDE, 3), np.uint8)
+    for side, (x, y) in _PLACES.items():
+        how = cv2.INTER_AREA if side < SIDE else cv2.INTER_LINEAR
+        sheet[y : y + side, x : x + side] = cv2.resize(square, (side, side), interpolation=how)
+    return sheet, [(side, np.asarray(at, np.float32)) for side, at in _PLACES.items()]
 
 
 def _best(found: Sequence[Detection], box: Floats) -> float:
