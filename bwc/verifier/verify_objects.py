@@ -16,6 +16,7 @@ from bwc.canonical import canonical, is_sha256_hex, parse_canonical, sha256_hex
 from bwc.errors import DigestMismatch, IntegrityError, ProofInvalid, StorageError, UsageError
 from bwc.evidence import EventKind, SealedObject
 from bwc.keys import decode_binary
+from bwc.verifier.readers import Readers
 
 MANIFEST_FORMAT = "bwc.manifest/1"
 ENVELOPE_FORMAT = "bwc.envelope/1"
@@ -102,6 +103,7 @@ class _Recorded:
     log: str
     actor: str
     object: SealedObject
+    readers: frozenset[str]  # recipients of footage at the entry that recorded its envelope
 
     @property
     def name(self) -> str:
@@ -167,6 +169,7 @@ def verify_objects(
         progress(len(objects), len(objects))
     for body in bodies.values():
         check.check_body(body)
+    check.note_former()
     check.check_gaps()
     check.note_unknown()
     gone = len(report.standing.disposals.items)
@@ -183,12 +186,14 @@ class _Check:
         self.bodies: dict[str, _RecordedBody] = {}  # by commitment
         self._gaps: dict[int, int] = {}  # by entry: gaps in the signed manifests less gaps in the facts
         self._replaced: set[str] = set()  # files that a later entry put others in place of
+        self._readers = Readers()
         self._destroyed: dict[str, set[str]] = {}  # names on a shelf that may be absent, by shelf
 
     def read_log(self) -> None:
         """Gather the objects and bodies that the entries name, as the last entry about each has them."""
         for entry in self._report.read():
             try:
+                self._readers.take(entry)
                 if entry.kind == EventKind.ITEM_INGESTED:
                     self._gaps[entry.seq] = -_count(entry.facts.get("gaps"))
                 for one in entry.objects if entry.objects_text else ():
@@ -205,7 +210,7 @@ class _Check:
     def _record(self, entry: Entry, one: SealedObject) -> None:
         """An object named again keeps all it had; an `item.rewrapped` may give it another envelope."""
         known = self.objects.get(one.object_id)
-        fresh = _Recorded(entry.seq, entry.item, entry.log, entry.actor, one)
+        fresh = _Recorded(entry.seq, entry.item, entry.log, entry.actor, one, self._readers.now)
         if known is not None:
             same = known.object
             if entry.kind == EventKind.ITEM_REWRAPPED:
@@ -213,7 +218,8 @@ class _Check:
                 same = replace(same, envelope_sha256=one.envelope_sha256)
             if (same, known.item) != (one, entry.item):
                 raise IntegrityError(f"{known.name} is recorded otherwise later")
-            fresh = replace(known, object=one)
+            is_new = one.envelope_sha256 != known.object.envelope_sha256
+            fresh = replace(known, object=one, readers=self._readers.now if is_new else known.readers)
         self.objects[one.object_id] = fresh
 
     def _record_body(self, entry: Entry, commit: str, file: str) -> None:
@@ -250,6 +256,11 @@ class _Check:
 
     def check_body(self, recorded: _RecordedBody) -> None:
         self._attempt(recorded.name, self._check_body, recorded)
+
+    def note_former(self) -> None:
+        """Note who lost the right to read and is still named by envelopes."""
+        for name, what in self._readers.former():
+            self._findings.note(8, what, name)
 
     def check_gaps(self) -> None:
         """What an entry says of unread stretches is what the manifests of its objects say."""
@@ -295,6 +306,7 @@ class _Check:
         said = tuple(document.get(name) for name in ("object", "manifest", "item", "log"))
         if said != (one.object_id, one.manifest_sha256, recorded.item, recorded.log):
             raise IntegrityError(f"its envelope {one.envelope_sha256} belongs to another object")
+        self._readers.verify_envelope(document, one.envelope_sha256, recorded.readers)
 
     def _check_manifest(self, recorded: _Recorded) -> None:
         one = recorded.object

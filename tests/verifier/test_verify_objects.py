@@ -13,7 +13,7 @@ from bwc.audit.verify import verify_log
 from bwc.canonical import sha256_hex
 from bwc.errors import StorageError, UsageError
 from bwc.evidence import EventKind, ObjectRole, SealedObject
-from bwc.identities import LocalOperator
+from bwc.identities import LocalOperator, Recipient
 from bwc.recording import Gap
 from bwc.storage.body import add_body_recipients, seal_body
 from bwc.storage.vault import Vault
@@ -33,7 +33,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, House]:
     folder = tmp_path_factory.mktemp("vault")
     vault = Vault.at(folder, log=ORIGIN)
     house = House()
-    house.found()
+    _found(house)
     objects = (_seal(vault, b"a recording " * 100_000, 0), _seal(vault, b"its second chapter", 1))
     commit, data = seal_body({"officer": "B1234"}, [READER], ORIGIN)
     vault.put_body(data)
@@ -41,6 +41,13 @@ def honest(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, House]:
     house.do(TECH, EventKind.ITEM_INGESTED, {"segments": 2}, item=ITEM, objects=objects, body=body)
     house.publish()
     return folder, house
+
+
+def _found(house: House, *readers: Recipient) -> None:
+    """The house and those to whom footage is sealed there."""
+    house.found()
+    for one in readers or (READER,):
+        house.do(ADMIN, EventKind.RECIPIENT_ADDED, {"purpose": "recovery", "recipient": one.to_json()})
 
 
 def _seal(vault: Vault, data: bytes, segment: int, signer: SeedSigner = TECH) -> SealedObject:
@@ -104,7 +111,7 @@ def test_gaps_that_only_the_manifest_or_only_the_entry_tells_of_are_named(tmp_pa
         folder = tmp_path / f"{said}{len(gaps)}"
         folder.mkdir()
         vault, house = Vault.at(folder, log=ORIGIN), House()
-        house.found()
+        _found(house)
         with vault.seal(
             io.BytesIO(bytes(100)),
             item=ITEM,
@@ -152,7 +159,7 @@ def test_one_swapped_for_another_valid_one_is_named(vault: tuple[Path, House]) -
 def test_damage_is_placed_to_eight_mebibytes(tmp_path: Path) -> None:
     vault = Vault.at(tmp_path, log=ORIGIN)
     house = House()
-    house.found()
+    _found(house)
     sealed = _seal(vault, bytes(20 << 20), 0)
     house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, objects=(sealed,))
     house.publish()
@@ -179,7 +186,7 @@ def test_what_no_entry_names_is_noted_not_condemned(vault: tuple[Path, House]) -
 def test_a_manifest_signed_by_another_than_who_recorded_it_is_refused(tmp_path: Path) -> None:
     vault = Vault.at(tmp_path, log=ORIGIN)
     house = House()
-    house.found()
+    _found(house)
     house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, objects=(_seal(vault, b"x", 0, signer=ADMIN),))
     house.publish()
     assert "signed by another" in bad(verified(tmp_path, house))[0]
@@ -188,7 +195,7 @@ def test_a_manifest_signed_by_another_than_who_recorded_it_is_refused(tmp_path: 
 def test_an_object_recorded_otherwise_later_is_refused_but_a_new_envelope_is_not(tmp_path: Path) -> None:
     vault = Vault.at(tmp_path, log=ORIGIN)
     house = House()
-    house.found()
+    _found(house, READER, OTHER_READING.recipient)
     sealed = _seal(vault, b"x", 0)
     house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, objects=(sealed,))
     house.publish()
@@ -218,7 +225,7 @@ def test_an_object_recorded_otherwise_later_is_refused_but_a_new_envelope_is_not
 def test_a_rewrapped_body_counts_as_recorded_last(tmp_path: Path) -> None:
     vault = Vault.at(tmp_path, log=ORIGIN)
     house = House()
-    house.found()
+    _found(house)
     commit, data = seal_body({"officer": "B1234"}, [READER], ORIGIN)
     first = vault.put_body(data)
     house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, body={"commit": commit, "file": first})
@@ -240,7 +247,7 @@ def test_a_rewrapped_body_counts_as_recorded_last(tmp_path: Path) -> None:
 def test_a_body_recorded_otherwise_later_is_refused(tmp_path: Path) -> None:
     vault = Vault.at(tmp_path, log=ORIGIN)
     house = House()
-    house.found()
+    _found(house)
     commit, data = seal_body({"officer": "B1234"}, [READER], ORIGIN)
     other = add_body_recipients(data, READING, [OTHER_READING.recipient])
     for file in (vault.put_body(data), vault.put_body(other)):
@@ -278,3 +285,26 @@ def test_what_cannot_be_read_is_a_finding(vault: tuple[Path, House]) -> None:
     assert report.findings.count(8) == 2
     with pytest.raises(UsageError):
         verify_objects(report, VaultFolder(folder), read_data=1.5)
+
+
+def test_an_envelope_that_names_no_reader_of_its_time_is_refused(tmp_path: Path) -> None:
+    vault = Vault.at(tmp_path, log=ORIGIN)
+    house = House()
+    _found(house, OTHER_READING.recipient)
+    house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, objects=(_seal(vault, b"x", 0),))
+    house.publish()
+    (said,) = bad(verified(tmp_path, house))
+    assert f"can be opened by {READER.recipient_id}, no reader when it was recorded" in said
+
+
+def test_a_reader_who_lost_the_right_and_opens_some_still_is_noted(tmp_path: Path) -> None:
+    vault = Vault.at(tmp_path, log=ORIGIN)
+    house = House()
+    _found(house)
+    house.do(TECH, EventKind.ITEM_INGESTED, item=ITEM, objects=(_seal(vault, b"x", 0),))
+    house.do(ADMIN, EventKind.RECIPIENT_REMOVED, {"recipient": READER.recipient_id})
+    house.publish()
+    report = verified(tmp_path, house)
+    assert not bad(report)
+    (said,) = notes(report)
+    assert said.startswith(f"recipient {READER.recipient_id} reads footage no more and opens 1")
