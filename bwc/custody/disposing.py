@@ -76,7 +76,7 @@ class Disposing(Retaining):
             if self._grounds is not None:
                 self._grounds.close()
             self._grounds = Grounds(self._catalog, wanted, self._private)
-        return self._grounds.look(self._in_force())
+        return self._grounds.look(self._in_force(whole=True))
 
     # --- 1: the order -----------------------------------------------------------------------------------
 

@@ -28,13 +28,13 @@ class Governed(Reading):
             self._standing.close()
         super().close()
 
-    def _in_force(self) -> Standing:
-        """Who may do what after all entries, those included that others added since the last look."""
+    def _in_force(self, *, whole: bool = False) -> Standing:
+        """Who may do what after all entries, those included that others added since the last look; `whole` as `look`."""
         count = self.entries()
         if self._standing is None:
             self._standing = Standing(self._catalog, LogShelf(self._disk), standing_dir(), self.log_origin)
-        if self._standing.size != count:
-            self._standing.look(count, self.published)
+        if self._standing.seen != count or (whole and self._standing.size != count):
+            self._standing.look(count, self.published, whole=whole)
         return self._standing
 
     @property

@@ -17,6 +17,7 @@ from bwc.custody.keyring import Keyring
 from bwc.custody.noting import Noting
 from bwc.custody.receiving import Receiving
 from bwc.custody.rekeying import Rekeying
+from bwc.custody.releasing import Approved
 from bwc.custody.replicating import Replicating
 from bwc.errors import BwcError, NotAllowed
 from bwc.evidence import EventKind, ItemId, ObjectId, ObjectRole
@@ -31,7 +32,7 @@ from bwc.storage.vault import Sink
 _TRIES = 20  # item ids carry 30 random bits a day: a clash is rare, twenty in a row is a broken random source
 
 
-class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting):
+class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approved):
     """Every act on evidence, one method per event kind; every computation belongs to a room or a service."""
 
     # --- acts: intake -----------------------------------------------------------------------------------
@@ -173,7 +174,11 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting):
         return have, have + missing
 
     def record_release(self, item: ItemId, facts: Mapping[str, Json], private: Mapping[str, Json]) -> Entry:
-        """`release.published`."""
+        """`release.published`, on approvals that were signed."""
+        copies, approvals = facts["copies"], facts["approvals"]
+        assert isinstance(copies, list)
+        assert isinstance(approvals, list)
+        self.verify_approved(item, [str(one) for one in copies], [int(str(one)) for one in approvals])
         return self.act(EventKind.RELEASE_PUBLISHED, item, facts, private).entry
 
     def _seal_bytes(self, data: bytes, item: ItemId, role: ObjectRole, segment: int) -> Held:

@@ -6,10 +6,13 @@ and projected by the code that wrote the tables; a table that says otherwise sto
 taken from that projection, so a table that is changed in the middle of a command changes nothing.
 
 Beside the operator lies how far the log was read and which entries those were, so a command reads what is new. It is a
-memory, not evidence: when it does not fit, or is lost, the whole log is read once.
+memory, not evidence: when it does not fit, or is lost, the whole log is read once. While a process runs, what others
+add is searched for entries that rule; the chain is looked at when there is one, after 256 entries, or after a minute.
 """
 
 import contextlib
+import re
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -32,6 +35,8 @@ TABLES = ("vault", "operators", "recipients", "policies")
 _FORMAT = "bwc.standing/1"
 _RULES = ("vault.", "key.", "recipient.", "policy.", "log.rekeyed")
 _WORTH_SAVING = 256  # entries that the next command need not read again
+_LOOKED_FOR_S = 60.0
+_RULING = re.compile(rb'"kind":"(?:vault|key|recipient|policy|log\.rekeyed)')
 
 
 def is_ruling(kind: str) -> bool:
@@ -46,8 +51,10 @@ class Standing:
         self._catalog = catalog
         self._files = files
         self._path = folder / f"{sha256_hex(origin.encode())[:32]}.json"
-        self.size = 0
-        self.last = NO_HASH  # the leaf hash of the last entry looked at
+        self.size = 0  # entries read, each following the one before
+        self.last = NO_HASH  # the leaf hash of the last of these
+        self.seen = 0  # entries looked at: none beyond `size` rules
+        self._looked_s = 0.0
         self._ruling: list[tuple[int, str]] = []  # entries that rule, and their leaf hashes
         self._findings = Findings()
         self._replay = Replay(self._findings, signatures=True)
@@ -63,16 +70,30 @@ class Standing:
 
     def advance(self, entries: Sequence[Appended]) -> None:
         """Take in entries just made here, if they are the next ones and rule nothing: they need no second look."""
-        if entries and entries[0].seq == self.size:
-            self.size, self.last = entries[-1].seq + 1, entries[-1].leaf_hash.hex()
+        if entries and entries[0].seq == self.seen:
+            self.seen = entries[-1].seq + 1
+            if entries[0].seq == self.size:
+                self.size, self.last = self.seen, entries[-1].leaf_hash.hex()
 
-    def look(self, count: int, published: Callable[[], int]) -> None:
-        """Take in the log up to `count` entries; of them so many are `published`.
+    def look(self, count: int, published: Callable[[], int], *, whole: bool = False) -> None:
+        """Take in the log up to `count` entries; of them so many are `published`. `whole`: chain and all.
 
         Raises `IntegrityError` when an entry is not what was signed, something was left out, or a table says otherwise.
         """
-        if count < self.size:
-            raise IntegrityError(f"the catalog has {count} events, and had {self.size}", "bwc verify")
+        if count < self.seen:
+            raise IntegrityError(f"the catalog has {count} events, and had {self.seen}", "bwc verify")
+        if self.size and not whole and not self._is_time(count) and not self._rules_since(count):
+            self.seen = count
+        elif self.size != count:
+            self._look(count, published)
+
+    def _is_time(self, count: int) -> bool:
+        return count - self.size >= _WORTH_SAVING or time.monotonic() - self._looked_s >= _LOOKED_FOR_S
+
+    def _rules_since(self, count: int) -> bool:
+        return any(_RULING.search(row.entry) for row in self._catalog.rows(self.seen, count))
+
+    def _look(self, count: int, published: Callable[[], int]) -> None:
         is_first = self.size == 0
         if is_first:
             self._remember(count)
@@ -82,6 +103,7 @@ class Standing:
         if is_first or len(self._ruling) > known:
             for one in self._catalog.tables.differences(self.truth.tables, TABLES):
                 raise one.error()
+        self.seen, self._looked_s = self.size, time.monotonic()
         if len(self._ruling) > known or self.size - before >= _WORTH_SAVING:
             self._save()
 
