@@ -35,7 +35,7 @@ SOURCES = {"heads_stock_free": 64, "plates_openimages": 16, "negatives_no_plate"
 FINDER_SOURCES = {"heads_stock_free": 24, "plates_openimages": 24, "plates_ro_dashcam": 24, "negatives_no_plate": 24}
 SIDE = 640
 OUTPUT_LAYERS = 8  # the last convolutions: heat, size, shift, points, and what feeds each
-FINDER_OUTPUTS = 20  # channels of each of its last layers
+FINDER_OUTPUTS = (10, 20)  # channels of each of its last layers: five for each kind it knows
 OPSET = 13  # the first that quantizes per channel
 
 
@@ -88,7 +88,7 @@ def main() -> None:
             wanted.finder
         ):  # the output layers are those with few channels, and what is not a convolution stays in floats
             shapes = {one.name: one.dims for one in model.graph.initializer}
-            heads = [node.name for node in convolutions if shapes[node.input[1]][0] == FINDER_OUTPUTS]
+            heads = [node.name for node in convolutions if shapes[node.input[1]][0] in FINDER_OUTPUTS]
             heads += [node.name for node in model.graph.node if node.op_type not in ("Conv", "Relu", "Add", "Resize")]
         quantize_static(
             work,
