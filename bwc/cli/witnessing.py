@@ -3,16 +3,20 @@
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import table
-from bwc.config import user_config_dir
+from bwc.config import find_vault, seen_dir, user_config_dir
 from bwc.errors import NotFound, UsageError
+from bwc.evidence import utc_text
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bwc.config import Places
     from bwc.outsiders import TimeAuthority
     from bwc.oversight.witness import Witness as Service
     from bwc.roles import Policy
@@ -22,6 +26,9 @@ _FOLDER = click.option(
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the witness keeps its key and what it cosigned (else `witness` in your configuration).",
 )
+
+
+_NOBODY = "policy names no outsider: bwc witness add"
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -191,7 +198,7 @@ def remove(entry: Entry, name: str) -> None:
 )
 @_FOLDER
 def list_them(entry: Entry, *, folder: Path | None) -> None:
-    """The witnesses and authorities that policy names; with --folder, the logs that this witness follows."""
+    """The witnesses and authorities that policy names and when each signed last; with --folder, the logs this witness follows."""
     from bwc.oversight.witness import open_witness
 
     if folder is not None:
@@ -204,8 +211,31 @@ def list_them(entry: Entry, *, folder: Path | None) -> None:
         )
         return
     with entry.house(locked=True) as house:
-        policy = house.policy
-    entry.terminal.result(_policy(policy), _policy_text(policy))
+        policy, log = house.policy, house.log_origin
+    data, signed, against = _policy(policy), _last_signed(find_vault(entry.vault)), _contradicted(log)
+    for one in (*data["witnesses"], *data["time_authorities"]):
+        one |= {
+            "last_signed_at": signed.get(one["name"], (None, None))[0],
+            "entries": signed.get(one["name"], (0, 0))[1],
+        }
+        one["contradicts"] = against.get(one["name"])
+    text = _policy_text(policy, {name: f"{at[:19]}Z, {size} entries" for name, (at, size) in signed.items()})
+    lines = [f"{text}; run: bwc verify" for text in against.values()]
+    entry.terminal.result(data, "\n".join([text, *lines]))
+
+
+def _last_signed(places: "Places") -> dict[str, tuple[str, int]]:
+    """When each outsider signed last, by the times it stated, and how many entries; verify checks the signatures."""
+    from bwc.custody.anchoring import Anchoring
+
+    place = Anchoring(places)
+    return {name: (utc_text(at), size) for name, (at, size) in place.last_signed().items()}
+
+
+def _contradicted(log: str) -> dict[str, str]:
+    from bwc.anchors.contradicted import Contradictions
+
+    return {name: one.text() for name, one in Contradictions(seen_dir(), log).held.items()}
 
 
 def _folder(given: Path | None) -> Path:
@@ -221,7 +251,7 @@ def _service(service: "Service") -> dict[str, object]:
     }
 
 
-def _policy(policy: "Policy") -> dict[str, object]:
+def _policy(policy: "Policy") -> dict[str, Any]:
     return {
         "anchor_minutes": policy.anchor_minutes,
         "time_authorities": [{"name": one.name, "url": one.url} for one in policy.time_authorities],
@@ -230,10 +260,13 @@ def _policy(policy: "Policy") -> dict[str, object]:
     }
 
 
-def _policy_text(policy: "Policy") -> str:
+def _policy_text(policy: "Policy", signed: "Mapping[str, str] | None" = None) -> str:
     rows = [(one.name, "witness", one.url) for one in policy.witnesses]
     rows += [(one.name, "time stamps", one.url) for one in policy.time_authorities]
-    return table(("name", "what", "address"), rows) or "policy names no outsider: bwc witness add"
+    if signed is not None:
+        last = [(*row, signed.get(row[0], "never")) for row in rows]
+        return table(("name", "what", "address", "signed last"), last) or _NOBODY
+    return table(("name", "what", "address"), rows) or _NOBODY
 
 
 def _authority(name: str, url: str, roots: tuple[Path, ...]) -> "TimeAuthority":

@@ -7,7 +7,7 @@ of the checkpoint it is of, a time stamp a file (docs/formats/anchors.md).
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from bwc.anchors.outside import STAMPS
+from bwc.anchors.outside import STAMPS, witness_keys
 from bwc.anchors.paths import consistency_proof, verify_consistency
 from bwc.audit.checkpoint import Note, NoteKey, NoteSignature, parse_checkpoint, parse_number
 from bwc.audit.merkle import root_at
@@ -67,6 +67,29 @@ class Anchoring:
                 if who == authority and seconds.isdigit():
                     return datetime.fromtimestamp(int(seconds), UTC)
         return None
+
+    def last_signed(self) -> dict[str, tuple[datetime, int]]:
+        """When each outsider that policy names signed last, and how many entries, by what it stated; nothing is verified."""
+        policy, found = self.policy(), dict[str, tuple[datetime, int]]()
+        keys = {(key.name, key.key_hint) for key in witness_keys(policy)}
+        for size in sorted((parse_number(name) for name in self._files.list(KEPT)), reverse=True):
+            note = self._files.read(f"{KEPT}/{size}")
+            for one in parse_checkpoint(note)[1].signatures if note else ():
+                if (one.name, one.key_hint) in keys and one.name not in found:
+                    moment = int.from_bytes(one.signature[:8], "big")  # tlog-cosignature: the time comes first
+                    found[one.name] = (datetime.fromtimestamp(moment, UTC), size)
+            if len(found) == len(policy.witnesses):
+                break
+        for authority in policy.time_authorities:
+            for size in sorted((parse_number(name) for name in self._files.list(STAMPS)), reverse=True):
+                names = [
+                    name for name in self._files.list(f"{STAMPS}/{size}") if name.rpartition("-")[0] == authority.name
+                ]
+                if names:
+                    at = max(int(name.rpartition("-")[2]) for name in names)
+                    found[authority.name] = (datetime.fromtimestamp(at, UTC), size)
+                    break
+        return found
 
     def add_cosignatures(self, found: Iterable[tuple[NoteKey, NoteSignature]]) -> None:
         """Keep cosignatures of the checkpoint, verified here once more. Raises `ProofInvalid` for one that does not hold."""

@@ -10,8 +10,10 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import BinaryIO
 
+from bwc.anchors.contradicted import Contradictions
 from bwc.audit.event import Entry
 from bwc.canonical import Json
+from bwc.config import seen_dir
 from bwc.custody.disposing import Disposing
 from bwc.custody.keyring import Keyring
 from bwc.custody.noting import Noting
@@ -44,6 +46,10 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
             if not self._catalog.has_item(made):
                 return made
         raise BwcError("no fresh item id could be made", "bwc doctor")
+
+    def contradicted(self) -> tuple[str, ...]:
+        """What witnesses say who saw another log than this, until they cosign again (`bwc verify` judges it)."""
+        return tuple(one.text() for one in Contradictions(seen_dir(), self.log_origin).held.values())
 
     def seal(
         self,

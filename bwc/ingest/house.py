@@ -146,3 +146,7 @@ class House(Protocol):
     def proven_copies(self, items: Sequence[ItemId]) -> int:
         """The fewest proven copies any of `items` has."""
         ...
+
+    def contradicted(self) -> Sequence[str]:
+        """What witnesses say who saw another log than this one; in words."""
+        ...

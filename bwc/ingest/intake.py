@@ -81,6 +81,7 @@ def take_in(
         copies_proven=copies.proven,
         copies_wanted=house.policy.copies,
         stores=copies.stores,
+        contradicted=tuple(house.contradicted()),
         changes=() if copies.stopped_by else changes_since(card, found, deep=deep),  # 6
         stopped_by=copies.stopped_by,
         broken=(*intake.broken, *copies.broken),

@@ -89,6 +89,7 @@ class Receipt:
     copies_wanted: int
     clock_offset_ms: int | None = None
     stores: tuple[tuple[str, str], ...] = ()  # further stores by name, and what is wrong with each
+    contradicted: tuple[str, ...] = ()  # what witnesses say who saw another log
     source_notes: tuple[str, ...] = ()  # what a source of vendor names could not do; no file is missed by it
     changes: tuple[str, ...] = ()  # what differed when the card was listed again at the end
     stopped_by: BwcError | None = field(default=None, compare=False)
@@ -112,6 +113,7 @@ class Receipt:
         found += [f"{left.name}: {left.reason}" for left in self.left if left.blocks_wipe]
         found += [problem for line in self.lines for problem in line.problems]
         found += self.changes
+        found += [f"{text}; run: bwc verify" for text in self.contradicted]
         if self.checkpoint is None:
             found.append("the checkpoint that holds these events is not published")
         if self.copies_proven < self.copies_wanted:

@@ -1,25 +1,27 @@
 """Asking outsiders to sign the published checkpoint: witnesses cosign it, authorities stamp its time.
 
 Nobody waits for them: "safe to wipe" and every result are said before. Who does not answer is left alone for a while;
-who says that it saw another log is never silent.
+who says that it saw another log is never silent, and what it said is kept until it cosigns again.
 """
 
 import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from bwc.anchors.beside import write_beside
+from bwc.anchors.contradicted import Contradictions
 from bwc.anchors.outside import FUTURE_S, witness_keys
 from bwc.audit.checkpoint import Note, NoteKey, NoteSignature, parse_number
 from bwc.canonical import Json, sha256_hex
 from bwc.config import Places
 from bwc.custody.anchoring import Anchoring
 from bwc.errors import BwcError, IntegrityError, ProofInvalid, Unreachable
+from bwc.evidence import utc_text
 from bwc.identities import encode_binary
 from bwc.outsiders import TimeAuthority
 from bwc.oversight.post import Answer, post
@@ -67,7 +69,8 @@ class Asked:
 def anchor(places: Places, *, memory: Path, patient: bool = False) -> list[Asked]:
     """Ask every outsider that policy names to sign the published checkpoint, and keep what they sign.
 
-    Nothing is raised for one that does not. `memory` is a folder beside the person: who did not answer rests there.
+    Nothing is raised for one that does not. `memory` is what this person saw of logs: who did not answer rests there, and
+    who contradicted this log is remembered.
     `patient`: somebody asked for this: wait longer, ask resting ones too, and stamp whatever was stamped a moment ago.
     """
     place = Anchoring(places)
@@ -99,9 +102,26 @@ def anchor(places: Places, *, memory: Path, patient: bool = False) -> list[Asked
     for asked, kept in answers:
         if isinstance(kept, bytes) and asked.at is not None:
             place.add_stamp(asked.name, asked.at, kept)
-    done = [*(asked for asked, _ in answers), *done]
+    done = [*_went_on(places, place, [asked for asked, _ in answers]), *done]
     rest.take(done, now)
+    witnesses = [one for one in done if one.kind == "witness"]
+    Contradictions(memory, place.checkpoint.origin).take(
+        {one.name: one.message for one in witnesses if one.state is State.CONTRADICTS},
+        frozenset(one.name for one in witnesses if one.state is State.OK),
+        place.checkpoint,
+        at=utc_text(now),
+    )
     return done
+
+
+def _went_on(places: Places, asked: Anchoring, answers: Sequence[Asked]) -> Sequence[Asked]:
+    """The answers; where the log went on while they were asked for, whoever saw more of it has only seen the rest."""
+    if not any(one.state is State.CONTRADICTS for one in answers) or Anchoring(places).checkpoint == asked.checkpoint:
+        return answers
+    went_on = "the log went on while it was asked: the next act asks again"
+    return [
+        replace(one, state=State.REFUSED, message=went_on) if one.state is State.CONTRADICTS else one for one in answers
+    ]
 
 
 def _asked(

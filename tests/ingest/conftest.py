@@ -145,6 +145,9 @@ class MemoryHouse:
     def proven_copies(self, items: Sequence[ItemId]) -> int:
         return 1
 
+    def contradicted(self) -> Sequence[str]:
+        return ()
+
     def kinds(self) -> list[str]:
         return [kind for kind, _ in self.events if kind != "index"]
 
