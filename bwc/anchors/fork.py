@@ -123,9 +123,15 @@ class ForkEvidence:
             f"the {min(one.size, two.size)} entries that were signed before",
             ForkKind.OTHER_KEYS: f"the log of {two.size} entries is signed by a key that is not the one in force by what "
             f"was seen with {one.size}",
-            ForkKind.SHORTER: f"the log was signed with {one.size} entries, and later shown with {two.size}",
+            ForkKind.SHORTER: f"the log was signed with {one.size} entries, and later shown with {two.size}: "
+            "this proves no fork; both may be honest",
         }
         return f"{self.origin}: {said[self.kind]}"
+
+    @property
+    def proves(self) -> str:
+        """What it proves, in a word or two."""
+        return "that a log was shown shorter, no fork" if self.kind is ForkKind.SHORTER else "a fork of a log"
 
     def to_bytes(self) -> bytes:
         proof: dict[str, Json] = {}

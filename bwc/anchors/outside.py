@@ -76,18 +76,28 @@ class AnchorReport:
         """What every verification prints."""
         entries = f"{self.entries_since} entries since" if self.entries_since != 1 else "1 entry since"
         if self.last is None or self.seconds is None:
-            asked = f" by {self.policy.witness_quorum} witnesses" if self.policy.witness_quorum else ""
+            quorum = self.policy.witness_quorum
+            asked = "" if not quorum else " by a witness" if quorum == 1 else f" by {quorum} witnesses"
             return f"last outside anchor: none{asked} yet, {self.size} entries rest on the agency's word"
         who = self.last.by if self.last.kind is AnchorKind.SEEN else f"{self.last.kind.value} {self.last.by}"
         return f"last outside anchor: {ago_text(self.seconds)} ago ({who}), {entries}"
 
-    def raise_if_too_old(self) -> None:
-        """Raise `AnchorTooOld` when policy has a limit and the last anchor is older, or there is none."""
+    @property
+    def is_too_old(self) -> bool:
+        """Whether policy has a limit and the last anchor is older, or there is none."""
         limit = self.policy.anchor_minutes
-        if limit and (self.seconds is None or self.seconds > 60 * limit):
+        return bool(limit) and (self.seconds is None or self.seconds > 60 * limit)
+
+    def raise_if_too_old(self) -> None:
+        """Raise `AnchorTooOld` when it is."""
+        limit = self.policy.anchor_minutes
+        if self.is_too_old:
             what = "no outside anchor yet" if self.seconds is None else self.line()
             allowed = f"policy allows {ago_text(60 * limit)}"
-            raise AnchorTooOld(f"{what}; {allowed}", "bwc audit anchor asks the witnesses now; bwc witness list")
+            hint = (
+                "at the agency: bwc audit anchor asks the witnesses now; of a copy: ask for one that was anchored since"
+            )
+            raise AnchorTooOld(f"{what}; {allowed}", hint)
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -219,7 +229,11 @@ def _cosigned(note: Note, keys: Iterable[NoteKey]) -> Iterator[tuple[NoteKey, in
     signed = {(one.name, one.key_hint) for one in note.signatures}
     for key in keys:
         if (key.name, key.key_hint) in signed:
-            yield from ((key, moment) for moment in key.verify(note))
+            try:
+                moments = key.verify(note)
+            except IntegrityError as error:
+                raise ProofInvalid(f"the cosignature of witness {key.name} does not hold") from error
+            yield from ((key, moment) for moment in moments)
 
 
 def _of_quorum(anchors: Sequence[Anchor], quorum: int) -> Anchor | None:

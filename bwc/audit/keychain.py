@@ -186,7 +186,7 @@ def read_checkpoint(data: bytes, key: NoteKey) -> tuple[Checkpoint, KeyChain]:
     """
     checkpoint, note = parse_checkpoint(data)
     if checkpoint.origin != key.name:
-        raise ProofInvalid(f"this is a checkpoint of {checkpoint.origin}, not of {key.name}")
+        raise ProofInvalid(f"the key is of another log, {key.name}: this is a checkpoint of {checkpoint.origin}")
     chain = KeyChain.of_note(note, key)
     if chain.handovers and chain.handovers[-1].seq >= checkpoint.size:
         raise ProofInvalid("the checkpoint carries a handover of an entry that it does not hold")

@@ -59,7 +59,7 @@ def evidence(entry: Entry, file: Path | None, *, vkey: str | None, out: Path | N
     entry.terminal.result({"evidence": data}, text)
     if strangers:
         raise NotPinned(
-            "it proves a fork of a log, NOT tied to any agency",
+            f"it proves {strangers[0].proves}, NOT tied to any agency",
             "compare the fingerprints above with the agency's; then --key VKEY, or bwc pin VKEY",
         )
 
@@ -82,6 +82,7 @@ def _facts(one: "ForkEvidence") -> dict[str, object]:
         "log": one.origin,
         "name": one.name,
         "sizes": [one.first.checkpoint.size, one.second.checkpoint.size],
+        "proves": one.proves,
         "text": one.text(),
     }
 

@@ -73,22 +73,24 @@ def verify(
     record: bool,
     source: str | None,
 ) -> None:
-    """Check the vault (log, signatures, every sealed object), a release or a trail DIR, or a released FILE. Needs no operator key.
+    """Check the vault (log, signatures, every sealed object), or a DIR or FILE. Needs no operator key.
+
+    DIR: a copy of a vault, an exported log (as a bag too), a release, a trail. FILE: a released one, a proof of destruction.
 
     0: intact, and the agency's. 5: tampering, corruption or something missing, and nothing else exits 5.
-    7: consistent with itself, but not tied to an agency whose key you gave or pinned; or a backup or further store
-    that is behind; or its last outside anchor is older than policy allows.
+    7: consistent with itself, but not tied to an agency whose key you gave or pinned; or a backup, further store or
+    exported log that is behind; or its last outside anchor is older than policy allows. 2: a slip of another log.
     """
     if source is not None:
         from bwc.cli.stores import repair_vault
 
         repair_vault(entry, source)
-    elif what is None or (what / "log" / "checkpoint").is_file():
+    elif what is None or (place := _place_of_log(what)) is not None:
         _verify_vault(
             entry,
-            what,
+            what and place,
             vkey,
-            quick=quick or only_new,
+            quick=quick or only_new or (what is not None and (what / "checkpoint").is_file()),
             only_new=only_new,
             share=_share(read_data),
             slips=slips,
@@ -162,11 +164,17 @@ def _verify_vault(
             newer=_vault_here(entry, places) if folder else None,
             operator=person,
         )
-    entry.terminal.result(report.to_json(), report.text())
+    entry.terminal.result(report.to_json(), report.text(verbose=entry.terminal.verbose))
     if record:
         with entry.house() as house:
             house.note_verified(report.facts(), intact=not report.log.findings.count())
     report.raise_unless_ours()
+
+
+def _place_of_log(folder: Path) -> Path | None:
+    from bwc.verifier.exported_log import place_of_log
+
+    return place_of_log(folder)
 
 
 def _read_any(path: Path) -> bytes:

@@ -23,6 +23,7 @@ from bwc.identities import Operator
 from bwc.storage.catalog import Catalog
 from bwc.storage.stores import FORMAT as STORE_FORMAT
 from bwc.storage.stores import MARK
+from bwc.verifier.exported_log import is_log_alone
 from bwc.verifier.inspected import Inspection, Progress, judge
 from bwc.verifier.log_folder import LogFolder
 from bwc.verifier.verify_objects import VaultFolder
@@ -49,12 +50,15 @@ def inspect(
     The log's key is `vkey`, else the pin of the same log. What this auditor saw is in `seen`; a good verification saves
     what it saw there, and fork evidence is kept there. `quick` leaves out step 8; `share` of the sealed bytes is read.
     A folder that `is_elsewhere`, named and not the vault of this computer, may be behind where its mark says that it is a
-    backup or a further store of this log; `newer` is then the folder of the vault it is a copy of.
+    backup or a further store of this log, or where it is a log alone, as exported; `newer` is then the folder of the vault
+    it is a copy of.
     With an `operator` what private bodies tell is compared with the catalog too, as far as their key opens them.
     `only_new` (with `quick`) reads what came after the last good verification by whoever `seen` belongs to.
     """
     files = LogFolder(places.log)
     key = typed_key(vkey) if vkey else _pinned(files, pins)
+    has_log_only = is_log_alone(places.vault)
+    is_alone = is_elsewhere and has_log_only  # of the vault of this computer, all that was there is gone then
     with ExitStack() as closing:
         rows, unread = None, None
         try:
@@ -70,17 +74,22 @@ def inspect(
             memory=Seen(seen, key.name) if key else None,
             rows=rows,
             tables=None if rows is None or quick else partial(_compare_tables, places, rows, operator),
-            objects=None if quick else VaultFolder(places.vault),
+            objects=None if quick or is_alone else VaultFolder(places.vault),
             share=share,
             check_stamp=check_stamp,
             against=against,
             progress=progress,
             remembered=Remembered(seen / f"{sha256_hex(key.text().encode())[:32]}.sqlite", key) if key else None,
             only_new=only_new,
-            is_copy=is_elsewhere and key is not None and _is_marked(places.vault, key.name),
+            is_copy=is_elsewhere and key is not None and (is_alone or _is_marked(places.vault, key.name)),
             newer=LogFolder(newer / "log") if newer else None,
             readings=Readings(seen / f"{sha256_hex(key.text().encode())[:32]}.read.sqlite") if key else None,
+            folder=places.vault,
+            is_alone=is_alone,
         )
+        if has_log_only and not (quick or is_alone):
+            what = "there is nothing here but a log; one that was exported is named: bwc verify FOLDER"
+            found.log.findings.note(8, what)
         if unread:
             found.log.findings.note(9, f"not compared: {unread.message}", places.catalog.name)
         return found

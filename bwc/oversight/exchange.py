@@ -12,8 +12,8 @@ from pathlib import Path
 from bwc.audit.log_report import LogReport
 from bwc.errors import BwcError, UsageError
 from bwc.oversight.bag import seal_bag
-from bwc.oversight.case_graph import case_lines
 from bwc.oversight.one_file import one_file
+from bwc.verifier.case_graph import case_lines
 from bwc.version import TOOL
 
 _README = """THE AUDIT LOG OF {agency}
@@ -28,8 +28,9 @@ vkey.txt         the key of the log AS THIS FOLDER SAYS: compare it with what th
 
 There is no footage here, and no private part: people are the ids of their keys, recordings the digests of their sealed bytes.
 
-To check it:  bwc verify THIS_FOLDER{data} --quick --key VKEY      (bwc, any version from 0.1 on)
-              python3 bwc-verify.py . --quick --key VKEY      (in the folder where this lies; nothing to install)
+To check it:  bwc verify THIS_FOLDER --key VKEY          (bwc)
+              python3 bwc-verify.py . --key VKEY         (in the folder where this lies; nothing to install)
+entries.jsonl and case.jsonld are compared with log/ then; README.txt and vkey.txt are not.
               or any C2SP tlog-tiles verifier on log/. How, by hand too: docs/auditor.md
 """
 
@@ -69,7 +70,6 @@ def export_log(report: LogReport, log: Path, out: Path, *, agency: str, bag: boo
             size=report.checkpoint.size,
             at=report.last_at,
             root=report.checkpoint.root.hex(),
-            data="/data" if bag else "",
         )
         (place / "README.txt").write_text(text, encoding="utf-8")
         if bag:

@@ -5,13 +5,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from pathlib import Path
 
-from bwc.anchors.fork import SignedCheckpoint, contradiction, has_one_chain
+from bwc.anchors.contradicted import Contradictions
+from bwc.anchors.fork import SignedCheckpoint
 from bwc.anchors.outside import Anchor, AnchorKind, AnchorReport, CheckStamp, examine_anchors
 from bwc.anchors.pins import fingerprint_text
 from bwc.anchors.remembered import Remembered
-from bwc.anchors.seen import Seen, SeenCheckpoint, as_error, entries_text, look, look_at_copy
+from bwc.anchors.seen import Seen, SeenCheckpoint, entries_text, look, look_at_copy
 from bwc.audit.checkpoint import NoteKey, parse_checkpoint
 from bwc.audit.disposals import Tombstone
 from bwc.audit.findings import Grade
@@ -20,7 +21,10 @@ from bwc.audit.tiles import CHECKPOINT, KEPT, LogReader
 from bwc.audit.verify import verify_log
 from bwc.canonical import Json
 from bwc.errors import CopyBehind, IntegrityError, NotPinned
+from bwc.verifier.advice import advice, finding_lines
 from bwc.verifier.cores import over_cores
+from bwc.verifier.exported_log import verify_lists
+from bwc.verifier.slips import compare_slips, signed_slips
 from bwc.verifier.verify_objects import ObjectSource, Readings, verify_objects
 from bwc.verifier.verify_rows import CatalogRows, verify_rows
 
@@ -33,7 +37,7 @@ STEPS = {
     6: "every entry is signed by keys that were enrolled and not revoked at that point",
     7: "every act was permitted by role and policy in force, releases carry enough approvals",
     8: "every sealed object, manifest, envelope and private body is what the log says",
-    9: "the catalog holds the same entries as the log, and its tables say the same",
+    9: "the catalog, its tables and the lists of an export say the same as the log",
     10: "what witnesses and time-stamping authorities signed holds",
 }
 _LOOKS = 3  # at a vault that others are writing to
@@ -51,6 +55,7 @@ class Inspection:
     anchors: AnchorReport | None  # None when the log could not be read
     behind: int = 0  # entries that a copy lacks of what was seen of its log
     tables: str = ""  # what of the catalog's tables was compared with the log, in words
+    continued: tuple[str, ...] = ()  # the slips that it continues, in words
 
     @property
     def verdict(self) -> str:
@@ -58,7 +63,14 @@ class Inspection:
             return "BAD"
         if not self.log.pinned:
             return "NOT TIED"
-        return "BEHIND" if self.behind else "INTACT"
+        if self.behind:
+            return "BEHIND"
+        return "INTACT, anchor too old" if self.anchors and self.anchors.is_too_old else "INTACT"
+
+    @property
+    def said(self) -> str:
+        """The verdict with what it rests on: a log that is intact says nothing about recordings that nobody looked at."""
+        return f"{self.verdict} ({self.data})"
 
     def to_json(self) -> dict[str, Json]:
         found: list[Json] = [one.to_json() for one in self.log.findings]
@@ -66,6 +78,7 @@ class Inspection:
             "agency": self.agency,
             "anchors": self.anchors.to_json() if self.anchors else None,
             "behind": self.behind,
+            "continues": list(self.continued),
             "data": self.data,
             "destroyed": [
                 {"entry": stone.confirmed, "finished": stone.done is not None, "item": item}
@@ -94,22 +107,25 @@ class Inspection:
             "tied": self.log.pinned,
         }
 
-    def text(self) -> str:
+    def text(self, *, verbose: bool = False) -> str:
         lines = [f"{number:<2} {self._result(number):<5} {STEPS[number]}" for number in STEPS]
-        lines += [
-            f"   {one.grade.value}: {one.where}: {one.what}" for one in self.log.findings if one.grade is not Grade.OK
-        ]
+        lines += [f"   {line}" for line in finding_lines(self.log.findings, verbose=verbose)]
+        lines += [f"   ok: {line}" for line in self.continued]
+        last = f"; the last entry is of {self.log.last_at[:19]}Z" if self.log.last_at else ""
         lines += [
             "",
-            f"{self.log.entries} entries, {self.log.items} items{self._gone}, {self.log.signatures} signatures; {self.data}",
+            f"{self.log.entries} entries, {self.log.items} items{self._gone}, {self.log.signatures} signatures{last}",
         ]
         if self.log.key:
             lines.append(f"fingerprint {fingerprint_text(self.log.key)}")
         if self.anchors:
-            lines.append(self.anchors.line())
+            established = self.anchors.last or not self.log.findings.count()
+            lines.append(self.anchors.line() if established else "last outside anchor: not established")
         if self.tables:
             lines.append(f"catalog     {self.tables}")
-        lines.append(f"verdict     {self.verdict} ({self.data})" + (f", {self.agency}" if self.agency else ""))
+        meaning, _ = advice(self.log.findings)
+        lines += [f"means       {meaning}"] if meaning else []
+        lines.append(f"verdict     {self.said}" + (f", {self.agency}" if self.agency else ""))
         return "\n".join(lines)
 
     @property
@@ -120,9 +136,17 @@ class Inspection:
     def _gone(self) -> str:
         return f" ({len(self._destroyed)} destroyed by order)" if self._destroyed else ""
 
+    def raise_if_bad(self) -> None:
+        """Raise the first finding as its `IntegrityError`, with what to do about it."""
+        try:
+            self.log.findings.raise_if_bad()
+        except IntegrityError as error:
+            _, what_now = advice(self.log.findings)
+            raise type(error)(error.message, error.hint or what_now, details=error.details) from None
+
     def raise_unless_ours(self) -> None:
-        """Raise the first finding as its `IntegrityError`; `NotPinned` when it is whole but tied to no known key."""
-        self.log.findings.raise_if_bad()
+        """As `raise_if_bad`; and `NotPinned` when it is whole but tied to no known key, or what else keeps it from being intact."""
+        self.raise_if_bad()
         if not self.log.pinned:
             mark = fingerprint_text(self.log.key) if self.log.key else "none"
             raise NotPinned(
@@ -132,7 +156,7 @@ class Inspection:
         if self.behind:
             raise CopyBehind(
                 f"a copy of the log that is whole, and {entries_text(self.behind)} behind what was seen of it",
-                "bring it up to date: bwc backup FOLDER, or bwc replicate",
+                "at the agency: bwc backup FOLDER, or bwc replicate; of an export: ask for a newer one",
             )
         if self.anchors:
             self.anchors.raise_if_too_old()
@@ -163,6 +187,8 @@ def judge(
     readings: Readings | None = None,
     is_copy: bool = False,
     newer: LogReader | None = None,
+    folder: Path | None = None,
+    is_alone: bool = False,
 ) -> Inspection:
     """Steps 1 to 10 of docs/auditor.md on a log and, where there are `objects`, on what it points to.
 
@@ -172,9 +198,12 @@ def judge(
     `only_new` goes on from the verification that is `remembered`; a good one is remembered.
     A copy (`is_copy`: a backup, a further store) may hold less than was seen: it is then behind, which is no rollback;
     `newer` is the log it is a copy of, if that is at hand, and shows that the copy is its beginning.
+    `folder` is where the log lies: lists that an export has there are compared. `is_alone`: there is a log and no more.
+    Raises `UsageError`, and judges nothing, when a slip is signed by no key of the log.
     A vault in use may change while it is read: what seems wrong is looked at again when the log went on meanwhile.
     """
     last = memory.last if memory else None
+    slips = signed_slips(files, key, against)
     lacks = _lacks(files, last.signed) if is_copy and last else 0
     if lacks:
         remembered = None  # of what it lacks
@@ -187,27 +216,34 @@ def judge(
         compared = "" if rows is None else "tables are not compared"
         if tables is not None:
             compared = tables(report)
+        if folder is not None:
+            verify_lists(report, folder)
         if objects is not None:
             verify_objects(report, objects, read_data=share, progress=progress, readings=readings)
         if not report.findings.count() or files.list(KEPT) == before:
             break
     anchors = _anchors(report, last, check_stamp, quick=objects is None)
-    behind = max([lacks, *(_compare(report, where, note, is_copy=is_copy) for where, note in against)])
+    behind, continued = compare_slips(report, slips, against, is_copy=is_copy)
+    if memory:
+        Contradictions(memory.folder, memory.origin).judge(report, report.findings)
     if lacks and memory:
         look_at_copy(report, memory, newer)
     elif memory:
         look(report, memory)
     report.remember()
     since = f", from entry {report.since} on" if report.since else ""
-    data = f"log only{since}" if objects is None else f"{share:.0%} of the sealed bytes read"
+    data = f"{share:.0%} of the sealed bytes read"
+    if objects is None:
+        data = f"{'a log alone' if is_alone else 'log only'}{since}; no recording was looked at"
     return Inspection(
         log=report,
         agency=agency,
         saved_size=last.size if last else 0,
         data=data,
         anchors=anchors,
-        behind=behind,
+        behind=max(lacks, behind),
         tables=compared,
+        continued=continued,
     )
 
 
@@ -217,27 +253,6 @@ def _lacks(files: LogReader, seen: SignedCheckpoint) -> int:
         return max(0, seen.checkpoint.size - parse_checkpoint(files.read(CHECKPOINT) or b"")[0].size)
     except IntegrityError:
         return 0  # step 1 names it
-
-
-def _compare(report: LogReport, where: str, note: bytes, *, is_copy: bool) -> int:
-    """Step 2 against a checkpoint that somebody else kept. How many entries a copy lacks of it."""
-    if report.key is None or report.files is None or report.checkpoint is None or report.findings.count(1):
-        return 0
-    try:
-        before = SignedCheckpoint(note, report.key)
-        now = SignedCheckpoint(report.files.read(CHECKPOINT) or b"", report.key)
-        lacks = before.checkpoint.size - now.checkpoint.size
-        if is_copy and lacks > 0 and has_one_chain(before, now):
-            report.findings.note(2, f"a copy that is {entries_text(lacks)} behind {where}", CHECKPOINT)
-            return lacks
-        found = contradiction(before, now, report.files, found_at=datetime.now(UTC))
-        if found is not None:
-            report.findings.bad(2, found.text(), where, type(as_error(found)))
-        else:
-            report.findings.ok(2, f"continues the {before.checkpoint.size} entries of {where}")
-    except IntegrityError as error:
-        report.findings.refused(2, error, where)
-    return 0
 
 
 def _anchors(

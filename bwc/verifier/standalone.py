@@ -19,6 +19,7 @@ from bwc.anchors.slip import read_slip
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.event import parse_entry
 from bwc.errors import BwcError, NotFound, NotPinned, StorageError, UsageError
+from bwc.verifier.exported_log import is_log_alone, place_of_log
 from bwc.verifier.inspected import judge
 from bwc.verifier.log_folder import LogFolder
 from bwc.verifier.package import examine_file, examine_package
@@ -27,8 +28,8 @@ from bwc.verifier.verify_objects import VaultFolder
 from bwc.version import VERSION
 
 _USES = """
-  bwc-verify.py FOLDER --key VKEY            a vault or an exported log: FOLDER holds log/
-  bwc-verify.py FOLDER --quick --key VKEY    its log alone
+  bwc-verify.py FOLDER --key VKEY            a vault, or a log that was exported (as a bag too)
+  bwc-verify.py FOLDER --quick --key VKEY    of a vault the log alone
   bwc-verify.py RELEASE --key VKEY           a released package, or one file of it
   bwc-verify.py TRAIL --key VKEY             one recording's chain of custody, as bwc log --export wrote it
   bwc-verify.py ENTRY.tlog-proof --entry ENTRY.json --key VKEY
@@ -53,6 +54,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--against", action="append", default=[], type=Path, help="a slip or checkpoint somebody kept")
     parser.add_argument("--entry", type=Path, help="the entry that a .tlog-proof proves")
     parser.add_argument("--json", action="store_true", help="the result as one JSON document")
+    parser.add_argument("-v", "--verbose", action="store_true", help="every finding, also those of one cause")
     parser.add_argument("--version", action="version", version=VERSION)
     asked = parser.parse_args(words)
     try:
@@ -68,10 +70,10 @@ def _check(asked: argparse.Namespace, key: NoteKey | None) -> None:
     what: Path = asked.what
     if not what.exists():
         raise NotFound(f"{what} does not exist")
-    if (what / "log" / "checkpoint").is_file():
-        _check_log(asked, key, what / "log", None if asked.quick else VaultFolder(what))
+    if (place := place_of_log(what)) is not None:
+        _check_log(asked, key, place / "log", place, quick=asked.quick or (what / "checkpoint").is_file())
     elif (what / "checkpoint").is_file() and (what / "tile").is_dir():
-        _check_log(asked, key, what, None)
+        _check_log(asked, key, what, None, quick=True)
     elif asked.against:
         raise UsageError("--against is for a vault or its log")
     elif what.suffix == ".tlog-proof" and asked.entry:
@@ -87,19 +89,23 @@ def _check(asked: argparse.Namespace, key: NoteKey | None) -> None:
         report.raise_unless_ours()
 
 
-def _check_log(asked: argparse.Namespace, key: NoteKey | None, log: Path, objects: VaultFolder | None) -> None:
+def _check_log(asked: argparse.Namespace, key: NoteKey | None, log: Path, folder: Path | None, *, quick: bool) -> None:
+    is_alone = folder is None or is_log_alone(folder)
     report = judge(
         LogFolder(log),
         key=key,
         agency=key.name if key else "",
         memory=None,
         rows=None,
-        objects=objects,
+        objects=None if folder is None or is_alone or quick else VaultFolder(folder),
         share=1.0,
         check_stamp=check_stamp,
         against=[(str(path), read_slip(path.read_bytes(), str(path))) for path in asked.against],
+        is_copy=is_alone,
+        folder=folder,
+        is_alone=is_alone,
     )
-    _say(report.to_json(), report.text(), as_json=asked.json)
+    _say(report.to_json(), report.text(verbose=asked.verbose), as_json=asked.json)
     report.raise_unless_ours()
 
 
@@ -127,7 +133,7 @@ def _check_fork(asked: argparse.Namespace, key: NoteKey | None) -> None:
     _say(data, "\n".join(lines), as_json=asked.json)
     if not tied:
         raise NotPinned(
-            "it proves a fork of a log, NOT tied to any agency", "compare the fingerprints; then --key VKEY"
+            f"it proves {found.proves}, NOT tied to any agency", "compare the fingerprints; then --key VKEY"
         )
 
 

@@ -93,7 +93,7 @@ def clerk(tmp_path: Path) -> World:
 
 
 def test_a_witness_cosigns_each_act_and_catches_what_no_saved_checkpoint_can(
-    world: World, clerk: World, auditor: World, tmp_path: Path
+    world: World, clerk: World, auditor: World, card: Callable[..., Path], tmp_path: Path
 ) -> None:
     key = clerk.json("witness", "new", "clerk.example/bwc")["vkey"]
     clerk.json("witness", "follow", vkey_of(world))
@@ -115,6 +115,19 @@ def test_a_witness_cosigns_each_act_and_catches_what_no_saved_checkpoint_can(
         assert "WARNING" in warned.err
         assert "cosigned another log" in warned.err
         assert world.run("audit", "anchor", code=5).err
+        told = "witness clerk.example/bwc contradicts this log since "
+        bad = world.run("verify", code=5)
+        assert told in bad.out
+        assert "ask the witness for its evidence" in bad.err
+        assert told in world.run("doctor", code=1).out
+        assert told in world.run("witness", "list").out
+        assert told in world.run("audit", "report", "--from", "7d", code=5).out
+        receipt = world.run(
+            "ingest", card(FIXTURES / "clips" / "silent.mp4"), "--officer", "B1", "--camera", "X1", code=3
+        )
+        assert told in receipt.out
+        (fork,) = sorted((clerk.home / "witness" / "evidence").iterdir())  # as the clerk hands it over
+        assert auditor.json("audit", "evidence", fork, "--key", vkey_of(world))["evidence"][0]["kind"] == "two-roots"
     assert clerk.json("witness", "list", "--folder", clerk.home / "witness")["evidence"]
     slow = world.run("policy", "set", "approvals=4")  # nobody answers, nobody waits
     assert "did not sign" in slow.err

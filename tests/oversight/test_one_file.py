@@ -15,7 +15,9 @@ from bwc.anchors.slip import slip_text
 from bwc.appending.writing import log_key
 from bwc.audit.checkpoint import NoteKey
 from bwc.audit.tiles import bundle_path, tile_path
+from bwc.audit.verify import verify_log
 from bwc.errors import BwcError
+from bwc.oversight.exchange import export_log
 from bwc.oversight.one_file import one_file
 from bwc.verifier.inspected import judge
 from bwc.verifier.log_folder import LogFolder
@@ -25,6 +27,7 @@ from tests.anchors.test_seen import Seen, kept_evidence
 from tests.audit.logs import ORIGIN, STRANGER, VKEY, MemoryFiles, grown_house, small_house
 from tests.release.making import VKEY as RELEASE_KEY
 from tests.release.making import Maker
+from tests.verifier.test_inspected import copy_of
 
 SITE = Path(cryptography.__file__).parents[1]
 
@@ -99,6 +102,7 @@ def test_its_verdict_on_a_log_is_ours(
         objects=None,
         share=1.0,
         check_stamp=check_stamp,
+        is_alone=True,
     )
     code = 0
     try:
@@ -107,6 +111,34 @@ def test_its_verdict_on_a_log_is_ours(
         code = error.exit_code
     done = run(verifier, tmp_path / "export", "--quick", *(["--key", key.text()] if key else []))
     assert (done.returncode, done.stdout.rstrip()) == (code, ours.text()), done.stderr
+
+
+def test_its_verdict_on_an_exported_log_is_ours(verifier: Path, tmp_path: Path) -> None:
+    log = written(small_house().files, tmp_path / "vault" / "log")
+    bag = tmp_path / "bag"
+    export_log(verify_log(LogFolder(log), VKEY), log, bag, agency="", bag=True)
+    key = ("--key", VKEY.text())
+    slip = tmp_path / "slip.txt"
+    slip.write_text(slip_text(NOTES[12], VKEY))
+    for folder in (bag, bag / "data", bag / "data" / "log"):
+        done = run(verifier, folder, *key, "--against", slip)
+        assert done.returncode == 0, done.stdout
+        assert f"ok: continues the 12 entries of {slip}" in done.stdout
+        assert "INTACT (a log alone; no recording was looked at)" in done.stdout.splitlines()[-1]
+    slip.write_text(slip_text(NOTES[12], VKEY).replace("\n12\n", "\n21\n"))
+    done = run(verifier, bag, *key, "--against", slip)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "It says nothing about this log" in done.stderr
+    older = written(copy_of(small_house(), 9), tmp_path / "older" / "log")
+    slip.write_text(slip_text(NOTES[12], VKEY))
+    assert run(verifier, older.parent, *key, "--against", slip).returncode == 7
+    for name in ("entries.jsonl", "case.jsonld"):
+        honest = (bag / "data" / name).read_bytes()
+        (bag / "data" / name).write_bytes(honest.replace(b"ingested", b"ingestet", 1))
+        done = run(verifier, bag, *key)
+        assert done.returncode == 5
+        assert name in done.stderr
+        (bag / "data" / name).write_bytes(honest)
 
 
 def test_it_reads_a_long_log_with_several_processes(verifier: Path, tmp_path: Path) -> None:
