@@ -12,8 +12,6 @@ The steps (docs/formats/release.md lists them, verify.html does the same ones):
 8. the log is that of an agency we already know
 """
 
-import os
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +27,7 @@ from bwc.canonical import sha256_hex
 from bwc.errors import BwcError, DigestMismatch, IntegrityError, NotFound, ProofInvalid, StorageError
 from bwc.evidence import EventKind, Outcome
 from bwc.verifier.copied import CopiedGroups, check_copied, check_root, joined
+from bwc.verifier.lying_about import is_dropping, is_plain, walk
 from bwc.verifier.package_report import Finding, PackageReport, Result, Step, Verdict, time_text
 from bwc.verifier.released import (
     ENTRY,
@@ -55,7 +54,6 @@ from bwc.verifier.tied import KnownChain, no_chain, signed_by, tie
 _T = TypeVar("_T")
 _TIE = 8
 _MAX_PAPER = 64 * 2**20
-_DROPPINGS = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})  # what a desktop adds to every folder it shows
 _TITLES = (
     "the papers can be read",
     "the log's key signed the checkpoint",
@@ -78,8 +76,10 @@ def examine_package(
     if not folder.is_dir():
         raise NotFound(f"{folder} is not a folder")
     if not (folder / PAPER).exists() and not (folder / ENTRY).exists() and not (folder / PROOF).exists():
-        if (folder / "bagit.txt").is_file():
-            raise NotFound(f"{folder} is a bag: what it holds is checked", f"bwc verify {folder / 'data'}")
+        if (folder / "custody" / "export.json").is_file():
+            raise NotFound(
+                f"{folder} is an export of recordings: it is checked as it is taken in", f"bwc import {folder}"
+            )
         raise NotFound(f"{folder} holds no release package", f"it would hold {', '.join(PAPERS)}")
     return _Check(folder, None, key, pins, known).run()
 
@@ -187,6 +187,7 @@ class _Check:
         if self.only is not None and not (self.folder / "proofs").is_dir():
             self._must(5, ENTRY, lambda: check_signature_only(release, published))
             self._say(5, "signature checked; enrolment not checked: the folder proofs is not beside the file")
+            self.done.discard(5)  # a signature by somebody who may not have been enrolled answers less than was asked
             return
         self.done.add(5)
         proven = self.proven = read_proven(release, self._small, self._complain(5), key=key, seen=self.seen)
@@ -228,7 +229,7 @@ class _Check:
         if root_of(leaves).hex() != facts.leaves_root:
             self._complain(6)(PAPER, DigestMismatch(f"the leaves of {facts.name} do not lead to their root"))
             return
-        if not _is_plain(path, follow=self.only is not None):
+        if not is_plain(path, follow=self.only is not None):
             self._complain(6)(facts.name, IntegrityError("is missing"))
             return
         with path.open("rb") as source:
@@ -251,7 +252,7 @@ class _Check:
             check_root(indexed, paper, item=release.item, segment=copy.segment)
             if not self._found(5):
                 check_indexed(release, indexed, self.proven)
-            if not _is_plain(path, follow=self.only is not None):
+            if not is_plain(path, follow=self.only is not None):
                 return  # said already
             with path.open("rb") as source:
                 times = joined(one.times_ms for one in check_copied(source, paper))
@@ -275,8 +276,8 @@ class _Check:
             return
         self.done.add(7)
         known = {*PAPERS, *(facts.name for facts in release.files)}
-        for name, plain in _walk(self.folder):
-            if name.rpartition("/")[2] in _DROPPINGS and plain:
+        for name, plain in walk(self.folder):
+            if plain and is_dropping(self.folder / name):
                 self._say(7, f"{name} was left here by a desktop; it is not part of the release")
             elif name not in known or not plain:
                 self._complain(7)(name, IntegrityError("is not part of this release"))
@@ -304,7 +305,7 @@ class _Check:
     def _small(self, name: str) -> bytes:
         """The bytes of a small file of the package. Raises `IntegrityError` if it is missing or absurdly large."""
         path = self.folder / name
-        if not _is_plain(path, follow=self.only is not None):
+        if not is_plain(path, follow=self.only is not None):
             raise IntegrityError("is missing")
         if path.stat().st_size > _MAX_PAPER:
             raise IntegrityError(f"is larger than {_MAX_PAPER >> 20} MiB")
@@ -357,28 +358,6 @@ def _check_publishes(published: Entry, release: Release, paper: bytes) -> None:
         listed = release.file(copy.file)
         if listed is None or listed.sha256 != copy.copy_sha256:
             raise DigestMismatch(f"{copy.file} is listed with another digest than the copy that was approved")
-
-
-def _is_plain(path: Path, *, follow: bool) -> bool:
-    """Whether a regular file is at `path`; in a whole package links are never followed."""
-    try:
-        return stat.S_ISREG(path.stat(follow_symlinks=follow).st_mode)
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-
-
-def _walk(folder: Path) -> list[tuple[str, bool]]:
-    """Everything in the package but folders: path from its top with `/`, and whether it is a regular file."""
-    found = []
-    for here, folders, files in os.walk(folder, onerror=_raise):
-        for name in (*files, *(name for name in folders if (Path(here) / name).is_symlink())):
-            path = Path(here) / name
-            found.append((path.relative_to(folder).as_posix(), _is_plain(path, follow=False)))
-    return sorted(found)
-
-
-def _raise(error: OSError) -> None:
-    raise error
 
 
 def _times(copy: CopyFacts | None, damaged: Sequence[int]) -> tuple[tuple[int, int], ...]:

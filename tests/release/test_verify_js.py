@@ -137,6 +137,7 @@ def test_single_files_are_enough_for_the_video(judge: Judge, folder: Path, made:
     said = judge(folder, VKEY.text(), whole=False, only=only)
     assert said["verdict"] == "ours", said
     assert "enrolment not checked" in said["said"][4][0]
+    assert said["results"][4] == "skipped"
     assert judge(folder, VKEY.text(), whole=False, only=list(PAPERS))["verdict"] == "bad"
     assert judge(folder, VKEY.text(), whole=False, only=only[:-1])["verdict"] == "bad"
     (folder / made.video.name).write_bytes(some_bytes(seed=3))
@@ -146,8 +147,10 @@ def test_single_files_are_enough_for_the_video(judge: Judge, folder: Path, made:
 def test_extra_file_is_named(judge: Judge, folder: Path) -> None:
     (folder / "extra.mp4").write_bytes(b"x")
     (folder / ".DS_Store").write_bytes(b"x")
+    (folder / "._entry.json").write_bytes(bytes.fromhex("0005160700020000") + b"Mac OS X")
+    (folder / "._extra.mp4").write_bytes(b"x")
     said = judge(folder, VKEY.text())
-    assert [finding["thing"] for finding in said["findings"]] == ["extra.mp4"]
+    assert sorted(finding["thing"] for finding in said["findings"]) == ["._extra.mp4", "extra.mp4"]
 
 
 def test_key_that_is_none_says_nothing_about_the_release(judge: Judge, folder: Path) -> None:

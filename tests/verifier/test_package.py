@@ -162,9 +162,13 @@ def test_what_is_not_listed_is_named(folder: Path) -> None:
 
 def test_what_a_desktop_leaves_is_noted_not_blamed(folder: Path) -> None:
     (folder / ".DS_Store").write_bytes(b"\0")
+    (folder / "._entry.json").write_bytes(bytes.fromhex("0005160700020000") + b"Mac OS X")
     report = verify_package(folder, key=VKEY)
     assert report.verdict is Verdict.OURS
-    assert ".DS_Store" in report.steps[6].said[0]
+    assert "._entry.json" in report.steps[6].said[0]
+    assert ".DS_Store" in report.steps[6].said[1]
+    (folder / "._entry.json").write_bytes(b"a video under the name of a Mac's dropping")
+    assert things(examine_package(folder, key=VKEY)) == "._entry.json"
 
 
 def test_links_are_not_followed(folder: Path, made: Made) -> None:
@@ -187,6 +191,7 @@ def test_released_file_needs_its_papers_beside_it(folder: Path, made: Made, tmp_
     assert report.verdict is Verdict.OURS
     assert "under another name" in " ".join(report.steps[5].said)
     assert "not checked" in report.steps[4].said[0]
+    assert report.steps[4].result is Result.SKIPPED
     alone.write_bytes(b"something else")
     with pytest.raises(DigestMismatch, match=r"alone\.mp4: is not one of the files"):
         verify_released_file(alone, key=VKEY)
