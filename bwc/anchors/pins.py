@@ -4,6 +4,7 @@ A pin is what ties a release to an agency. It comes from the agency by another w
 phone call, the agency's own site; the fingerprint is what two people compare.
 """
 
+import base64
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -107,10 +108,24 @@ def fingerprint_text(key: NoteKey) -> str:
 
 def typed_key(text: str) -> NoteKey:
     """The log key a person typed or pasted. Raises `UsageError` if it is none: a slip of the pen is no tampering."""
+    if _is_mistyped(text):
+        what = f"{text[:60]!r}: mistyped: the checksum does not fit"
+        raise UsageError(what, "compare it letter by letter, or copy it: NAME+ID+KEY")
     try:
         return NoteKey.parse(text)
     except IntegrityError as error:
         raise UsageError(f"{text[:60]!r}: {error.message}", "one line, as the agency gives it: NAME+ID+KEY") from error
+
+
+def _is_mistyped(text: str) -> bool:
+    """Whether the text has a key's form and its id is not that of its name and key: said before what the key itself lacks."""
+    name, _, rest = text.strip().partition("+")
+    mark, _, key = rest.partition("+")
+    try:
+        blob = base64.b64decode(key, validate=True)
+    except ValueError:
+        return bool(name and mark and key)
+    return bool(name and mark and key) and sha256_hex(name.encode() + b"\n" + blob)[:8] != mark
 
 
 def same_agency(one: str, other: str) -> bool:

@@ -15,6 +15,9 @@ FORMAT = "bwc-slip/1"
 _DASH = "— "
 _TYPED = "-- "
 _MOST_BYTES = 1_000_000
+_KINDS = (
+    "the text of a slip (.txt, or .svg as it was printed), a checkpoint file or a .tlog-proof; a picture: bwc verify"
+)
 _SVG_LINE = re.compile(r"<text[^>]*>([^<]*)</text>")
 
 
@@ -42,9 +45,10 @@ def read_slip(data: bytes, where: str) -> bytes:
             text = "\n".join(unescape(line) for line in _SVG_LINE.findall(text))
         note = (_from_slip(text) if FORMAT in text else text).encode()
         parse_checkpoint(note)
-    except (UnicodeDecodeError, IntegrityError) as error:
-        hint = "a slip (its page, its text, or a picture of its QR code), a checkpoint file or a .tlog-proof"
-        raise UsageError(f"{where} holds no checkpoint: {error}", hint) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{where} holds no checkpoint: it is no text", _KINDS) from error
+    except IntegrityError as error:
+        raise UsageError(f"{where} holds no checkpoint: {error}", _KINDS) from error
     return note
 
 

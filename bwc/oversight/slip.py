@@ -66,7 +66,13 @@ def read_any(path: Path) -> bytes:
     """
     data = path.read_bytes()
     if path.suffix.lower() not in PICTURES:
-        return read_slip(data, str(path))
+        try:
+            return read_slip(data, str(path))
+        except UsageError as error:
+            hint = (
+                f"a slip's text or page, a checkpoint, a .tlog-proof, or a picture of its code ({', '.join(PICTURES)})"
+            )
+            raise UsageError(error.message, hint) from error
     import cv2
     import numpy
     import zxingcpp
