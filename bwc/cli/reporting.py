@@ -14,7 +14,8 @@ from bwc.config import find_vault, seen_dir, user_config_dir
 from bwc.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
-    from bwc.oversight.report import Report, Section
+    from bwc.oversight.report import Report
+    from bwc.oversight.report_sections import Section
     from bwc.verifier.inspected import Inspection
 
 _SHOWN = 25  # rows of a section on the terminal; files hold them all
@@ -59,17 +60,23 @@ def report(
 ) -> None:
     """What happened in a span of time: counts, exceptions, who opened what, gaps, unanchored spans, failed attempts, keys.
 
-    The log is verified first, and the verdict is part of the report. With a key that reads private parts (auditor), names
-    and reasons are in it. 5: the log is not what it says; the report is made all the same, and says so.
+    The log is verified first, and the verdict is part of the report; every recording is looked for, none is read. With a
+    key that reads private parts (auditor), names and reasons are in it. 5: the log is not what it says, or a recording is
+    missing; the report is made all the same, and says so.
     """
-    from bwc.oversight.report import Span, make_report
+    from dataclasses import replace
+
+    from bwc.oversight.report import make_report
+    from bwc.oversight.report_sections import Span
+    from bwc.verifier.there import look_for_objects
 
     span = Span(since=_day(since), until=_day(until) if until else datetime.now(UTC) + timedelta(seconds=1))
     if span.until <= span.since:
         raise UsageError("the report ends before it begins", "--from 2026-11-01 --to 2026-12-01")
     if out and out.exists():
         raise UsageError(f"{out} exists", "choose a new folder")
-    found = _inspect(entry, vkey)
+    found = replace(_inspect(entry, vkey), data="log only; recordings were looked for, none was read")
+    look_for_objects(found.log, find_vault(entry.vault).vault)
     with entry.reading_room() as house:
         if house.operator is None:
             entry.terminal.say("public parts only; bwc unlock shows names' reasons and requests")
@@ -84,7 +91,7 @@ def report(
     written = _write(made, out, forms or _possible(entry)) if out else []
     data = made.to_json() | {"files": written}
     entry.terminal.result(data, "\n".join(written) if written else _report_text(made))
-    found.log.findings.raise_if_bad()
+    found.raise_if_bad()
 
 
 @command(
@@ -122,7 +129,7 @@ def export(entry: Entry, *, out: Path, bag: bool, vkey: str | None) -> None:
             "folder": str(out),
             "verdict": found.verdict,
         },
-        f"{out}: {done.entries} entries, {done.files} files, {size_text(done.size_bytes)}; {found.verdict}",
+        f"{out}: {done.entries} entries, {done.files} files, {size_text(done.size_bytes)}; {found.said}",
     )
 
 
@@ -226,7 +233,7 @@ def _report_text(made: "Report") -> str:
     head: dict[str, Any] = made.head
     lines = [
         f"{head['agency']}  {head['from'][:16]}Z to {head['to'][:16]}Z: {head['events']} events of {head['size']} entries",
-        f"verdict {head['verdict']}",
+        f"verdict {head['verified']}",
     ]
     return "\n".join(lines + [line for one in made.sections for line in _section_text(one)])
 

@@ -8,13 +8,14 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from bwc.anchors.outside import AnchorKind
 from bwc.audit.findings import Grade
 from bwc.canonical import Json
 from bwc.custody.reading import TrailEvent
 from bwc.evidence import EventKind, Outcome, parse_utc, utc_text
+from bwc.oversight.report_rules import destruction, keys, rules
+from bwc.oversight.report_sections import Cell, Section, Span, act, text, told, why
 from bwc.verifier.inspected import Inspection
 from bwc.version import TOOL
 
@@ -22,23 +23,6 @@ FORMAT = "bwc.audit-report/1"
 SILENCE = timedelta(hours=24)
 _LONGEST = 20  # silences listed
 MOST_ROWS = 2000  # of one section on paper; the CSV has every event
-Cell = str | int | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
-    """One table of the report. `empty` is what to say when it has no rows: silence is not an answer."""
-
-    name: str
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[Cell, ...], ...]
-    empty: str
-    note: str = ""
-
-    def to_json(self) -> dict[str, Json]:
-        rows: list[Json] = [dict(zip(self.columns, row, strict=True)) for row in self.rows]
-        return {"note": self.note, "rows": rows, "title": self.title}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,17 +35,6 @@ class Report:
 
     def to_json(self) -> dict[str, Json]:
         return {**self.head, "format": FORMAT, "sections": {one.name: one.to_json() for one in self.sections}}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
-    """From the beginning of a day until before another, UTC."""
-
-    since: datetime
-    until: datetime
-
-    def has(self, at: str) -> bool:
-        return utc_text(self.since) <= at < utc_text(self.until)
 
 
 def make_report(
@@ -86,16 +59,16 @@ def make_report(
         _openings(inside),
         _releases(inside),
         _gaps(inside),
-        _keys(inspection, inside, names),
-        _rules(inside),
-        _destruction(everything, span),
+        keys(inspection, everything, span, names),
+        rules(everything, span),
+        destruction(everything, span),
         _anchors(inspection, everything),
         _silences(everything, span, silence, now or datetime.now(UTC)),
         _clock(inspection),
     )
     report = inspection.log
     head: dict[str, Json] = {
-        "agency": inspection.agency,
+        "agency": _agency(inspection, everything),
         "entries_in_log": report.entries,
         "events": len(inside),
         "first_entry": inside[0].seq if inside else None,
@@ -109,9 +82,19 @@ def make_report(
         "to": utc_text(span.until),
         "tool": TOOL,
         "verdict": inspection.verdict,
+        "verified": inspection.said,
         "vkey": report.key.text() if report.key else None,
     }
     return Report(head=head, sections=sections, events=tuple(inside))
+
+
+def _agency(inspection: Inspection, events: Sequence[TrailEvent]) -> str:
+    """The agency as whoever verifies pinned it; else as entry 0 names it: its own word."""
+    origin = inspection.log.checkpoint.origin if inspection.log.checkpoint else ""
+    if inspection.agency not in ("", origin):
+        return inspection.agency
+    named = events[0].facts.get("agency") if events else None
+    return f"{named} (as the log says)" if named else origin
 
 
 def _counts(events: Sequence[TrailEvent]) -> Section:
@@ -152,17 +135,12 @@ def _exceptions(inspection: Inspection, events: Sequence[TrailEvent]) -> Section
         (one.grade.value, one.where, one.what, "") for one in inspection.log.findings if one.grade is not Grade.OK
     ]
     rows += [
-        ("refused", f"entry {one.seq}", f"{one.facts.get('act')}: {one.facts.get('error')}", one.actor)
+        ("refused", f"entry {one.seq}", f"{act(one)}: {why(one)}", one.actor)
         for one in events
         if one.outcome == Outcome.REFUSED
     ]
     rows += [
-        (
-            "failed",
-            f"entry {one.seq}",
-            f"{one.kind} {one.facts.get('act', '')}: {one.facts.get('error', '')}",
-            one.actor,
-        )
+        ("failed", f"entry {one.seq}", f"{act(one)}: {why(one)}", one.actor)
         for one in events
         if one.outcome == Outcome.FAILED
     ]
@@ -179,11 +157,20 @@ def _exceptions(inspection: Inspection, events: Sequence[TrailEvent]) -> Section
 
 def _failed(events: Sequence[TrailEvent]) -> Section:
     rows = tuple(
-        (one.at, one.seq, one.actor, one.kind, _text(one.facts.get("act")), _text(one.facts.get("error")), one.item)
+        (
+            one.at,
+            one.seq,
+            one.actor,
+            one.kind,
+            text(one.facts.get("act")),
+            text(one.facts.get("error")),
+            one.item,
+            told(one, "message"),
+        )
         for one in events
         if one.outcome != Outcome.OK
     )
-    columns = ("at", "entry", "who", "event", "act", "why", "item")
+    columns = ("at", "entry", "who", "event", "act", "why", "item", "message")
     note = "What was refused to somebody without any enrolled key cannot be signed, and so not be recorded."
     return Section(name="failed", title="Failed attempts", columns=columns, rows=rows, empty="none", note=note)
 
@@ -196,9 +183,9 @@ def _openings(events: Sequence[TrailEvent]) -> Section:
             one.actor,
             one.item,
             one.facts.get("segment"),
-            _text(one.facts.get("purpose")),
-            _told(one, "reason"),
-            _told(one, "to"),
+            text(one.facts.get("purpose")),
+            told(one, "reason"),
+            told(one, "to"),
         )
         for one in events
         if one.kind in (EventKind.ITEM_OPENED, EventKind.FRAMES_EXPORTED)
@@ -214,11 +201,11 @@ def _releases(events: Sequence[TrailEvent]) -> Section:
             one.seq,
             one.actor,
             one.item,
-            _text(one.facts.get("release")),
+            text(one.facts.get("release")),
             len(one.facts.get("copies", ())),
             len(one.facts.get("approvals", ())),
-            _told(one, "request"),
-            _told(one, "requester"),
+            told(one, "request"),
+            told(one, "requester"),
         )
         for one in events
         if one.kind == EventKind.RELEASE_PUBLISHED and one.outcome == Outcome.OK
@@ -244,103 +231,21 @@ def _gaps(events: Sequence[TrailEvent]) -> Section:
     return Section(name="gaps", title="Gaps found at intake", columns=columns, rows=tuple(rows), empty="none")
 
 
-def _keys(inspection: Inspection, events: Sequence[TrailEvent], names: dict[str, str]) -> Section:
-    """Changes in the span, then who stands at the end of the log."""
-    rows: list[tuple[Cell, ...]] = []
-    for one in events:
-        if one.kind == EventKind.LOG_REKEYED:
-            rows.append((one.at, one.seq, one.kind, "the log", "", _text(one.facts.get("vkey")), one.actor))
-        elif one.kind.startswith("key.") or one.kind in (EventKind.VAULT_CREATED, EventKind.RECIPIENT_ADDED):
-            operator = one.facts.get("operator")
-            about = operator["key"] if isinstance(operator, dict) else _text(one.facts.get("key"))
-            roles = ", ".join(operator["roles"]) if isinstance(operator, dict) else ""
-            rows.append(
-                (one.at, one.seq, one.kind, _told(one, "name") or names.get(about or "", ""), roles, about, one.actor)
-            )
-    chain = inspection.log.standing.chain
-    for number, log_key in enumerate(chain.keys if chain else ()):
-        given_up = [one.seq for one in chain.handovers[number : number + 1]] if chain else []
-        state = f"given up by entry {given_up[0]}" if given_up else "signs the log"
-        since = chain.handovers[number - 1].seq if chain and number else 0
-        rows.append(("", since, state, "the log", "", log_key.text(), ""))
-    for key, standing in inspection.log.standing.keys.items():
-        state = "in force" if standing.revoked is None else f"revoked by entry {standing.revoked}"
-        rows.append(("", standing.since, state, names.get(key, ""), ", ".join(sorted(standing.roles)), key, ""))
-    columns = ("at", "entry", "what", "name", "roles", "key", "by")
-    return Section(
-        name="keys", title="Keys: changes, then who stands now", columns=columns, rows=tuple(rows), empty="none"
-    )
-
-
-def _rules(events: Sequence[TrailEvent]) -> Section:
-    kinds = ("policy.", "retention.", "hold.", "case.")
-    rows = tuple(
-        (
-            one.at,
-            one.seq,
-            one.kind,
-            one.item,
-            _text(one.facts.get("hold")) or _told(one, "case"),
-            _told(one, "reason", "note"),
-            one.actor,
-        )
-        for one in events
-        if one.kind.startswith(kinds) and one.outcome == Outcome.OK
-    )
-    columns = ("at", "entry", "what", "item", "hold or case", "reason", "who")
-    return Section(
-        name="rules", title="Policy, schedule, cases, holds", columns=columns, rows=rows, empty="no rule was changed"
-    )
-
-
-def _destruction(events: Sequence[TrailEvent], span: Span) -> Section:
-    """Orders with anything in the span, and every one that is not finished."""
-    orders: dict[tuple[str, str], dict[str, TrailEvent]] = {}
-    for one in events:
-        if one.kind.startswith("disposition.") and one.outcome == Outcome.OK:
-            orders.setdefault((str(one.facts.get("order")), str(one.item)), {})[one.kind.partition(".")[2]] = one
-    rows = []
-    for (order, item), steps in orders.items():
-        state = next(name for name in ("cancelled", "done", "confirmed", "ordered") if name in steps)
-        if state in ("ordered", "confirmed") or any(span.has(one.at) for one in steps.values()):
-            first, second = steps.get("ordered"), steps.get("confirmed")
-            left = steps["done"].facts.get("left", 0) if "done" in steps else ""
-            rows.append(
-                (
-                    order,
-                    item,
-                    _text(first.facts.get("scope")) if first else "",
-                    state,
-                    f"{first.actor}, {first.at[:10]}" if first else "",
-                    f"{second.actor}, {second.at[:10]}" if second else "",
-                    left,
-                    _told(first, "reason") if first else "",
-                )
-            )
-    columns = ("order", "item", "of", "state", "ordered by", "confirmed by", "left locked", "reason")
-    return Section(
-        name="destruction",
-        title="Destruction",
-        columns=columns,
-        rows=tuple(rows),
-        empty="nothing was ordered destroyed",
-    )
-
-
 def _anchors(inspection: Inspection, events: Sequence[TrailEvent]) -> Section:
     """Spans of the log that nobody outside is known to have a checkpoint of."""
     size = inspection.log.entries
     known = [
-        (one.seq + 1, f"release {one.facts.get('release')}")
+        (False, one.seq + 1, f"release {one.facts.get('release')}")
         for one in events
         if one.kind == EventKind.RELEASE_PUBLISHED and one.outcome == Outcome.OK
     ]
     for anchor in inspection.anchors.anchors if inspection.anchors else ():
-        who = "what you saw" if anchor.kind is AnchorKind.SEEN else f"{anchor.kind.value} {anchor.by}"
-        known.append((anchor.size, f"{who}, {utc_text(anchor.at)[:19]}Z"))
+        is_own = anchor.kind is AnchorKind.SEEN
+        who = "what you saw, and no outsider" if is_own else f"{anchor.kind.value} {anchor.by}"
+        known.append((is_own, anchor.size, f"{who}, {utc_text(anchor.at)[:19]}Z"))
     rows: list[tuple[Cell, ...]] = []
     start = 0
-    for reach, what in sorted(known):
+    for _, reach, what in sorted(known):  # your own memory covers only what nobody outside does
         if start < reach <= size:
             rows.append((start, reach - 1, reach - start, f"anchored by {what}"))
             start = reach
@@ -380,16 +285,3 @@ def _clock(inspection: Inspection) -> Section:
     return Section(
         name="clock", title="Clock", columns=("where", "what"), rows=rows, empty="it was never set or went back"
     )
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _told(event: TrailEvent, *names: str) -> str | None:
-    """What the private part says; why it says nothing, where it does not."""
-    if event.is_erased:
-        return "[erased]"
-    if event.private is None:
-        return None
-    return next((str(event.private[name]) for name in names if event.private.get(name)), None)

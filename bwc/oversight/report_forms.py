@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from html import escape
 
 from bwc.canonical import Json
-from bwc.oversight.report import MOST_ROWS, Report, Section
+from bwc.oversight.report import MOST_ROWS, Report
+from bwc.oversight.report_sections import Section
 
 HEAD = (
     ("agency", "Agency"),
@@ -18,7 +19,7 @@ HEAD = (
     ("events", "Events in this time"),
     ("size", "Entries in the log"),
     ("root", "Root of the checkpoint"),
-    ("verdict", "Verification"),
+    ("verified", "Verification"),
     ("made_at", "Made at"),
     ("made_by", "Made by"),
     ("tool", "With"),
@@ -37,7 +38,7 @@ def html(report: Report) -> str:
     """One page, self-contained."""
     title = f"Audit report, {report.head['agency']}, {str(report.head['from'])[:10]} to {str(report.head['to'])[:10]}"
     head = "".join(
-        f"<tr><th>{escape(label)}</th><td class={'v' if name == 'verdict' else 'h'}>{_cell(report.head.get(name))}</td></tr>"
+        f"<tr><th>{escape(label)}</th><td class={'v' if name == 'verified' else 'h'}>{_cell(report.head.get(name))}</td></tr>"
         for name, label in HEAD
     )
     body = "".join(_section(one) for one in report.sections)

@@ -4,8 +4,9 @@ import io
 from typing import Any
 
 from bwc.errors import ConfigError
-from bwc.oversight.report import MOST_ROWS, Report, Section
+from bwc.oversight.report import MOST_ROWS, Report
 from bwc.oversight.report_forms import HEAD
+from bwc.oversight.report_sections import Section
 
 _MOST_CELL = 600
 
@@ -35,9 +36,7 @@ def pdf(report: Report) -> bytes:
     story: list[Any] = [Paragraph(_safe(title), styles["Title"]), _table(None, head, styles, page.width)]
     for one in report.sections:
         story += [Spacer(1, 8), Paragraph(_safe(one.title), styles["Heading2"]), *_section(one, styles, page.width)]
-    foot = (
-        f"log {report.head['log']}  entries {report.head['size']}  root {report.head['root']}  {report.head['verdict']}"
-    )
+    foot = f"log {report.head['log']}  entries {report.head['size']}  root {report.head['root']}  {report.head['verified']}"
 
     def footer(canvas: Any, _: Any) -> None:
         canvas.setFont(_font(bold=False), 6.5)

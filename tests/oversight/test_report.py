@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -19,10 +20,12 @@ from bwc.evidence import ItemId
 from bwc.identities import LocalOperator
 from bwc.oversight.certificate import certificate, certificate_text
 from bwc.oversight.exchange import export_log
-from bwc.oversight.report import Report, Span, make_report
+from bwc.oversight.report import Report, make_report
 from bwc.oversight.report_forms import events_csv, html
 from bwc.oversight.report_pdf import pdf
+from bwc.oversight.report_sections import Span
 from bwc.verifier.inspected import Inspection
+from bwc.verifier.there import look_for_objects
 from tests.custody.disposals import CHIEF, DEPUTY, RECOVERY, public, take_in
 
 AUDITOR = LocalOperator.generate("auditor")
@@ -44,6 +47,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> Places:
         house.place_hold([kept], ["26-7"], reason="Doe v. City")
         house.note_frames(kept, 0, what="sheet", to="sheet.jpg")
         house.note_heartbeat()
+        house.set_policy(replace(house.policy, approvals=2, separate_approver=True))
+        house.enrol(public(AUDITOR), roles=["auditor", "technician"])
         house.note_failed_logins(count=3, first_at="2026-11-28T00:00:00.000000Z", last_at="2026-11-28T00:01:00.000000Z")
         order = house.order_destruction([gone], reason="court order 12", early=True)
     with House.enter(made, DEPUTY) as house:
@@ -90,12 +95,46 @@ def test_the_report_says_what_happened(places: Places, tmp_path: Path) -> None:
         "deputy",
     )
     assert {one["grade"] for one in rows(report, "exceptions")} == {"refused", "failed", "early"}
-    assert [one["name"] for one in rows(report, "keys") if one["what"] == "key.enrolled"] == ["deputy", "auditor"]
+    assert [one["name"] for one in rows(report, "keys") if one["what"] == "key.enrolled"] == [
+        "deputy",
+        "auditor",
+        "auditor",
+    ]
     assert sum(one["what"] == "in force" for one in rows(report, "keys")) == 3
+    assert "NotDue: [erased]" in next(
+        str(one["what"]) for one in rows(report, "exceptions") if one["grade"] == "refused"
+    )
+    (first, changed) = [one for one in rows(report, "rules") if one["what"] == "policy.set"]
+    assert "approvals=1" in str(first["set"])
+    assert changed["set"] == "approvals=2; separate_approver=true"
+    (again,) = [one for one in rows(report, "keys") if one["roles before"]]
+    assert (again["name"], again["roles before"], again["roles"]) == ("auditor", "auditor", "auditor, technician")
+    assert report.head["agency"] == "Springfield <PD> (as the log says)"
     (span,) = rows(report, "anchors")
     assert (span["first entry"], str(span["state"])[:12]) == (0, "NOT anchored")
     assert report.head["verdict"] == "INTACT"
     assert "B0-GONE" not in json.dumps(report.to_json())
+
+
+def test_a_recording_that_was_deleted_is_an_exception(places: Places, tmp_path: Path) -> None:
+    copy = Places(vault=tmp_path / "vault")
+    shutil.copytree(places.vault, copy.vault)
+    found = inspected(copy, tmp_path)
+    look_for_objects(found.log, copy.vault)
+    assert (found.verdict, found.log.findings.count(8)) == ("INTACT", 0), "what an order destroyed is not missing"
+    (held,) = copy.vault.glob("objects/*/*")
+    held.chmod(0o600)
+    held.write_bytes(b"")
+    look_for_objects(found.log, copy.vault)
+    held.unlink()
+    look_for_objects(found.log, copy.vault)
+    now = datetime.now(UTC)
+    with House.enter(copy, None) as house:
+        report = make_report(found, house.events(), Span(since=now - SOON, until=now + SOON), made_by="x")
+    assert report.head["verified"] == "BAD (log only; no recording was looked at)"
+    said = {one["what"] for one in rows(report, "exceptions") if one["grade"] == "bad"}
+    assert "its sealed bytes are missing" in said
+    assert any(str(one).startswith("it has 0 bytes, the log says ") for one in said)
 
 
 def test_every_event_of_the_log_is_counted(places: Places, tmp_path: Path) -> None:
