@@ -127,7 +127,10 @@ def anchor(entry: Entry) -> None:
         raise Unreachable(f"no outsider signed: {failed[0].name}: {failed[0].message}", "try again later")
     if failed:
         what = f"{len(failed)} of {len(done)} outsiders did not sign"
-        raise PartlyDone(what, "bwc audit anchor", details=[one.to_json() for one in failed])
+        said = [
+            {"name": one.name, "kind": one.kind, "state": one.state.value, "message": one.message} for one in failed
+        ]
+        raise PartlyDone(what, "bwc witness list says where each is reached and when it signed last", details=said)
 
 
 @command(

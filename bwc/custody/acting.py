@@ -30,6 +30,8 @@ from bwc.storage.body import seal_body
 from bwc.storage.envelope import parse_envelope
 from bwc.storage.projection import has_effect
 
+# of a refused act: what it was for is recorded with the refusal
+_STATED = frozenset({"reason", "request", "requester", "to"})
 _MAKES_READERS = frozenset(kind for kind in EventKind if is_ruling(kind.value))
 
 
@@ -209,7 +211,7 @@ class Acting(Governed):
         try:
             return self._record([draft])[0]
         except NotAllowed as refusal:
-            self._record_not_allowed(kind, item, refusal)
+            self._record_not_allowed(kind, item, refusal, private)
             raise
 
     def act_together(
@@ -321,18 +323,24 @@ class Acting(Governed):
             mine = ", ".join(sorted(roles)) or "no role here (not enrolled, or revoked)"
             raise NotAllowed(
                 f"not allowed: {kind.value} needs the role {needed}; {self.person.name} has {mine}",
-                "ask an administrator: bwc key enrol FILE --role ROLE",
+                _enrol_hint(roles, sorted(MAY[kind])[0]),
             )
 
-    def _record_not_allowed(self, kind: EventKind, item: ItemId | None, refusal: NotAllowed) -> None:
+    def _record_not_allowed(
+        self, kind: EventKind, item: ItemId | None, refusal: NotAllowed, private: Mapping[str, Json] | None = None
+    ) -> None:
         if self.roles():
             facts: dict[str, Json] = {"act": kind.value, "error": refusal.name}
-            self.act(EventKind.ACT_REFUSED, item, facts, {}, outcome=Outcome.REFUSED)
+            stated = {name: value for name, value in (private or {}).items() if name in _STATED and value}
+            told = {"message": refusal.message} | stated
+            self.act(EventKind.ACT_REFUSED, item, facts, told, outcome=Outcome.REFUSED)
 
-    def record_refusal(self, item: ItemId | None, act: str, error: PolicyRefuses) -> None:
-        """`act.refused`: policy said no."""
+    def record_refusal(self, item: ItemId | None, act: str, error: PolicyRefuses, *, reason: str = "") -> None:
+        """`act.refused`: policy said no. `reason` is what the act was for."""
         facts: dict[str, Json] = {"act": act, "error": error.name}
-        self.act(EventKind.ACT_REFUSED, item, facts, {"message": error.message}, outcome=Outcome.REFUSED)
+        told: dict[str, Json] = {"message": error.message}
+        told |= {"reason": reason} if reason else {}
+        self.act(EventKind.ACT_REFUSED, item, facts, told, outcome=Outcome.REFUSED)
 
     def _known_now(self) -> _Known:
         """What is known after all entries; looked up anew after what was not a plain act of ours."""
@@ -356,3 +364,11 @@ class Acting(Governed):
             {"message": error.message},
             outcome=Outcome.FAILED,
         )
+
+
+def _enrol_hint(roles: frozenset[Role], needed: str) -> str:
+    """What an administrator types: for somebody enrolled all roles again, since an enrolment replaces those before."""
+    if not roles:
+        return "ask an administrator: bwc key enrol FILE --role ROLE"
+    words = " ".join(f"--role {role}" for role in sorted({*roles, needed}))
+    return f"ask an administrator; roles are replaced, so all are named: bwc key enrol FILE {words}"

@@ -277,7 +277,7 @@ class Disposing(Retaining):
     def _verify_no_hold(self, items: Sequence[ItemId]) -> None:
         for one in self.verdicts(items, tables=self._grounds_for(items).retention):
             if one.why is Why.HOLD:
-                raise HoldInForce(f"{one.item}: {one.text}", "bwc hold list")
+                raise HoldInForce(f"{one.item} may not be destroyed: {one.text}", "bwc hold list")
 
     def _verify_still(self, rows: Sequence[OrderRow]) -> None:
         whole = [row for row in rows if row.scope == ITEM]
@@ -323,7 +323,7 @@ def _verify_verdict(one: Verdict, *, early: bool) -> None:
     about: Mapping[str, object] = {"item": one.item, "why": one.why.value}
     if one.is_barred:
         hint = "bwc hold list" if one.why is Why.HOLD else "bwc case close NUMBER, when it is"
-        raise HoldInForce(f"{one.item}: {one.text}", hint, details=[about])
+        raise HoldInForce(f"{one.item} may not be destroyed: {one.text}", hint, details=[about])
     if one.why is Why.UNKNOWN or (not one.is_due and not early):
         hint = "bwc catalog rebuild" if one.why is Why.UNKNOWN else "bwc retain due; --early for a court's order"
         raise NotDue(f"{one.item} is not due: {one.text}", hint, details=[about])

@@ -84,7 +84,7 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
             refusal = NotAllowed(
                 f"not allowed: a worker opens footage to detect, not to {purpose}", "a records officer does it"
             )
-            self.record_refusal(item, EventKind.ITEM_OPENED, refusal)
+            self.record_refusal(item, EventKind.ITEM_OPENED, refusal, reason=reason)
             raise refusal
         self.act(EventKind.ITEM_OPENED, item, {"purpose": purpose, "segment": segment}, {"reason": reason, "to": to})
 

@@ -61,6 +61,7 @@ def certificate(house: House, inspection: Inspection, item: ItemId) -> dict[str,
 
 def _event(one: TrailEvent) -> dict[str, Any]:
     return {
+        "act": one.facts.get("act"),
         "at": one.at,
         "entry": one.seq,
         "kind": one.kind,
@@ -122,6 +123,7 @@ def certificate_text(data: dict[str, Any]) -> str:
     out += [
         f"   {one['at'][:19]}Z  entry {one['entry']:<7} {one['kind']:<24} {one['who']} ({', '.join(one['roles'])})"
         + ("" if one["outcome"] == "ok" else f"  {one['outcome']}")
+        + (f": {one['act']}" if one["act"] else "")
         for one in data["entries"]
     ]
     out += [

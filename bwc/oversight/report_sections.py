@@ -47,7 +47,9 @@ def why(one: TrailEvent) -> str:
     """Why, as far as the reader's key tells: the message is private, the kind of error is not."""
     error = str(one.facts.get("error") or "")
     message = told(one, "message")
-    return ": ".join(part for part in (error, message) if part)
+    reason = told(one, "reason") if not one.is_erased else None
+    said = ": ".join(part for part in (error, message) if part)
+    return f"{said}; stated reason: {reason}" if reason else said
 
 
 def text(value: Any) -> str | None:

@@ -26,6 +26,7 @@ from bwc.storage.queries import (
     recipient_row,
     release_row,
     segment_row,
+    stored_json,
     suspect_row,
 )
 from bwc.storage.retention_tables import RetentionTables
@@ -359,7 +360,7 @@ class Catalog:
     def policy(self) -> Policy:
         """The policy in force."""
         for row in self._db.read("SELECT policy FROM policies ORDER BY seq DESC LIMIT 1"):
-            return Policy.from_json(json.loads(row["policy"]))
+            return Policy.from_json(stored_json(row["policy"]))
         return Policy()
 
     # --- below ---

@@ -255,4 +255,6 @@ def _as_ours(error: sqlite3.Error, path: Path) -> BwcError:
         return IntegrityError(f"{path} is damaged: {error}", "bwc catalog rebuild")
     if code == sqlite3.SQLITE_CONSTRAINT:
         return IntegrityError(f"{path} holds that already, or other than the log says: {error}", "bwc verify")
+    if code == sqlite3.SQLITE_CANTOPEN and not path.exists():
+        return StorageError(f"{path} is not there; it is made anew from the log", "bwc catalog rebuild")
     return StorageError(f"{path}: {error}", f"ls -l {path.parent}; you must be able to read and write there")

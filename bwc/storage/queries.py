@@ -3,7 +3,9 @@
 import json
 from functools import lru_cache
 from sqlite3 import Row
+from typing import Any
 
+from bwc.errors import IntegrityError
 from bwc.evidence import ItemId, KeyId, ObjectId, ObjectRole, SealedObject
 from bwc.identities import PublicKey, Recipient
 from bwc.storage.rows import (
@@ -23,6 +25,14 @@ from bwc.storage.rows import (
 _SEARCHED = "item || ' ' || " + " || ' ' || ".join(
     f"coalesce({column}, '')" for column in ("officer", "camera", "category", "case_ids", "names")
 )
+
+
+def stored_json(text: str | bytes) -> Any:
+    """What a column of JSON holds. Raises `IntegrityError`: the catalog is made anew from the log."""
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise IntegrityError(f"a row of the catalog is damaged: {error}", "bwc catalog rebuild") from error
 
 
 def item_query(wanted: ItemFilter) -> tuple[str, list[str | int]]:
@@ -90,7 +100,7 @@ def segment_row(row: Row) -> SegmentRow:
         size_bytes=row["bytes"],
         state=STATES[row["state"]],
         is_readable=None if row["readable"] is None else bool(row["readable"]),
-        media=json.loads(row["media"]),
+        media=stored_json(row["media"]),
     )
 
 
@@ -112,7 +122,7 @@ def document_row(row: Row) -> DocumentRow:
         seq=row["seq"],
         at=row["at"],
         actor=KeyId(row["actor"]),
-        facts=json.loads(row["facts"]),
+        facts=stored_json(row["facts"]),
     )
 
 
@@ -151,7 +161,7 @@ def release_row(row: Row) -> ReleaseRow:
         item_id=None if row["item"] is None else ItemId(row["item"]),
         release_sha256=row["release_sha256"],
         copies=_texts(row["copies"]),
-        approvals=tuple(json.loads(row["approvals"])),
+        approvals=tuple(stored_json(row["approvals"])),
         request=row["request"],
         requester=row["requester"],
         to_folder=row["to_folder"],
@@ -169,7 +179,7 @@ def _key(alg: str, name: str, public: str) -> PublicKey:
 
 @lru_cache(maxsize=1024)
 def _recipient(text: str) -> Recipient:
-    return Recipient.from_json(json.loads(text))
+    return Recipient.from_json(stored_json(text))
 
 
 def operator_row(row: Row) -> OperatorRow:
@@ -178,7 +188,7 @@ def operator_row(row: Row) -> OperatorRow:
         key_id=KeyId(row["key"]),
         key=_key(row["alg"], row["key"], row["public"]),
         recipient=_recipient(row["recipient"]),
-        roles=frozenset(json.loads(row["roles"])),
+        roles=frozenset(stored_json(row["roles"])),
         name=row["name"],
         replaces=None if row["replaces"] is None else KeyId(row["replaces"]),
         enrolled_seq=row["seq"],
@@ -193,4 +203,4 @@ def recipient_row(row: Row) -> RecipientRow:
 
 
 def _texts(column: str | None) -> tuple[str, ...]:
-    return () if column is None else tuple(json.loads(column))
+    return () if column is None else tuple(stored_json(column))

@@ -1,6 +1,5 @@
 """The catalog's tables of schedules, holds, cases and destruction, as typed rows."""
 
-import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import Any
 from bwc.canonical import Json
 from bwc.evidence import ItemId, KeyId, ObjectId
 from bwc.storage.database import Database
+from bwc.storage.queries import stored_json
 from bwc.storage.retention import CaseState, Hold, Kept, Schedule, categories_of
 from bwc.storage.rows import STATES, ItemState
 
@@ -130,7 +130,7 @@ class RetentionTables:
     def schedule(self) -> Schedule | None:
         """The schedule in force."""
         for row in self._db.read("SELECT schedule FROM schedules ORDER BY seq DESC LIMIT 1"):
-            return Schedule.from_json(json.loads(row["schedule"]))
+            return Schedule.from_json(stored_json(row["schedule"]))
         return None
 
     def kept(self, item: str | None = None) -> list[Kept]:
@@ -144,7 +144,7 @@ class RetentionTables:
         for row in self._db.read("SELECT * FROM claims WHERE ?1 IS NULL OR item = ?1 ORDER BY seq", (item,)):
             name = row["item"]
             categories[name] += categories_of(row["category"])
-            cases[name] += json.loads(row["case_ids"] or "[]")
+            cases[name] += stored_json(row["case_ids"] or "[]")
             changed[name] = max(row["at"], changed.get(name, ""))
             unread |= {name} if row["unread"] else set()
         rows = self._db.read(
@@ -269,7 +269,7 @@ class RetentionTables:
             "SELECT name, roles FROM enrolments WHERE key = ? AND seq <= ? ORDER BY seq DESC", (key, seq)
         )
         name = next((row["name"] for row in rows if row["name"]), None)
-        return name, tuple(json.loads(rows[0]["roles"])) if rows else ()
+        return name, tuple(stored_json(rows[0]["roles"])) if rows else ()
 
 
 def _order(row: Row) -> OrderRow:
@@ -277,7 +277,7 @@ def _order(row: Row) -> OrderRow:
         order=row["disposition"],
         item=ItemId(row["item"]),
         scope=row["scope"],
-        facts=json.loads(row["facts"]),
+        facts=stored_json(row["facts"]),
         reason=row["reason"],
         seq=row["seq"],
         at=row["at"],
@@ -288,5 +288,5 @@ def _order(row: Row) -> OrderRow:
         confirmed_by=None if row["confirmed_by"] is None else KeyId(row["confirmed_by"]),
         done_seq=row["done"],
         done_at=row["done_at"],
-        done_facts=None if row["done_facts"] is None else json.loads(row["done_facts"]),
+        done_facts=None if row["done_facts"] is None else stored_json(row["done_facts"]),
     )

@@ -114,7 +114,7 @@ class Inspection:
         last = f"; the last entry is of {self.log.last_at[:19]}Z" if self.log.last_at else ""
         lines += [
             "",
-            f"{self.log.entries} entries, {self.log.items} items{self._gone}, {self.log.signatures} signatures{last}",
+            f"{self.log.entries} entries, {self.log.items} items{self._gone}, {self._signatures}{last}",
         ]
         if self.log.key:
             lines.append(f"fingerprint {fingerprint_text(self.log.key)}")
@@ -131,6 +131,10 @@ class Inspection:
     @property
     def _destroyed(self) -> Mapping[str, Tombstone]:
         return self.log.standing.disposals.items
+
+    @property
+    def _signatures(self) -> str:
+        return f"{self.log.signatures} signature{'' if self.log.signatures == 1 else 's'}"
 
     @property
     def _gone(self) -> str:
@@ -220,6 +224,8 @@ def judge(
             verify_lists(report, folder)
         if objects is not None:
             verify_objects(report, objects, read_data=share, progress=progress, readings=readings)
+            if not share:
+                report.findings.note(8, "no sealed bytes were read, as asked: lengths and papers only")
         if not report.findings.count() or files.list(KEPT) == before:
             break
     anchors = _anchors(report, last, check_stamp, quick=objects is None)
