@@ -13,7 +13,9 @@ from bwc.errors import CheckpointRolledBack, LogForked
 SHOWN = 3  # of one cause
 _PARTICULAR = re.compile(r"[0-9a-f]{16,}|[0-9]+")
 _NEW_COPY = "it may be the copy: ask the agency for a new one; at the agency: bwc verify --repair-from STORE|DIR"
-_KEEP_BOTH = "keep this copy and the one you saw before, unchanged; bwc audit evidence -o FOLDER writes the proof out"
+_KEEP_BOTH = (
+    "keep this copy and the one you saw before, unchanged; with bwc: bwc audit evidence -o FOLDER writes the proof out"
+)
 _FORGED = "keep this copy as it is and ask the agency for a new one; if that is bad too, it is no damage but forgery"
 
 _CAUSES = {
@@ -33,7 +35,7 @@ _CAUSES = {
 }  # fmt: skip
 _ROLLED_BACK = (
     "the log is shorter than it was: an old copy was put back, or its end was taken off",
-    "keep both; at the agency: restore the newest backup, bwc restore; bwc audit evidence -o FOLDER writes the proof out",
+    "keep both; at the agency: restore the newest backup, bwc restore",
 )
 _GRAVE = (1, 2, 10, 7, 6, 5, 4, 3, 8, 9)  # damage (3) makes 4 and 5 fail too; with forged ones the advice is the same
 

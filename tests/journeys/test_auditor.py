@@ -34,6 +34,13 @@ def test_what_an_auditor_is_handed(world: World, card: Callable[..., Path], tmp_
     world.run("audit", "report", "--from", "1d", "-o", tmp_path / "report", code=2)
     assert "Who opened what" in world.run("audit", "report", "--from", "7d").out
 
+    sealed = next(path for path in (world.vault / "objects").rglob("*") if path.is_file())
+    sealed.rename(tmp_path / "taken away")
+    missing = world.run("audit", "report", "--from", "1d", code=5)
+    assert "its sealed bytes are missing" in missing.out
+    assert "verdict BAD (log only; recordings were looked for, none was read)" in missing.out
+    (tmp_path / "taken away").rename(sealed)
+
     # 3 a draft for the court
     draft = world.json("audit", "certificate", item, "-o", tmp_path / "draft.txt")
     assert draft["files"][0]["sha256"] in (tmp_path / "draft.txt").read_text()
@@ -45,6 +52,8 @@ def test_what_an_auditor_is_handed(world: World, card: Callable[..., Path], tmp_
     other = World(tmp_path / "elsewhere", extra={"BWC_VAULT": ""})
     found = other.json("verify", tmp_path / "log" / "data", "--quick", "--key", vkey)
     assert (found["verdict"], found["entries"]) == ("INTACT", done["entries"])
+    by_name = other.json("verify", tmp_path / "log", "--key", vkey)
+    assert (by_name["verdict"], by_name["data"]) == ("INTACT", "a log alone; no recording was looked at")
     bundle = next((tmp_path / "log" / "data" / "log" / "tile" / "entries").rglob(f"*/{done['entries']}"))
     shutil.copy(bundle, tmp_path / "bundle")
     bundle.write_bytes(bundle.read_bytes().replace(b'"log.heartbeat"', b'"log.heartbeet"'))
