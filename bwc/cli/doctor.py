@@ -15,7 +15,7 @@ import click
 
 from bwc.cli.entry import Entry, command, key_folder
 from bwc.cli.terminal import counted, size_text, table
-from bwc.config import find_vault, seen_dir, user_config_dir
+from bwc.config import find_vault, user_config_dir
 from bwc.errors import BwcError, NotFound, NoVault
 from bwc.evidence import utc_text
 
@@ -250,19 +250,6 @@ def _copies(house: "House") -> Iterator[Finding]:
         yield Finding(what="copies", state="missing", text=text, hint="bwc stores add NAME")
 
 
-def _contradicted(log: str) -> Iterator[Finding]:
-    """Witnesses who saw another log than this one, until they cosign again."""
-    from bwc.anchors.contradicted import Contradictions
-
-    for one in Contradictions(seen_dir(), log).held.values():
-        yield Finding(
-            what=f"witness {one.witness}",
-            state="missing",
-            text=one.text(),
-            hint="bwc verify; ask it for its evidence; bwc audit anchor asks it again",
-        )
-
-
 def _vault(entry: Entry) -> Iterator[Finding]:
     from bwc.custody.house import House
     from bwc.storage.rows import ItemFilter, ItemState
@@ -280,7 +267,9 @@ def _vault(entry: Entry) -> Iterator[Finding]:
         )
         yield from _clock_against(house.last_at())
         yield from _copies(house)
-        yield from _contradicted(house.log_origin)
+        for text in house.contradicted():
+            hint = "bwc verify; ask it for its evidence; bwc audit anchor asks it again"
+            yield Finding(what="witness", state="missing", text=text, hint=hint)
         behind = house.entries() - house.published()
         if behind:
             yield Finding(

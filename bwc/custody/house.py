@@ -48,8 +48,10 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
         raise BwcError("no fresh item id could be made", "bwc doctor")
 
     def contradicted(self) -> tuple[str, ...]:
-        """What witnesses say who saw another log than this, until they cosign again (`bwc verify` judges it)."""
-        return tuple(one.text() for one in Contradictions(seen_dir(), self.log_origin).held.values())
+        """What witnesses of the policy say who saw another log than this, until they cosign again (`bwc verify` judges it)."""
+        named = {one.name for one in self.policy.witnesses}
+        held = Contradictions(seen_dir(), self.log_origin).held.values()
+        return tuple(one.text() for one in held if one.witness in named)
 
     def seal(
         self,
