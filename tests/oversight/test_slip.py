@@ -139,5 +139,6 @@ def test_a_log_is_held_to_a_slip() -> None:
     assert bad(forked(12).files, NOTES[12]) == 1
     assert bad(forked(300).files, NOTES[9]) == 1
     assert bad(forked(9).files, NOTES[12]) == 1
-    assert bad(house.files, sign_checkpoint(CHECKPOINT, STRANGER)) == 1  # not the agency's slip
+    with pytest.raises(UsageError, match="says nothing about this log"):  # not the agency's slip
+        bad(house.files, sign_checkpoint(CHECKPOINT, STRANGER))
     assert LOG_KEY.public != STRANGER.public

@@ -165,8 +165,8 @@ def test_what_a_desktop_leaves_is_noted_not_blamed(folder: Path) -> None:
     (folder / "._entry.json").write_bytes(bytes.fromhex("0005160700020000") + b"Mac OS X")
     report = verify_package(folder, key=VKEY)
     assert report.verdict is Verdict.OURS
-    assert "._entry.json" in report.steps[6].said[0]
-    assert ".DS_Store" in report.steps[6].said[1]
+    assert "._entry.json" in report.steps[6].said[1]
+    assert ".DS_Store" in report.steps[6].said[0]
     (folder / "._entry.json").write_bytes(b"a video under the name of a Mac's dropping")
     assert things(examine_package(folder, key=VKEY)) == "._entry.json"
 
