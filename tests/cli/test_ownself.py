@@ -12,7 +12,7 @@ from bwc.cli import ownself
 
 def test_the_digest_is_that_of_sha256sum_and_sees_every_change(tmp_path: Path) -> None:
     folder = tmp_path / "bwc"
-    shutil.copytree(ownself.FOLDER / "audit" / "appending", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(ownself.FOLDER / "appending", folder, ignore=shutil.ignore_patterns("__pycache__"))
     lines = "".join(f"{hashlib.sha256(one.read_bytes()).hexdigest()}  {one.name}\n" for one in sorted(folder.iterdir()))
     before = ownself.package_digest(folder)
     assert before == hashlib.sha256(lines.encode()).hexdigest()
