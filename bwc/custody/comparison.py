@@ -45,8 +45,9 @@ def compare_tables(report: LogReport, held: Catalog, body_of: BodyOf | None) -> 
         for one in held.tables.differences(truth.tables):
             findings.bad(9, one.what, one.where)
     left = [*NEVER.items(), *(() if body_of else PRIVATE.items())]
-    named = ", ".join(sorted(f"{table}.{column}" for table, columns in left for column in columns))
-    return f"{len(PROJECTION_TABLES)} tables are compared; not compared: {named}"
+    named = sorted(f"{table}.{column}" for table, columns in left for column in columns)
+    why = "which no key settles" if body_of else "which private parts fill (bwc verify --with-key; listed by --json)"
+    return f"{len(PROJECTION_TABLES)} tables compared, but for {len(named)} columns {why}: {', '.join(named)}"
 
 
 def _unread(_: Mapping[str, Any]) -> None:

@@ -61,7 +61,8 @@ class Governed(Reading):
 
     def _readers(self, roles: frozenset[Role]) -> list[Recipient]:
         """Today's recipients: enrolled operators with one of `roles`, and the recovery key."""
-        people = [row.recipient for row in self._in_force().operators() if row.is_active and roles & row.roles]
+        known = super().operators() if self.operator is None else self._in_force().operators()
+        people = [row.recipient for row in known if row.is_active and roles & row.roles]
         others = [row.recipient for row in self.recipients()]
         found = {one.recipient_id: one for one in [*people, *others]}
         self._check_suites(list(found.values()), self.policy)

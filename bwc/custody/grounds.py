@@ -2,7 +2,7 @@
 
 Nothing is destroyed on the word of a table. The whole log is read by its own bytes and projected by the code that wrote
 the tables; what rules is judged as a verifier judges it, and a table that says otherwise stops the act. The private parts
-that decide (tags, cases) are opened with the key of whoever acts; what no key opens keeps the item. 60 us an entry.
+that decide (tags, cases) are opened with the key of whoever acts; what no key opens keeps the item.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,21 +1,23 @@
 """A lost catalog is replayed: from its own rows when it has them all, else from the log's files."""
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-from bwc.audit.event import parse_entry
+from bwc.audit.event import NO_HASH, parse_entry
 from bwc.audit.log_report import LogReport
 from bwc.audit.tiles import TILE, TileTree
 from bwc.audit.verify import verify_log
 from bwc.config import Places
+from bwc.custody.chained import chained, verify_published
 from bwc.custody.house import House
 from bwc.custody.log_copy import set_aside_unsigned
 from bwc.custody.shelf import LogShelf
 from bwc.custody.told import BodyOf
-from bwc.errors import KeyUnavailable
+from bwc.errors import IntegrityError, KeyUnavailable
 from bwc.evidence import EventKind
 from bwc.identities import Operator
 from bwc.storage.body import open_body
@@ -38,8 +40,8 @@ class Rebuilt:
 def rebuild_catalog(places: Places, operator: Operator) -> Rebuilt:
     """Make the catalog of `places` again; the rebuild is itself an event (`catalog.rebuilt`).
 
-    A catalog that holds at least what is published replays its own rows; one that lost them gets them from the
-    tiles, which are verified first. Raises `IntegrityError` when those are not intact.
+    A catalog that holds at least what is published replays its own rows; one that lost some, or in which some were
+    altered, gets them from the tiles, which are verified first. What was not published yet is kept. Raises `IntegrityError` when those are not intact.
     """
     done = replay(places, operator)
     with House.enter(places, operator) as house:
@@ -54,12 +56,37 @@ def replay(places: Places, operator: Operator) -> Rebuilt:
     with Catalog(places.catalog) as catalog:
         published = verify_log(files, None, spread=over_cores())
         lost = published.entries > catalog.count
+        if not lost and _is_whole(catalog, files, published.entries):
+            bodies = _Bodies(files.disk, catalog, operator, done, _rewrapped(catalog.rows()))
+            done.entries = catalog.rebuild(bodies.read)
+            return done
+        published.findings.raise_if_bad()
         if lost:
-            published.findings.raise_if_bad()
             set_aside_unsigned(files.disk)
-        bodies = _Bodies(files.disk, catalog, operator, done, _rewrapped(_rows(published) if lost else catalog.rows()))
-        done.entries = catalog.rebuild(bodies.read, _rows(published) if lost else None)
+        tail = _tail(catalog, published)
+        bodies = _Bodies(files.disk, catalog, operator, done, _rewrapped(chain(_rows(published), tail)))
+        done.entries = catalog.rebuild(bodies.read, chain(_rows(published), tail))
     return done
+
+
+def _is_whole(catalog: Catalog, files: LogShelf, published: int) -> bool:
+    """Whether the catalog's own rows are the published log, each in its place."""
+    try:
+        verify_published(catalog, files, published)
+        for _ in chained(catalog, stop=published):
+            pass
+    except IntegrityError:
+        return False
+    return True
+
+
+def _tail(catalog: Catalog, published: LogReport) -> list[EventRow]:
+    """What was recorded and not published yet. Raises `IntegrityError` when it does not follow what was."""
+    if catalog.count <= published.entries:
+        return []
+    last = deque(_rows(published), maxlen=1)
+    after = last[0].leaf_hash.hex() if last else NO_HASH
+    return [row for batch in chained(catalog, published.entries, after) for row in batch.rows]
 
 
 def bodies_of(places: Places, catalog: Catalog, operator: Operator, published: LogReport) -> BodyOf:

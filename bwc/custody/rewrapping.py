@@ -8,6 +8,7 @@ Others go on meanwhile. So what was made is recorded only if, inside the transac
 made for and the log still names what it was made from. What was overtaken is erased, and looked at again.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ from bwc.roles import BODY_READERS, footage_readers, may
 from bwc.storage.body import parse_body
 from bwc.storage.envelope import parse_envelope
 from bwc.storage.renewing import Renewed, Renewer, Spread, spread
+from bwc.storage.rows import ItemFilter
 from bwc.storage.store import Shelf
 
 _BODIES_TOGETHER = 300  # an entry has at most 65,535 bytes, each of these takes 136
@@ -77,6 +79,15 @@ class Rewrapping(Acting):
             key: list({one.recipient_id: one for one in [*readers, *([actor] if actor else [])]}.values())
             for key, actor in actors.items()
         }
+
+    def former_readers(self, most: int) -> dict[str, int]:
+        """Recipients who read footage no more, and how many envelopes of the newest `most` items name them still."""
+        today, found = _ids(self._footage_readers()), Counter[str]()
+        for row in self.items(ItemFilter(limit=most)):
+            for one in self.objects(row.item_id):
+                with suppress(IntegrityError, NotFound):  # verification names it
+                    found.update(set(parse_envelope(self._vault.envelope_bytes(one)).recipients) - today)
+        return dict(found)
 
     def _erase_replaced(self) -> None:
         """Erase the envelopes and bodies that nothing has any more."""

@@ -122,7 +122,7 @@ class Inspection:
             established = self.anchors.last or not self.log.findings.count()
             lines.append(self.anchors.line() if established else "last outside anchor: not established")
         if self.tables:
-            lines.append(f"catalog     {self.tables}")
+            lines.append(f"catalog     {self.tables if verbose else self.tables.partition(': ')[0]}")
         meaning, _ = advice(self.log.findings)
         lines += [f"means       {meaning}"] if meaning else []
         lines.append(f"verdict     {self.said}" + (f", {self.agency}" if self.agency else ""))

@@ -11,7 +11,7 @@ from bwc.config import Places, standing_dir
 from bwc.custody.house import House
 from bwc.custody.rebuilding import rebuild_catalog
 from bwc.errors import HoldInForce, IntegrityError
-from bwc.evidence import ObjectRole
+from bwc.evidence import EventKind, ObjectRole
 from bwc.identities import LocalOperator
 from bwc.storage.envelope import parse_envelope
 from tests.custody.disposals import CHIEF, DEPUTY, FOOTAGE, confirm, first_item, order, public, take_in
@@ -129,7 +129,7 @@ def test_entries_that_were_left_out_or_altered_are_missed(places: Places, *, rem
     drop = "DROP TRIGGER events_undeleted", "DROP TRIGGER events_unchanged"
     with House.enter(places, None) as house:
         last = house.entries() - 1
-    take: list[Callable[[], None]] = [lambda: seal(places), lambda: order(places, early=True) and None]
+    take: list[Callable[[], object]] = [lambda: seal(places), lambda: order(places, early=True)]
     tamper(places, *drop, f"UPDATE events SET seq = seq + 100 WHERE seq = {last}", "DELETE FROM holds")
     for act in take:
         with pytest.raises(IntegrityError):
@@ -161,3 +161,42 @@ def test_a_rebuild_puts_the_tables_right(places: Places) -> None:
     tamper(places, "DELETE FROM recipients")
     rebuild_catalog(places, CHIEF)
     seal(places)
+
+
+def test_a_rebuild_takes_altered_entries_from_what_was_published_and_keeps_the_rest(places: Places) -> None:
+    with House.enter(places, CHIEF) as house:
+        size = house.entries()
+        take_in(house, b"not published yet")
+        house._unpublished = False
+    tamper(
+        places,
+        "DROP TRIGGER events_unchanged",
+        "UPDATE events SET entry = CAST(replace(entry, 'h', 'g') AS BLOB) WHERE seq = 3",
+    )
+    with House.enter(places, CHIEF) as house:
+        assert (house.published(), house.entries()) == (size, size + 1)
+    rebuild_catalog(places, CHIEF)
+    seal(places)
+    with House.enter(places, None) as house:
+        assert house.entries() == size + 3
+
+
+def test_who_loses_a_role_that_reads_is_taken_off_what_is_held(places: Places) -> None:
+    with House.enter(places, CHIEF) as house:
+        assert house.enrol(public(DEPUTY), roles=["technician", "records"]) == 0
+        assert house.enrol(public(DEPUTY), roles=["technician"]) > 0
+        assert house.former_readers(10) == {}
+    with House.enter(places, None) as house:
+        for one in house.objects(first_item(places)):
+            assert DEPUTY.recipient.recipient_id not in parse_envelope(house._vault.envelope_bytes(one)).recipients
+
+
+def test_readers_who_should_be_gone_are_told(places: Places) -> None:
+    with House.enter(places, CHIEF) as house:
+        facts = {"operator": public(DEPUTY).facts(["technician"])}
+        house.act(EventKind.KEY_ENROLLED, None, facts, {"name": "deputy"})  # and dies before the rewrap
+    with House.enter(places, None) as house:
+        assert house.former_readers(10).keys() == {DEPUTY.recipient.recipient_id}
+    with House.enter(places, CHIEF) as house:
+        house.rewrap_now()
+        assert house.former_readers(10) == {}
