@@ -12,6 +12,7 @@ from bwc.evidence import ObjectRole
 from bwc.identities import LocalOperator
 from bwc.storage.catalog import Catalog, ItemFilter, ItemState
 from bwc.storage.catalog_schema import PROJECTION_TABLES
+from bwc.storage.queries import stored_json
 from tests.storage.events import History, digest, ingest, sealed, whole_day, work
 
 A, B = "2026-1122-AAAAAA", "2026-1122-BBBBBB"
@@ -294,6 +295,14 @@ def test_a_damaged_file_is_an_integrity_error_and_a_newer_one_is_refused(tmp_pat
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(StorageError, match="newer"):
         Catalog(tmp_path / "newer.sqlite")
+
+
+def test_a_lost_catalog_and_a_damaged_row_say_how_it_is_made_anew(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="is not there") as lost:
+        Catalog(tmp_path / "none" / "catalog.sqlite", read_only=True)
+    with pytest.raises(IntegrityError, match="damaged") as damaged:
+        stored_json('{"a":')
+    assert lost.value.hint == damaged.value.hint == "bwc catalog rebuild"
 
 
 def test_read_only_writes_nothing(catalog: Catalog, tmp_path: Path) -> None:
