@@ -89,7 +89,7 @@ def back_up(house: House, folder: Path, *, progress: Progress | None = None) -> 
     copying = _Copying(house._vault.store, shelves, done, progress)
     disk.replace(NOTE, _note(house, None))  # whoever finds a backup that stopped knows what it is
     for _ in range(_ROUNDS):
-        before, gone = house.entries(), house._catalog.copies.to_clear()
+        before, gone = house.entries(), house.names_to_clear()
         done.damaged = []
         copying.objects(house)  # 1
         copying.bodies(house._catalog.body_ids)

@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bwc.config import Places, standing_dir
+from bwc.custody.grounds import Grounds
 from bwc.custody.reading import Reading
 from bwc.custody.shelf import LogShelf
 from bwc.custody.standing import Standing
-from bwc.errors import PolicyRefuses
+from bwc.errors import IntegrityError, PolicyRefuses
 from bwc.identities import FIPS_SUITE, Operator, Recipient
 from bwc.roles import BODY_READERS, Policy, Role
+from bwc.storage.catalog import Catalog
 from bwc.storage.rows import OperatorRow, RecipientRow
+from bwc.storage.store import Shelf
 
 
 class Governed(Reading):
@@ -21,11 +24,13 @@ class Governed(Reading):
     def __init__(self, places: Places, operator: Operator | None) -> None:
         super().__init__(places, operator)
         self._standing: Standing | None = None
+        self._truth: Grounds | None = None
 
     def close(self) -> None:
         """Close the catalog."""
-        if self._standing is not None:
-            self._standing.close()
+        for one in (self._standing, self._truth):
+            if one is not None:
+                one.close()
         super().close()
 
     def _in_force(self, *, whole: bool = False) -> Standing:
@@ -34,8 +39,27 @@ class Governed(Reading):
         if self._standing is None:
             self._standing = Standing(self._catalog, LogShelf(self._disk), standing_dir(), self.log_origin)
         if self._standing.seen != count or (whole and self._standing.size != count):
-            self._standing.look(count, self.published, whole=whole)
+            try:
+                self._standing.look(count, self.published, whole=whole)
+            except IntegrityError:
+                self._standing.close()
+                self._standing = None  # the next act of this process looks at all of it again, and stops too
+                raise
         return self._standing
+
+    def told(self) -> Catalog:
+        """All tables as signed entries give them: before anything is erased, for a table may call it replaced or destroyed.
+
+        The first time it raises `IntegrityError` when a table says otherwise. It reads the whole log.
+        """
+        if self._truth is None:
+            self._truth = Grounds(self._catalog, (), self._private)
+        return self._truth.look(self._in_force(whole=True))
+
+    def names_to_clear(self) -> dict[Shelf, set[str]]:
+        """What no store may keep, by signed entries; a table that names nothing is taken at its word: nothing goes then."""
+        known = self._catalog.copies.to_clear()
+        return self.told().copies.to_clear() if any(known.values()) else known
 
     @property
     def policy(self) -> Policy:

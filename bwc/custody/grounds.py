@@ -34,6 +34,7 @@ class Grounds:
         self._open = open_body
         self._size = 0
         self._last = NO_HASH
+        self._agrees = False  # the tables, with what was read
         self._findings = Findings()
         self._replay = Replay(self._findings, signatures=True)
         self.truth = Catalog.temporary()
@@ -45,18 +46,19 @@ class Grounds:
     def look(self, standing: Standing) -> Catalog:
         """What is so up to what `standing` looked at.
 
-        The first look raises `IntegrityError` when the tables say otherwise; later ones do not ask them any more.
+        Raises `IntegrityError` when the tables say otherwise; once they agreed they are not asked any more.
         """
         if self._size < standing.size or not self._size:
-            is_first = not self._size
             for batch in chained(self._catalog, self._size, self._last, standing.size):
                 self._judge(row for row, kind in zip(batch.rows, batch.kinds, strict=True) if self._decides(row, kind))
                 tell(self.truth, batch.rows, self._body)
                 self._size, self._last = batch.rows[-1].seq + 1, batch.hashes[-1]
             if (self._size, self._last) != (standing.size, standing.last):
                 raise IntegrityError("the catalog's entries are not those that were read before", "bwc verify")
-            for one in self._catalog.tables.differences(self.truth.tables) if is_first else ():
+        if not self._agrees:
+            for one in self._catalog.tables.differences(self.truth.tables):
                 raise one.error()
+            self._agrees = True
         return self.truth
 
     def _decides(self, row: EventRow, kind: str) -> bool:

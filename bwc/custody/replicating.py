@@ -149,6 +149,7 @@ class Replicating(Acting):
         """6. Raises the first error when all was tried, `Unreachable` at once."""
         if not is_locking(store.place):
             return
+        self.told()  # a hold that a table calls lifted would be lifted there
         tables = self._catalog.retention
         schedule, holds, cases = tables.schedule(), tables.holds(), tables.cases()
         lacking = {one.object_id for one in self._catalog.copies.pending(store.store_id, items)}
@@ -352,7 +353,7 @@ class _Run:
         counts: dict[str, int] = {}
         ends: list[datetime] = []
         stale = self._held_once()
-        for shelf, names in self._house._catalog.copies.to_clear().items():
+        for shelf, names in self._house.names_to_clear().items():
             there = names.intersection(self._store.shelves.names(shelf)) if names else set()
             counts[shelf.value] = 0
             for name in sorted(there):

@@ -95,6 +95,9 @@ class Rewrapping(Acting):
         envelopes = [one for one in self._catalog.replaced_envelopes() if self._vault.has_envelope(one)]
         bodies = [one for one in self._catalog.replaced_bodies() if store.size(Shelf.BODIES, one) is not None]
         if envelopes or bodies:
+            told = self.told()
+            envelopes = [one for one in told.replaced_envelopes() if self._vault.has_envelope(one)]
+            bodies = [one for one in told.replaced_bodies() if store.size(Shelf.BODIES, one) is not None]
             self.publish()  # a verifier reads what is published, and must find what that names
             store.erase_together(Shelf.ENVELOPES, envelopes)
             store.erase_together(Shelf.BODIES, bodies)
@@ -112,9 +115,11 @@ class Rewrapping(Acting):
             Shelf.BODIES: catalog.body_ids().union(catalog.replaced_bodies()),
         }
         for shelf, named in known.items():
-            store.erase_together(
-                shelf, [name for name in set(store.names(shelf)) - named if self._is_left(shelf, name)]
-            )
+            left = [name for name in set(store.names(shelf)) - named if self._is_left(shelf, name)]
+            if left:
+                told = self.told()
+                of_log = told.envelope_ids() if shelf is Shelf.ENVELOPES else told.body_ids()
+                store.erase_together(shelf, [name for name in left if name not in of_log])
 
     def _is_left(self, shelf: Shelf, name: str) -> bool:
         """Whether this unnamed file is old, and another of an object or a private body that has the one that is named."""

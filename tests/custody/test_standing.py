@@ -200,3 +200,21 @@ def test_readers_who_should_be_gone_are_told(places: Places) -> None:
     with House.enter(places, CHIEF) as house:
         house.rewrap_now()
         assert house.former_readers(10) == {}
+
+
+def test_a_rewrap_erases_no_key_that_a_table_calls_replaced(places: Places) -> None:
+    with House.enter(places, CHIEF) as house:
+        one, other = (house.objects(row.item_id)[0] for row in house.items())
+    tamper(
+        places,
+        f"INSERT INTO replaced VALUES ('{one.envelope_sha256}')",
+        f"UPDATE objects SET envelope = '{other.envelope_sha256}' WHERE object = '{one.object_id}'",
+    )
+    with House.enter(places, CHIEF) as house:
+        with pytest.raises(IntegrityError):
+            house.rewrap_now()
+        with pytest.raises(IntegrityError, match=r"table (objects|replaced)"):
+            house._erase_replaced()
+        with pytest.raises(IntegrityError, match=r"table (objects|replaced)"):
+            house.names_to_clear()
+        assert house._vault.has_envelope(one.envelope_sha256)
