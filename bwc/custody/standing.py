@@ -7,7 +7,7 @@ taken from that projection, so a table that is changed in the middle of a comman
 
 Beside the operator lies how far the log was read and which entries those were, so a command reads what is new. It is a
 memory, not evidence: when it does not fit, or is lost, the whole log is read once. While a process runs, what others
-add is searched for entries that rule; the chain is looked at when there is one, after 256 entries, or after a minute.
+add is searched for entries that rule; the chain is looked at when there is one, after 4,096 entries, or after a minute.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ TABLES = ("vault", "operators", "recipients", "policies")
 _FORMAT = "bwc.standing/1"
 _RULES = ("vault.", "key.", "recipient.", "policy.", "log.rekeyed")
 _WORTH_SAVING = 256  # entries that the next command need not read again
-_LOOKED_FOR_S = 60.0
+_UNCHAINED, _LOOKED_FOR_S = 4096, 60.0  # entries of others, and how long, before their chain is looked at
 _RULING = re.compile(rb'"kind":"(?:vault|key|recipient|policy|log\.rekeyed)')
 
 
@@ -88,7 +88,7 @@ class Standing:
             self._look(count, published)
 
     def _is_time(self, count: int) -> bool:
-        return count - self.size >= _WORTH_SAVING or time.monotonic() - self._looked_s >= _LOOKED_FOR_S
+        return count - self.size >= _UNCHAINED or time.monotonic() - self._looked_s >= _LOOKED_FOR_S
 
     def _rules_since(self, count: int) -> bool:
         return any(_RULING.search(row.entry) for row in self._catalog.rows(self.seen, count))
