@@ -103,6 +103,7 @@ def test_an_order_that_nobody_signed_destroys_nothing(places: Places) -> None:
         (["INSERT INTO policies VALUES (99, '{\"worker\":true}')"], "table policies, policy of entry 99"),
         (["DELETE FROM recipients"], "table recipients"),
     ],
+    ids=["a thief", "roles", "another recipient", "a policy", "none"],  # keys are new each time: no names for tests
 )
 def test_nothing_is_sealed_on_the_word_of_a_table(places: Places, statements: list[str], named: str) -> None:
     tamper(places, *statements)
