@@ -54,7 +54,7 @@ class Again:
 
     def detectors(self) -> tuple[Detector, ...]:
         """What is asked."""
-        return CenterFace(self.faces, (_WIDE,), _FAINT), Finder(self.heads, (_WIDE,), {HEAD: _FAINT})
+        return CenterFace(self.faces, (_WIDE,), _FAINT, takes_as_is=True), Finder(self.heads, (_WIDE,), {HEAD: _FAINT})
 
     def ask(
         self, tracker: Tracker, picture: Picture, turns: int, scale: float, found: Sequence[Detection]
@@ -91,7 +91,7 @@ class Again:
         boxes = [np.concatenate([at + side / 2 - side * share, at + side / 2 + side * share]) for side, at in places]
         found = Finder(self.heads, (_WIDE,), {HEAD: _FAINT}).detect(sheet)
         head = max(max(_best(found, box), _best(found, head_around(box))) for box in boxes)
-        look = CenterFace(self.faces, (_WIDE,), _FAINT)
+        look = CenterFace(self.faces, (_WIDE,), _FAINT, takes_as_is=True)
         found = look.detect(sheet)
         face = [_best(found, box) for box in boxes]
         if max(float(np.mean(face)), head) > _ENOUGH:

@@ -100,6 +100,8 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
     """
     more = find_plugins(also)
     faces, own = open_faces(), open_finder()
+    usual = CenterFace(faces, profile.faces, profile.face_threshold)
+    small = CenterFace(faces, profile.faces_deep + profile.faces_far, profile.face_new, FAR)
     plates = open_plates() if profile.plates or profile.plates_deep else None
     wanted = {"plate": profile.own_plate_threshold, "head": profile.head_threshold}
     sheets = open_finder(sheets=True) if screens else None
@@ -114,7 +116,7 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
 
     return Lookout(
         (
-            CenterFace(faces, profile.faces, profile.face_threshold),
+            usual,
             *others(profile.plates),
             Finder(own, profile.own, wanted),
             *asked(profile.own),
@@ -130,9 +132,7 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
             *more,
         ),
         (TextFinder.open(),) if text else (),
-        (CenterFace(faces, profile.faces_deep + profile.faces_far, profile.face_new, FAR),)
-        if profile.faces_far
-        else (),
+        (small, usual) if profile.faces_far else (),
         Again(faces, own),
     )
 
@@ -340,10 +340,8 @@ class _Run:
     def _look(self, picture: Picture, *, deep: bool, ends_scene: bool = False) -> None:
         turns = round(self.video.rotation / 90) % 4
         view = View.of_planes((picture.y, picture.u, picture.v), full_range=picture.colour.range == 2, quarters=turns)
-        detectors = (
-            *(self.lookout.deep if deep else self.lookout.ordinary),
-            *self._seldom(picture, ends_scene=ends_scene),
-        )
+        always = self.lookout.deep if deep else self.lookout.ordinary
+        detectors = {id(one): one for one in (*always, *self._seldom(picture, ends_scene=ends_scene))}.values()
         known = self.answers.get(self.looks, picture.pts) if self.answers is not None else None
         asked = [] if known is not None else [self.pool.submit(_ask, one, view) for one in detectors]
         look = _Look(asked, self.looks, picture, known, self.small[0] / picture.width, turns)

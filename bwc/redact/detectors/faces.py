@@ -19,6 +19,7 @@ from bwc.redact.detectors.base import (
     merge,
 )
 from bwc.redact.detectors.graph import free_sizes
+from bwc.redact.detectors.light import AIM, brightened
 from bwc.redact.detectors.network import Feed, Network, has_fast_integers, runtime_label
 from bwc.redact.detectors.packaged import PackagedFile
 from bwc.redact.detectors.view import View
@@ -85,12 +86,16 @@ FAR = Reach(above=1280, below=28, pieces=1280)
 
 @dataclass(frozen=True, slots=True)
 class CenterFace:
-    """Faces in one picture, at `long_sides` pixels along the longer side; only those in `reach`."""
+    """Faces in one picture, at `long_sides` pixels along the longer side; only those in `reach`.
+
+    Dark pictures are brightened, unless it `takes_as_is` what it is given.
+    """
 
     source: FaceNetwork
     long_sides: tuple[int, ...] = (640, 1280)
     threshold: float = 0.2
     reach: Reach | None = None
+    takes_as_is: bool = False
 
     @classmethod
     def open(cls, long_sides: Sequence[int] = (640, 1280), threshold: float = 0.2) -> "CenterFace":
@@ -115,6 +120,7 @@ class CenterFace:
                 "long_sides": list(self.long_sides),
                 "runtime": runtime_label(),
                 "threshold_permille": round(self.threshold * 1000),
+                **({} if self.takes_as_is else {"brightened_to": AIM}),
                 **(
                     {"above": self.reach.above, "below": self.reach.below, "pieces": self.reach.pieces}
                     if self.reach
@@ -139,6 +145,7 @@ class CenterFace:
         return collect(boxes / np.float32(scale), scores, shape=view.shape, class_="face", iou=0.3)
 
     def _seen(self, canvas: Picture8) -> tuple[Floats, Floats]:
+        canvas = canvas if self.takes_as_is else brightened(canvas)
         heat, size, shift = self.source.network.see([_HEAT, _SIZE, _SHIFT], canvas, _FEED)
         return _decode(heat[0, 0], size[0], shift[0], self.threshold)
 

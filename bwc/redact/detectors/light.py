@@ -1,0 +1,28 @@
+"""Dark pictures brightened for a network that learnt on bright ones.
+
+CenterFace learnt on photographs. Of 200 face-frames by night (3 clips of torchlight, 18 grey levels on average) it found 168 as
+recorded and 190 brightened so, with no more false alarms (scores from .2, 640 and 1280 pixels, 2026-11).
+"""
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+
+from bwc.redact.detectors.base import Picture8
+
+AIM = 80  # grey levels on average; lighter pictures are left as they are
+_STEEPEST = 0.4  # black stays black, and noise is not drawn up without end
+_EVERY = 8  # pixels looked at, each way
+
+
+def brightened(bgr: Picture8) -> Picture8:
+    """`bgr` with the gamma that brings its mean to `AIM`; itself where it is as light already. Not to be written to."""
+    mean = round(float(bgr[::_EVERY, ::_EVERY].mean()))
+    return bgr if mean >= AIM else np.asarray(cv2.LUT(bgr, _table(mean)), np.uint8)
+
+
+@lru_cache(AIM)
+def _table(mean: int) -> Picture8:
+    steep = max(_STEEPEST, float(np.log(AIM / 255) / np.log(max(1, mean) / 255)))
+    return np.round(255 * (np.arange(256) / 255) ** steep).astype(np.uint8)
