@@ -27,6 +27,7 @@ _FLAT = 2.5  # grey levels of spread
 # that are said to be right cover their face; motion alone says so of 99 and is right of 85 on moving crowds.
 _SAME = 0.7
 _STEP_SAME = 0.5
+_DARK = 26  # of 16 (black) to 235 on average: noise, in which no patch is like itself
 _GONE = 0.35  # from above `_SAME` to below this in one picture: it vanished
 _FAR = 0.1  # what a match at the rim of the search must be better by
 _REACH, _REACH_MOST = 0.25, 8.0  # searched around a box, as a share of its size, and pixels at most
@@ -74,9 +75,17 @@ class Follower:
                 self.patch = patch_of(after, moved)
             else:
                 self.vanished = max(like, step) < _GONE
+        if not sure and _is_dark(after, moved):  # nobody could be told there, so nobody is known to be gone
+            sure, self.vanished = True, False
         self.box = moved
         self.lost = 0 if sure else self.lost + 1
         return sure
+
+
+def _is_dark(grey: Grey, box: Floats) -> bool:
+    x0, y0, x1, y1 = (max(0, round(float(side))) for side in box)
+    inside = grey[y0:y1, x0:x1]
+    return bool(inside.size) and float(inside.mean()) < _DARK
 
 
 def patch_of(grey: Grey, box: Floats) -> Patch | None:

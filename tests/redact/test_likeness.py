@@ -75,3 +75,15 @@ def test_who_comes_back_is_known_again() -> None:
     assert follower.step(empty, again, follower.box, by_motion=False)
     assert not follower.vanished
     np.testing.assert_allclose(follower.box, truth, atol=1.5)
+
+
+def test_who_stands_in_the_dark_is_not_gone() -> None:
+    lit, box = fine((100, 60))
+    dark = np.asarray(np.clip(np.random.default_rng(3).normal(18, 2, lit.shape), 16, 235), np.uint8)
+    follower = Follower.at(lit, box)
+    before = lit
+    for _ in range(60):
+        assert follower.step(before, dark, follower.box, by_motion=False)
+        before = dark
+    assert not follower.vanished
+    assert follower.step(dark, lit, follower.box, by_motion=False)  # known again in the light
