@@ -37,9 +37,9 @@ _MOST = 4  # of one look: in a crowd the others wait for the next
 _WHEN = frozenset((1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128))  # sights at which they are asked
 _LEAST_SIZE, _LEAST_LIGHT = 16, 45  # pixels of the recording, levels of grey: less says nothing clearly
 # Of what is cut out, the box's longer side being a fifth: pixels, and where on the sheet. Each size of picture that a network
-# is ready for holds some 20 MB and takes half a second to make, so all of them are one.
+# is ready for holds some 20 MB and takes half a second to make, so all of them are one, that of an ordinary look.
 _PLACES = {224: (0, 0), 160: (240, 0), 128: (416, 0), 96: (416, 144)}
-_WIDE, _HIGH = 544, 256
+_WIDE, _HIGH = 640, 256  # at least
 _FAINT = 0.02  # less is nothing
 _SAME = 0.3  # overlap of a find with the box in question
 _ENOUGH = 0.45  # before it is mirrored: no more need be asked
@@ -67,13 +67,17 @@ class Again:
         seen = [one for one in found if one.class_ != AGAIN]
         given = [one for one in found if one.class_ == AGAIN]
         said: list[Detection] = []
+        sides = (picture.height, picture.width)
+        high = min(_WIDE, max(_HIGH, round(_WIDE * sides[turns % 2] / sides[1 - turns % 2])))
         for path in tracker.live():
             if _is_due(path) and (tracker.is_believed(path) or not (path.cuts or path.asked)):
                 x0, y0, x1, y1 = (float(side) * scale for side in path.here)
                 path.cuts.append(Cut.of(picture, (x0, y0, x1, y1), turns))
         for path in [one for one in tracker.live() if one.cuts and tracker.is_believed(one)][:_MOST]:
             for cut in path.cuts:
-                answer = given[len(said)] if len(said) < len(given) else Detection(cut.box, self.likely(cut), AGAIN)
+                answer = (
+                    given[len(said)] if len(said) < len(given) else Detection(cut.box, self.likely(cut, high), AGAIN)
+                )
                 said.append(answer)
                 path.asked += 1
                 path.tried = path.likely
@@ -81,13 +85,16 @@ class Again:
             path.cuts.clear()
         return [*seen, *said]
 
-    def likely(self, cut: Cut) -> float:
-        """How likely somebody is in the box around which `cut` was made; 1 where nothing can be said clearly."""
-        square, wide, high = cut.square, cut.wide, cut.high
-        if max(wide, high) < _LEAST_SIZE or _light(square) < _LEAST_LIGHT:
+    def likely(self, cut: Cut, high: int = _HIGH) -> float:
+        """How likely somebody is in the box around which `cut` was made; 1 where nothing can be said clearly.
+
+        It is looked at in a picture `high` pixels high.
+        """
+        square, sides = cut.square, (cut.wide, cut.high)
+        if max(sides) < _LEAST_SIZE or _light(square) < _LEAST_LIGHT:
             return 1.0
-        sheet, places = _sheet(square)
-        share = np.asarray([wide, high], np.float32) / (2 * AROUND * max(wide, high))
+        sheet, places = _sheet(square, high)
+        share = np.asarray(sides, np.float32) / (2 * AROUND * max(sides))
         boxes = [np.concatenate([at + side / 2 - side * share, at + side / 2 + side * share]) for side, at in places]
         found = Finder(self.heads, (_WIDE,), {HEAD: _FAINT}).detect(sheet)
         head = max(max(_best(found, box), _best(found, head_around(box))) for box in boxes)
@@ -96,7 +103,7 @@ class Again:
         face = [_best(found, box) for box in boxes]
         if max(float(np.mean(face)), head) > _ENOUGH:
             return 1.0
-        found = look.detect(_sheet(np.ascontiguousarray(square[:, ::-1]))[0])
+        found = look.detect(_sheet(np.ascontiguousarray(square[:, ::-1]), high)[0])
         face += [_best(found, box) for box in boxes]
         return max(float(np.mean(face)), min(1.0, head * _HEAD))
 
@@ -137,9 +144,9 @@ def _light(square: Picture8) -> float:
     return float(square[edge:-edge, edge:-edge].mean())
 
 
-def _sheet(square: Picture8) -> tuple[Picture8, list[tuple[int, Floats]]]:
+def _sheet(square: Picture8, high: int) -> tuple[Picture8, list[tuple[int, Floats]]]:
     """`square` at all sizes on one sheet, apart from each other, and each size with where it is: one look, and one size for networks to be ready for."""
-    sheet = np.zeros((_HIGH, _WIDE, 3), np.uint8)
+    sheet = np.zeros((high, _WIDE, 3), np.uint8)
     for side, (x, y) in _PLACES.items():
         how = cv2.INTER_AREA if side < SIDE else cv2.INTER_LINEAR
         sheet[y : y + side, x : x + side] = cv2.resize(square, (side, side), interpolation=how)

@@ -49,7 +49,7 @@ class Told:
 def looks(monkeypatch: pytest.MonkeyPatch, *answers: float) -> tuple[Again, Told]:
     told = Told(iter(answers))
 
-    def likely(_: Again, cut: Cut) -> float:
+    def likely(_: Again, cut: Cut, high: int) -> float:
         told.asked.append(cut.box)
         return next(told.answers)
 
