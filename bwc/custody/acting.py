@@ -150,6 +150,8 @@ class Acting(Governed):
 
     def _publish_all(self, signer: SeedSigner, signed: Callable[[Checkpoint, bytes], None]) -> int:
         size = self._catalog.count
+        if size > self._recorded:
+            self._catalog.settle()  # what others recorded may not be signed before it is durable
         # Read after `size`: whatever that many events name is on its shelf before they are published
         waiting = self._catalog.waiting_bodies()
         if waiting:

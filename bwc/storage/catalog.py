@@ -1,6 +1,6 @@
 """What we hold and where, in SQLite: the log's entries (the durable act) and a projection of them, in one transaction.
 
-A commit is on the device when `transaction` returns (WAL, synchronous=FULL). The projection is derived only by
+A commit is on the device when `transaction` returns (WAL, synced after the commit). The projection is derived only by
 `projection.changes`, so `rebuild` gives the same tables. Only custody writes here; several processes may.
 """
 
@@ -107,15 +107,16 @@ class Catalog:
         """
         return self._db.transaction()
 
-    def append_rows(self, rows: Sequence[tuple[int, bytes, bytes, str | None, int | None]]) -> None:
-        """Add entries of the log, in a transaction: place, leaf hash, bytes, item and place in its trail.
+    def settle(self) -> None:
+        """Return when all entries seen so far are durable: others are seen a moment before."""
+        self._db.settle()
 
-        Raises `IntegrityError` if a place is taken.
-        """
+    def append_rows(self, rows: Sequence[tuple[int, bytes, bytes, str | None, int | None]]) -> None:
+        """Add (place, leaf hash, bytes, item, place in its trail), in a transaction; `IntegrityError` if a place is taken."""
         self._db.write_many("INSERT INTO events VALUES (?, ?, ?, ?, ?)", rows)
 
     def add_waiting_body(self, file: str, data: bytes) -> None:
-        """Keep a sealed body, named by its digest, in the transaction of its event, until it is on its shelf."""
+        """Keep a sealed body, named by its digest, in its event's transaction, until it is on its shelf."""
         self._db.write("INSERT OR IGNORE INTO waiting_bodies VALUES (?, ?)", (file, data))
 
     def waiting_bodies(self) -> list[tuple[str, bytes]]:
@@ -387,8 +388,7 @@ class Catalog:
             self._db.write(f"PRAGMA user_version = {catalog_schema.VERSION}")
 
     def _version(self) -> int:
-        version: int = self._db.read("PRAGMA user_version")[0][0]
-        return version
+        return int(self._db.read("PRAGMA user_version")[0][0])
 
     def _event(self, rest: str, *values: str | int) -> EventRow | None:
         found = self._db.read("SELECT seq, leaf_hash, entry FROM events " + rest, values)  # noqa: S608

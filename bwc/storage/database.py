@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from bwc.errors import BwcError, IntegrityError, InUse, JournalUnread, StorageError, StoreFull
+from bwc.storage.diskfile import said
 from bwc.storage.fsops import Disk
 
 # https://sqlite.org/rescode.html: the low byte is the primary code
@@ -31,7 +32,7 @@ class Database:
         if not read_only:
             Disk(path.parent).make_private(path.name)
         with self._said():
-            self._connection = _read_only(path) if read_only else _read_write(path, wait_s)
+            self._connection, self._journal = (_read_only(path), None) if read_only else _read_write(path, wait_s)
 
     @classmethod
     def temporary(cls, name: str, *, in_memory: bool) -> Self:
@@ -40,6 +41,7 @@ class Database:
         made.path, made._wait_s = Path(name), 0.0
         with made._said():
             made._connection = sqlite3.connect(":memory:" if in_memory else "", isolation_level=None)
+        made._journal = None
         made._connection.row_factory = sqlite3.Row
         for pragma in ("synchronous = OFF", "journal_mode = OFF", "cache_size = -65536"):
             made._connection.execute(f"PRAGMA {pragma}")
@@ -47,13 +49,21 @@ class Database:
 
     def close(self) -> None:
         self._connection.close()
+        if self._journal is not None:
+            self._journal.close()
 
     def transaction(self, *, synced: bool = True) -> "_Transaction":
         """All or nothing, alone among writers, durable on leaving. Raises `InUse` after waiting for another writer.
 
+        Others see it a moment before it is durable: whoever tells somebody of what others wrote calls `settle` first.
         Without `synced` a power cut may undo it, whole, until the next one that is.
         """
-        return _Transaction(self._connection, self.path, synced=synced, wait_s=self._wait_s)
+        return _Transaction(self._connection, self.path, self._journal if synced else None, wait_s=self._wait_s)
+
+    def settle(self) -> None:
+        """Return when all that was committed so far is durable, whoever did it."""
+        if self._journal is not None:
+            self._journal.sync()
 
     def write(self, sql: str, values: Sequence[object] = ()) -> None:
         """One statement, in a transaction."""
@@ -137,22 +147,43 @@ class Database:
             raise _as_ours(error, self.path) from error
 
 
+class _Journal:
+    """The write-ahead log of a database, synced by ourselves when a commit has let the next writer in.
+
+    SQLite's own sync of a commit (`synchronous=FULL`) keeps the lock, so commits of several processes wait for one sync
+    each; here one sync serves all who wait. What is durable is a beginning of the log, in the order of commits, as ever.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._file = -1
+
+    def sync(self) -> None:
+        """Have the device hold it up to the last commit."""
+        with said(str(self._path)):
+            if self._file < 0:  # kept: as long as a connection is open SQLite makes no other
+                self._file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+            os.fdatasync(self._file)
+
+    def close(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+        self._file = -1
+
+
 class _Transaction:
     """`Database.transaction`; written out, since two generators would cost as much as a small statement."""
 
-    def __init__(self, connection: sqlite3.Connection, path: Path, *, synced: bool, wait_s: float) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path, journal: _Journal | None, *, wait_s: float) -> None:
         self._connection = connection
         self._path = path
-        self._synced = synced
+        self._journal = journal
         self._wait_s = wait_s
 
     def __enter__(self) -> None:
         try:
-            if not self._synced:
-                self._connection.execute("PRAGMA synchronous = NORMAL")
             self._begin()
         except sqlite3.Error as error:
-            self._be_synced()
             raise _as_ours(error, self._path) from error
 
     def _begin(self) -> None:
@@ -185,27 +216,25 @@ class _Transaction:
                 with suppress(sqlite3.Error):
                     if self._connection.in_transaction:
                         self._connection.execute("ROLLBACK")
-            self._be_synced()
-
-    def _be_synced(self) -> None:
-        if not self._synced:
-            self._connection.execute("PRAGMA synchronous = FULL")
+        if kind is None and self._journal is not None:
+            self._journal.sync()
 
 
-def _read_write(path: Path, wait_s: float) -> sqlite3.Connection:
+def _read_write(path: Path, wait_s: float) -> tuple[sqlite3.Connection, _Journal | None]:
     connection = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
     connection.row_factory = sqlite3.Row
+    # A file system without shared memory for it keeps another journal, which SQLite syncs
+    has_journal = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0] == "wal"
     for pragma in (
-        "journal_mode = WAL",
-        # NORMAL loses the last commits at a power cut; FULL syncs each (8,185 a second, 2026-11)
-        "synchronous = FULL",
+        # NORMAL syncs where order counts, but no commit: that we do (8,185 a second, 2026-11)
+        f"synchronous = {'NORMAL' if has_journal else 'FULL'}",
         "fullfsync = ON",
         # what an erased body told must not stay readable in free pages
         "secure_delete = ON",
         "trusted_schema = OFF",
     ):
         connection.execute(f"PRAGMA {pragma}")
-    return connection
+    return connection, _Journal(path.with_name(f"{path.name}-wal")) if has_journal else None
 
 
 def _read_only(path: Path) -> sqlite3.Connection:

@@ -3,9 +3,11 @@
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +17,7 @@ from bwc.audit.findings import Grade
 from bwc.config import Places
 from bwc.custody.founding import found
 from bwc.custody.house import House
+from bwc.custody.shelf import LogShelf
 from bwc.errors import IntegrityError
 from bwc.evidence import EventKind, ItemId
 from bwc.identities import LocalOperator, RecoveryKey
@@ -73,6 +76,33 @@ def test_several_processes_and_a_kill(tmp_path: Path, seed: int) -> None:
     done = [line for number in range(3) for line in (tmp_path / f"vault.{number}").read_text().split()]
     assert len(done) >= 24
     assert set(done) <= held
+
+
+def test_what_a_checkpoint_holds_is_durable_even_before_who_recorded_it_was_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = make_vault(tmp_path / "vault")
+    journal, durable, held = Path(f"{places.catalog}-wal"), [0], []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: durable.append(journal.stat().st_size))
+    publish = LogShelf.publish
+
+    def after_a_power_cut(shelf: LogShelf, *what: Any, **more: Any) -> None:
+        cut = tmp_path / f"cut{len(held)}"
+        cut.mkdir()
+        shutil.copy(places.catalog, cut / "catalog.sqlite")
+        (cut / "catalog.sqlite-wal").write_bytes(journal.read_bytes()[: durable[-1]])
+        with Catalog(cut / "catalog.sqlite") as rows:
+            held.append(rows.count)
+        publish(shelf, *what, **more)
+
+    monkeypatch.setattr(LogShelf, "publish", after_a_power_cut)
+    with House.enter(places, CHIEF) as one, House.enter(places, CHIEF) as two:
+        one.act(EventKind.ITEM_OPENED, ITEM, {"n": 1}, {})
+        with monkeypatch.context() as waiting:  # committed, and its sync is still under way
+            waiting.setattr(os, "fdatasync", lambda fd: None)
+            seen = two.act(EventKind.ITEM_OPENED, ITEM, {"n": 2}, {}).seq
+        assert one.publish() == seen + 1
+    assert held[0] == seen + 1
 
 
 def test_who_finds_their_acts_published_by_another_signs_nothing_and_is_told(tmp_path: Path) -> None:

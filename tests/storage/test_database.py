@@ -1,5 +1,6 @@
 """What SQLite says of a disk, in our words."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -89,3 +90,64 @@ def test_on_a_read_only_medium_all_is_read_or_nothing(tmp_path: Path) -> None:
         assert rows(disk / "killed" / "t.sqlite") == [1, 2]
         with pytest.raises(JournalUnread, match=r"t\.sqlite-wal"):
             rows(disk / "copied" / "t.sqlite")
+
+
+def counting(path: Path) -> Database:
+    """A database with a table of numbers."""
+    found = Database(path, read_only=False, wait_s=5)
+    with found.transaction():
+        found.write("CREATE TABLE t (n)")
+    return found
+
+
+def test_a_transaction_is_on_the_device_when_it_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = counting(tmp_path / "t.sqlite")
+    synced: list[str] = []
+    monkeypatch.setattr(os, "fdatasync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")))
+    with found.transaction():
+        found.write("INSERT INTO t VALUES (1)")
+        assert not synced
+    assert synced == [str(tmp_path / "t.sqlite-wal")]
+    with found.transaction(synced=False):
+        found.write("INSERT INTO t VALUES (2)")
+    assert len(synced) == 1
+    found.settle()
+    assert len(synced) == 2
+    with pytest.raises(ZeroDivisionError), found.transaction():
+        found.write(f"INSERT INTO t VALUES ({1 / 0})")
+    assert len(synced) == 2  # nothing was committed
+    found.close()
+
+
+def test_the_next_writer_need_not_wait_for_the_sync_of_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = counting(tmp_path / "t.sqlite"), Database(tmp_path / "t.sqlite", read_only=False, wait_s=0)
+    order: list[str] = []
+
+    def sync(fd: int) -> None:
+        order.append("sync")
+        if len(order) == 1:  # in the middle of the first one's
+            with second.transaction():
+                second.write("INSERT INTO t VALUES (2)")
+            order.append("second is done")
+
+    monkeypatch.setattr(os, "fdatasync", sync)
+    with first.transaction():
+        first.write("INSERT INTO t VALUES (1)")
+    assert order == ["sync", "sync", "second is done"]
+    assert rows(tmp_path / "t.sqlite") == [1, 2]
+    first.close()
+    second.close()
+
+
+def test_what_could_not_be_synced_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = counting(tmp_path / "t.sqlite")
+
+    def fail(fd: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "fdatasync", fail)
+    with pytest.raises(StorageError, match="t.sqlite-wal"), found.transaction():
+        found.write("INSERT INTO t VALUES (1)")
+    found.close()
