@@ -21,8 +21,9 @@ from bwc.redact.plan_format import from_bytes, to_bytes
 from bwc.redact.plan_view import muted_spans, silent_and_bleeped, summary
 from bwc.redact.render import render
 from bwc.redact.speech.captions import captions_of, to_text, to_vtt
+from bwc.redact.speech.heard import HeardTrack, Word, unsaid
 from bwc.redact.speech.listen import Hearing, listen
-from bwc.redact.speech.record import record_of, sounds_of_class, transcript_of
+from bwc.redact.speech.record import KEY, SpeechRecord, record_of, sounds_of_class, transcript_of
 from tests.redact.clips import Memory, Pipe
 from tests.redact.spoken import CLIP, NOON, TRUTH, bare_plan, hearing
 
@@ -295,3 +296,18 @@ def test_captions_keep_away_from_what_a_person_muted_by_ear(plan: RedactionPlan)
     assert "wearing" not in text, "600 ms before: a recogniser may have placed it wrongly"
     assert "Garcia" in text
     assert "[redacted: sound]" in text
+
+
+def test_words_faster_than_anybody_speaks_are_written_as_unclear(bare: RedactionPlan) -> None:
+    """What a network wrote down for 0.7 s of voice in a restaurant."""
+    times = (192, 352, 492, 692, 712, 992, 992, 992, 992, 992, 992, 992, 1252)
+    text = ["I'll", "talk", "to", "you", "next", "time,", "I'll", "talk", "to", "you", "next", "time."]
+    invented = [Word(start_ms=a, end_ms=b, text=one) for a, b, one in zip(times, times[1:], text, strict=False)]
+    said = [Word(start_ms=3000 + 180 * n, end_ms=3180 + 180 * n, text=f"word{n}") for n in range(12)]
+    assert unsaid([*invented, *said]) == set(range(12))
+    track = HeardTrack(stream=1, voice=((192, 1252), (3000, 5200)), words=(*invented, *said), length_ms=6000)
+    record = SpeechRecord(tracks=(track,), missing="", watch=(), labels={})
+    cues = captions_of(replace(bare, extensions={**bare.extensions, KEY: record.to_json()}))
+    assert cues is not None
+    told = " ".join(cue.text for cue in cues).split()
+    assert told == ["[unclear]", *(f"word{n}" for n in range(12))]

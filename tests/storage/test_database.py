@@ -148,6 +148,6 @@ def test_what_could_not_be_synced_is_said(tmp_path: Path, monkeypatch: pytest.Mo
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fdatasync", fail)
-    with pytest.raises(StorageError, match="t.sqlite-wal"), found.transaction():
+    with pytest.raises(StorageError, match=r"t\.sqlite-wal"), found.transaction():
         found.write("INSERT INTO t VALUES (1)")
     found.close()

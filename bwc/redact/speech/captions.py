@@ -1,5 +1,7 @@
 """Captions (WebVTT) and transcript of a copy: the words that can be heard in it, and "[redacted: name]" where they cannot.
 
+What was written down faster than anybody speaks is "[unclear]": nobody said it.
+
 Cut from the same spans as the sound. Times of words are a recogniser's, so near a span that a person drew by ear, and
 near the ends of an excerpt, a word is left out up to `SLIP_MS` away; what is hidden in one place is left out wherever it was written down again
 unless a person keeps that place.
@@ -13,7 +15,7 @@ from bwc.evidence import Choice
 from bwc.redact.excerpt import Excerpt
 from bwc.redact.plan import Origin, RedactionPlan
 from bwc.redact.plan_view import within
-from bwc.redact.speech.heard import MS, HeardTrack, Word
+from bwc.redact.speech.heard import MS, HeardTrack, Word, unsaid
 from bwc.redact.speech.record import SpeechRecord, record_of
 from bwc.redact.speech.rules import bare_text
 
@@ -41,7 +43,7 @@ class _Piece:
 
     @property
     def is_label(self) -> bool:
-        return self.text.startswith("[redacted")
+        return self.text.startswith("[")
 
 
 def captions_of(plan: RedactionPlan, excerpt: Excerpt | None = None) -> list[Cue] | None:
@@ -108,7 +110,7 @@ def _pieces(plan: RedactionPlan, record: SpeechRecord, track: HeardTrack) -> lis
     """Words to be read and labels of what is hidden, in order of time."""
     hidden = hidden_words(plan, record)
     kept = [span for span in plan.audio_spans if span.decision.choice is Choice.KEEP]
-    core = _core_places(plan, record, track)
+    core, invented = _core_places(plan, record, track), unsaid(track.words)
     found: list[_Piece] = []
     for span in plan.audio_spans:
         if span.decision.is_covered:
@@ -120,7 +122,8 @@ def _pieces(plan: RedactionPlan, record: SpeechRecord, track: HeardTrack) -> lis
         is_kept = any(_overlaps(word, span.start_ns // MS, span.end_ns // MS) for span in kept)
         is_hidden = is_one_of(hidden, word.text) and not is_kept
         if not (is_hidden or place in core or _is_silenced(plan, word)):
-            found.append(_Piece(start_ms=word.start_ms, end_ms=word.end_ms, text=word.text))
+            text = "[unclear]" if place in invented else word.text
+            found.append(_Piece(start_ms=word.start_ms, end_ms=word.end_ms, text=text))
         elif is_hidden and not _is_silenced(plan, word):
             found.append(_Piece(start_ms=word.start_ms, end_ms=word.end_ms, text="[redacted]"))
     return sorted(found, key=lambda one: one.start_ms)

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 MS = 1_000_000  # nanoseconds
 _LONGEST_MS = 1_600  # a word said more slowly than this was placed wrongly
 _SHORTEST_MS = 40
+_RUN, _RUN_MS = 6, 600  # words; nobody says ten a second: fast talk is five or six
+_PAUSE_MS = 800  # ends an utterance
 _RATE_MS = 1_000  # how far back or on a word of no length may lie
 
 
@@ -80,4 +82,23 @@ def settled(words: Sequence[Word], end_ms: int) -> list[Word]:
         begin = max(min(begin, run[0].start_ms), run[0].start_ms - _RATE_MS)
         end = min(max(end, run[-1].end_ms), run[-1].end_ms + _RATE_MS)
         found.append(replace(word, start_ms=begin, end_ms=max(end, begin + _SHORTEST_MS)))
+    return found
+
+
+def unsaid(words: Sequence[Word]) -> set[int]:
+    """Places of words that cannot have been said so fast, with the rest of their utterance: a recogniser invented them.
+
+    A network that hears a moment of voice without words in it writes down a sentence that it knows.
+    """
+    found: set[int] = set()
+    first = end_ms = 0
+    for place, word in enumerate(words):
+        if word.start_ms - end_ms > _PAUSE_MS:
+            first = place
+        end_ms = max(end_ms, word.end_ms)
+        start = place - _RUN + 1
+        if start >= first and word.end_ms - words[start].start_ms < _RUN_MS:
+            found.update(range(first, place + 1))
+        elif place - 1 in found and first < place:
+            found.add(place)
     return found
