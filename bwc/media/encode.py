@@ -160,9 +160,14 @@ class H264Encoder:
             luma = np.pad(planes[0], ((0, self._pad[1]), (0, self._pad[0])), mode="edge")
             return frame_of((luma, planes[1], planes[2]), self.layout.pix_fmt)
         buffer = buffer_of(planes) if self.layout == COMPATIBLE else None
-        if buffer is None:
-            return frame_of(planes, self.layout.pix_fmt)
-        return VideoFrame.from_numpy_buffer(buffer, self.layout.pix_fmt)  # libx264 copies it before `encode` returns
+        if buffer is not None:
+            frame = VideoFrame.from_numpy_buffer(
+                buffer, self.layout.pix_fmt
+            )  # libx264 copies it before `encode` returns
+            # PyAV 18.1 takes a buffer of 4n + 2 rows for one of 4n: colours four rows too low
+            if frame.height == self.height:
+                return frame
+        return frame_of(planes, self.layout.pix_fmt)
 
     def finish(self) -> list[EncodedSample]:
         """The samples still inside the encoder."""

@@ -32,8 +32,7 @@ from bwc.memory import few_arenas, give_back
 from bwc.redact.ahead import Ahead, pictures_ahead
 from bwc.redact.check_bystander import Bystander
 from bwc.redact.check_cover import (
-    BLOCK_DIFFERENCE_LIMIT,
-    MEAN_DIFFERENCE_LIMIT,
+    Difference,
     difference_of_small,
     flaws_of_covers,
     reduced,
@@ -188,8 +187,7 @@ class _Run:
     frames: int = 0
     same: int = 0  # frames that are the original's own bytes
     covers_checked: int = 0
-    worst_mean: float = 0.0
-    worst_local: float = 0.0
+    worst: Difference = field(default_factory=Difference)
     _streaks: dict[Fault, _Streak] = field(default_factory=dict)
     _missing: int = 0
     _added: int = 0
@@ -288,17 +286,16 @@ class _Run:
             cover = FrameCover(
                 whole=any(near.whole for near in around), boxes=tuple(box for near in around for box in near.boxes)
             )
-        mean, local, where = difference_of_small(small, reduced(y), y.shape, cover)
-        self.worst_mean, self.worst_local = max(self.worst_mean, mean), max(self.worst_local, local)
-        if mean > MEAN_DIFFERENCE_LIMIT or local > BLOCK_DIFFERENCE_LIMIT:
-            words = f"outside covers the picture differs by {mean:.1f} levels, in one place by {local:.1f}"
-            self._fault(Fault.PICTURE_DIFFERS, words, place, local, where)
+        apart = difference_of_small(small, reduced((y, u, v)), y.shape, cover)
+        self.worst = self.worst.or_worse(apart)
+        if differs := apart.flaw():
+            self._fault(Fault.PICTURE_DIFFERS, differs.words, place, differs.measure, differs.box)
 
     def _small(self, source: Picture, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
         """What a picture of `shape` is compared with; None when the original's has another size."""
         if source.known:
             return self.smalls.at(source.pts) if self.smalls else None
-        return reduced(source.y) if source.y.shape == shape else None
+        return reduced((source.y, source.u, source.v)) if source.y.shape == shape else None
 
     def _fault(self, fault: Fault, words: str, place: int, measure: float, box: Box | None) -> None:
         streak = self._streaks.get(fault)
@@ -366,8 +363,10 @@ class _Run:
                 "cutouts": self.search.cutouts,
                 "cutouts_left_out": self.search.left_out,
                 "frames_same_bytes": self.same,
-                "difference_local_centilevels": round(100 * self.worst_local),
-                "difference_mean_centilevels": round(100 * self.worst_mean),
+                "difference_colour_local_centilevels": round(100 * self.worst.colour_local),
+                "difference_colour_mean_centilevels": round(100 * self.worst.colour_mean),
+                "difference_local_centilevels": round(100 * self.worst.local),
+                "difference_mean_centilevels": round(100 * self.worst.mean),
             },
         )
 

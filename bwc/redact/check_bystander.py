@@ -1,6 +1,6 @@
 """What the check sees of a recording while another pass decodes it, so that it need not decode it all again.
 
-It stands by a reader and is told every packet and picture. Of each picture it keeps the luma an eighth as large (what
+It stands by a reader and is told every packet and picture. Of each picture it keeps the planes an eighth as large (what
 the copy will be compared with), and with the check's own finders it searches those whose turn it is, until it
 sees somebody in a group of pictures: a group in which nobody is seen will likely be copied as it is. The pass it stands by learns
 nothing from it and tells it nothing else: the second opinion stays one.
@@ -26,7 +26,7 @@ from bwc.redact.check_finders import Finders, detect
 from bwc.redact.check_search import view_of
 from bwc.redact.check_turns import Turn, Turns, rate_from, usual_stride
 
-_MOST_BYTES = 1 << 30  # of small pictures: 18 minutes of 1080p30; what comes later is decoded again
+_MOST_BYTES = 3 << 29  # of small pictures: 18 minutes of 1080p30; what comes later is decoded again
 
 
 class Scratch(Protocol):
@@ -81,7 +81,7 @@ class Bystander:
         self._stride, self._looks = stride, looks
         self._schedule: Turns | None = None
         self._turns = 0
-        self._shape, self._small = (0, 0), (0, 0)
+        self._shape, self._small = (0, 0), 0
         self._groups: dict[int, _Group] = {}
         self._open: deque[_Group] = deque()  # those whose pictures have not all come
         self._empty = bytearray()  # by ordinal: 1 searched in vain, 2 finely too
@@ -173,19 +173,18 @@ class Bystander:
         return self._groups[twin.first].smalls == twin.frames
 
     def small(self, twin: Twin, number: int) -> NDArray[np.uint8]:
-        """Luma of the picture `number` of a group that `has_small`, an eighth as large."""
+        """The picture `number` of a group that `has_small`, `reduced`."""
         assert self._reader is not None
-        rows, columns = self._small
-        self._reader.seek((self._groups[twin.first].place + number) * rows * columns)
-        return np.frombuffer(self._reader.read(rows * columns), np.uint8).reshape(rows, columns)
+        self._reader.seek((self._groups[twin.first].place + number) * self._small)
+        return np.frombuffer(self._reader.read(self._small), np.uint8)
 
     def _keep(self, picture: Picture, group: _Group) -> bool:
-        """Keep the small luma of the next picture of `group`, if there is room. False for a picture that is not as it should be."""
+        """Keep the next picture of `group`, small, if there is room. False for a picture that is not as it should be."""
         if picture.known or picture.damaged or not group.waiting or group.waiting.popleft() != picture.pts:
             return False
-        small = reduced(picture.y)
+        small = reduced((picture.y, picture.u, picture.v))
         if not self._kept:
-            self._shape, self._small = (picture.height, picture.width), (small.shape[0], small.shape[1])
+            self._shape, self._small = (picture.height, picture.width), small.size
         if self._shape != (picture.height, picture.width):
             return False
         if (self._kept + 1) * small.size <= _MOST_BYTES and self._scratch is not None:

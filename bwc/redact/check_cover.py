@@ -21,10 +21,13 @@ COLOUR_LIMIT = 10.0
 LABEL_LIMIT = 6.0  # mean deviation of a label from its letters: at most 1.2, with points of one or two pixels 2.8
 MEAN_DIFFERENCE_LIMIT = 3.0  # outside covers: at most 0.5
 BLOCK_DIFFERENCE_LIMIT = 12.0  # the largest of 24 px squares: at most 1.9
+COLOUR_MEAN_DIFFERENCE_LIMIT = 2.0  # at most 0.5
+COLOUR_BLOCK_DIFFERENCE_LIMIT = 10.0  # the largest of 16 px squares: at most 4 (motion JPEG encoded again)
 _TINY = 24
 _REDUCE = 8  # pictures are compared at an eighth of their size
 
 _Plane = NDArray[np.uint8]
+_Planes = tuple[_Plane, _Plane, _Plane]
 _Floats = NDArray[np.float32]
 
 
@@ -32,9 +35,40 @@ _Floats = NDArray[np.float32]
 class Flaw:
     """Something wrong in one frame: where, how much (in levels), and the limit it passes."""
 
-    box: Box
+    box: Box | None
     measure: float
     words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Outside covers, in levels: on average, in the worst place, and where that is; of luma, then of the worse colour plane."""
+
+    mean: float = 0.0
+    local: float = 0.0
+    where: Box | None = None
+    colour_mean: float = 0.0
+    colour_local: float = 0.0
+    colour_where: Box | None = None
+
+    def or_worse(self, other: "Difference") -> "Difference":
+        """The worst of both, measure by measure."""
+        return Difference(
+            mean=max(self.mean, other.mean),
+            local=max(self.local, other.local),
+            colour_mean=max(self.colour_mean, other.colour_mean),
+            colour_local=max(self.colour_local, other.colour_local),
+        )
+
+    def flaw(self) -> Flaw | None:
+        """What of it is too much."""
+        if self.mean > MEAN_DIFFERENCE_LIMIT or self.local > BLOCK_DIFFERENCE_LIMIT:
+            words = f"outside covers the picture differs by {self.mean:.1f} levels, in one place by {self.local:.1f}"
+            return Flaw(self.where, self.local, words)
+        if self.colour_mean > COLOUR_MEAN_DIFFERENCE_LIMIT or self.colour_local > COLOUR_BLOCK_DIFFERENCE_LIMIT:
+            words = f"outside covers colours differ by {self.colour_mean:.1f} levels, in one place by {self.colour_local:.1f}"
+            return Flaw(self.colour_where, self.colour_local, words)
+        return None
 
 
 def flaws_of_covers(y: _Plane, u: _Plane, v: _Plane, cover: FrameCover, effect: Effect) -> list[Flaw]:
@@ -62,46 +96,70 @@ def flaws_of_covers(y: _Plane, u: _Plane, v: _Plane, cover: FrameCover, effect: 
     return flaws + [flaw for label in cover.labels for flaw in _label_flaw(y, label)]
 
 
-def difference_outside(original: _Plane, copy: _Plane, cover: FrameCover) -> tuple[float, float, Box | None]:
-    """(mean, largest local) difference of luma outside covers, in levels, and where the largest is.
-
-    (0, 0, None) when covers leave nothing to compare.
-    """
-    return difference_of_small(reduced(original), reduced(copy), copy.shape, cover)
+def difference_outside(original: _Planes, copy: _Planes, cover: FrameCover) -> Difference:
+    """How far `copy` is from `original` outside covers. Nothing when covers leave nothing to compare."""
+    return difference_of_small(reduced(original), reduced(copy), copy[0].shape, cover)
 
 
-def reduced(luma: _Plane) -> _Plane:
-    """A picture's luma as small as pictures are compared: an eighth of each side, by area."""
-    height, width = luma.shape
-    if width % _REDUCE == 0 and height % _REDUCE == 0:
-        for _ in range(3):  # halving thrice takes 0.15 ms of 1080 lines, an eighth at once 0.63
-            luma = _resized(luma, luma.shape[1] // 2, luma.shape[0] // 2)
-        return luma
-    return _resized(luma, max(1, width // _REDUCE), max(1, height // _REDUCE))
+def reduced(planes: _Planes) -> _Plane:
+    """A picture as small as pictures are compared: each plane by area to an eighth of each side, one after the other."""
+    return np.concatenate([_small(plane).ravel() for plane in planes])
+
+
+def _small(plane: _Plane) -> _Plane:
+    rows, columns = _small_shape(plane.shape)
+    for _ in range(3):  # halving thrice takes 0.15 ms of 1080 lines, an eighth at once 0.63
+        if plane.shape[0] % 2 == 0 and plane.shape[1] % 2 == 0:
+            plane = _resized(plane, plane.shape[1] // 2, plane.shape[0] // 2)
+    return plane if plane.shape == (rows, columns) else _resized(plane, columns, rows)
+
+
+def _small_shape(shape: tuple[int, ...]) -> tuple[int, int]:
+    return max(1, shape[0] // _REDUCE), max(1, shape[1] // _REDUCE)
 
 
 def _resized(luma: _Plane, width: int, height: int) -> _Plane:
     return np.asarray(cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def difference_of_small(
-    original: _Plane, copy: _Plane, shape: tuple[int, ...], cover: FrameCover
-) -> tuple[float, float, Box | None]:
+def difference_of_small(original: _Plane, copy: _Plane, shape: tuple[int, ...], cover: FrameCover) -> Difference:
     """`difference_outside` of two pictures of `shape` (height, width) that are `reduced` already."""
-    (height, width), size = shape, (copy.shape[1], copy.shape[0])
-    judged = np.full(copy.shape, not cover.whole, np.uint8)
-    sx, sy = size[0] / width, size[1] / height
+    half = (shape[0] + 1) // 2, (shape[1] + 1) // 2
+    large, less = _small_shape(shape), _small_shape(half)
+    first, second = large[0] * large[1], large[0] * large[1] + less[0] * less[1]
+    judged = _judged(cover, shape, large, 2)
+    mean, local, where = _apart(original[:first], copy[:first], judged, shape, blur=True)
+    judged = _judged(cover, shape, less, 1)
+    colours = [
+        _apart(original[part], copy[part], judged, shape, blur=False)
+        for part in (slice(first, second), slice(second, None))
+    ]
+    _, colour, place = max(colours, key=lambda one: one[1])
+    return Difference(mean, local, where, max(one[0] for one in colours), colour, place)
+
+
+def _judged(cover: FrameCover, shape: tuple[int, ...], small: tuple[int, int], rim: int) -> _Plane:
+    """Which pixels of a small picture lie outside covers, `rim` and more from them."""
+    judged = np.full(small, not cover.whole, np.uint8)
+    sx, sy = small[1] / shape[1], small[0] / shape[0]
     for box in cover.keep:
-        judged[_cells(box, sx, sy, -2)] = 1
+        judged[_cells(box, sx, sy, -rim)] = 1
     for box in cover.boxes:
-        judged[_cells(box, sx, sy, 2)] = 0
+        judged[_cells(box, sx, sy, rim)] = 0
+    return judged
+
+
+def _apart(
+    original: _Plane, copy: _Plane, judged: _Plane, shape: tuple[int, ...], *, blur: bool
+) -> tuple[float, float, Box | None]:
     count = cv2.countNonZero(judged)
     if count < 0.01 * judged.size:
         return 0.0, 0.0, None
-    apart = (cv2.absdiff(original, copy) * judged).astype(np.float32)
-    local = cv2.blur(apart, (3, 3)) if min(size) >= 3 else apart
+    (height, width), small = shape, judged.shape
+    apart = (cv2.absdiff(original.reshape(small), copy.reshape(small)) * judged).astype(np.float32)
+    local = cv2.blur(apart, (3, 3)) if blur and min(small) >= 3 else apart
     row, column = np.unravel_index(int(np.argmax(local)), local.shape)
-    x, y = int(column / sx), int(row / sy)
+    x, y = int(column * width / small[1]), int(row * height / small[0])
     where = (max(0, x - 16), max(0, y - 16), min(width, x + 24), min(height, y + 24))
     return float(apart.sum()) / count, float(local.max()), where
 

@@ -89,14 +89,15 @@ def encoded(
     time_base: Fraction = TICKS,
     size: tuple[int, int] = (64, 48),
     keys: Sequence[int] = (),
+    draw: Callable[[int], tuple[Any, Any, Any]] | None = None,
     **settings: Any,
 ) -> tuple[H264Encoder, SampleTable, io.BytesIO]:
-    """Our own encoder over numbered pictures: encoder, table, samples back to back."""
+    """Our own encoder over numbered pictures (or what `draw` makes of a number): encoder, table, samples back to back."""
     encoder = H264Encoder(*size, time_base, **settings)
     table, data = SampleTable(), io.BytesIO()
     samples = []
     for number, when in enumerate(pts):
-        samples += encoder.encode(planes(number, *size), when, force_key=number in keys)
+        samples += encoder.encode(draw(number) if draw else planes(number, *size), when, force_key=number in keys)
     for sample in samples + encoder.finish():
         table.add(size=len(sample.data), pts=sample.pts, dts=sample.dts, key=sample.key)
         data.write(sample.data)
