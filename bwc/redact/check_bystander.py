@@ -22,7 +22,7 @@ from bwc.media.decode import Picture
 from bwc.media.facts import VideoFacts
 from bwc.media.twins import GroupDigest, Twin
 from bwc.redact.check_cover import reduced
-from bwc.redact.check_finders import Finders, detect
+from bwc.redact.check_finders import Finders, detect, detect_aside
 from bwc.redact.check_search import view_of
 from bwc.redact.check_turns import Turn, Turns, rate_from, usual_stride
 
@@ -84,7 +84,7 @@ class Bystander:
         self._shape, self._small = (0, 0), 0
         self._groups: dict[int, _Group] = {}
         self._open: deque[_Group] = deque()  # those whose pictures have not all come
-        self._empty = bytearray()  # by ordinal: 1 searched in vain, 2 finely too
+        self._empty = bytearray()  # by ordinal: how it was searched in vain (`_bits`)
         self._kept = 0  # small pictures
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="bwc-bystander")
         self._pending: Future[None] | None = None
@@ -166,7 +166,7 @@ class Bystander:
     def searched(self, ordinal: int, turn: Turn) -> bool:
         """Whether frame `ordinal` was searched as `turn` asks, in vain."""
         found = self._empty[ordinal] if ordinal < len(self._empty) else 0
-        return found > turn.fine
+        return not _bits(turn) & ~found
 
     def has_small(self, twin: Twin) -> bool:
         """Whether all small pictures of a group that is known were kept."""
@@ -204,8 +204,11 @@ class Bystander:
             if detect(finder, view, self._turns, shape):
                 group.is_seen = True
                 return
+        if turn.aside and detect_aside(self.finders.coarse, view, turn.aside, self._turns, shape):
+            group.is_seen = True
+            return
         self._empty += bytes(max(0, picture.ordinal + 1 - len(self._empty)))
-        self._empty[picture.ordinal] = 1 + turn.fine
+        self._empty[picture.ordinal] = _bits(turn)
 
     def _wait(self) -> None:
         if self._pending is not None:
@@ -218,3 +221,8 @@ class Bystander:
         self._scratch = self._reader = None
         self._groups.clear()
         self._open.clear()
+
+
+def _bits(turn: Turn) -> int:
+    """How a picture is searched, in a byte: 0 is not at all."""
+    return 1 | turn.fine << 1 | sum(1 << turn_by + 1 for turn_by in turn.aside)

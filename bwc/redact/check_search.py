@@ -21,12 +21,13 @@ import numpy as np
 from bwc.media.decode import Picture
 from bwc.redact.ahead import pictures_ahead
 from bwc.redact.check_cover import roughness
-from bwc.redact.check_finders import Finders, detect, detect_near, distinct, whole
+from bwc.redact.check_finders import Finders, detect, detect_aside, detect_near, distinct, whole
 from bwc.redact.check_lines import is_left, overlay_of
 from bwc.redact.check_places import Place, places_of, rate_of
 from bwc.redact.check_sight import TEXT, Chains, Hit, is_like_size, is_same_class, shared_permille, visible_permille
 from bwc.redact.check_trail import Trail, without
 from bwc.redact.check_turns import Turn, Turns, frames_in, usual_stride
+from bwc.redact.check_ways import Ways
 from bwc.redact.detectors.base import Detection
 from bwc.redact.detectors.view import View
 from bwc.redact.plan import Box, FrameCover, RedactionPlan
@@ -37,6 +38,7 @@ _GAP_SECONDS = Fraction(2, 5)  # hits further apart are two subjects
 _MAX_RECENT = 4  # cut-outs a picture round weak hits, which foliage has by the dozen; places of doubt are all looked at
 _WORKERS = 2
 _WAITING = 6  # pictures being searched while the next are decoded: the slowest search takes the time of five
+_AWAKE_SECONDS = Fraction(2)  # who was seen standing another way is looked for that way for so long
 _FLAT = 5.0  # levels of deviation: a hit on less than this inside a cover is a hit on nothing
 _SAME_PERMILLE = 500
 _HUGE, _SURE_OF_HUGE = 0.5, 900  # half the picture is no face unless it is a clear one
@@ -52,6 +54,8 @@ class _Looked:
     kept: Sequence[tuple[str, str, Box]]  # id, class and box of the tracks a person keeps
     answers: tuple[Future[list[Detection]], ...]
     places: Sequence[tuple[str, Box]]  # class and box of the subjects sought in cut-outs
+    aside: Future[list[tuple[int, Detection]]] | None  # who stands another way
+    turns: tuple[int, ...]  # in which people are looked for
 
 
 def stride_for(plan: RedactionPlan) -> int:
@@ -92,6 +96,7 @@ class Search:
         self._most = pictures_ahead(plan.media.width, plan.media.height, _WAITING)
         self._schedule = Turns(frames=plan.media.frames, rate=rate, stride=stride)
         self._turns = round(plan.media.rotation / 90) % 4
+        self._ways = Ways(plan, frames_in(_AWAKE_SECONDS, rate))
         self._overlay = overlay_of(plan)
         self.places = places_of(plan)
         self._coming = deque(sorted(map(Trail, self.places), key=_start))
@@ -123,16 +128,36 @@ class Search:
         """Search `picture`, shown as frame `ordinal` of the plan; `original` is what the recording shows there."""
         here = self._follow(picture, ordinal, cover, original)
         answers: tuple[Future[list[Detection]], ...] = ()
-        turn = self._schedule.take(ordinal)
-        if turn is not None and not (picture.known and self._searched_before and self._searched_before(ordinal, turn)):
+        aside: Future[list[tuple[int, Detection]]] | None = None
+        turn, ways = self._schedule.take(ordinal), self._ways.at(ordinal)
+        turns = tuple((self._turns + way) % 4 for way in (0, *ways))
+        before = self._searched_before if picture.known and not ways else None
+        if turn is not None and not (before and before(ordinal, turn)):
             picture, media = self._whole(picture), self.plan.media
             view, shape = view_of(picture, media.height, media.width, self._turns)
             answers = tuple(
                 self._pool.submit(detect, finder, view, self._turns, shape) for finder in self._finders.at(turn)
             )
+            if turn.aside:
+                look = self._finders.coarse
+                aside = self._pool.submit(detect_aside, look, view, turn.aside, self._turns, shape)
+            for other in turns[1:]:
+                turned, _ = view_of(picture, media.height, media.width, other)
+                answers += tuple(
+                    self._pool.submit(detect, finder, turned, other, shape) for finder in self._finders.at(turn)
+                )
         places = [(trail.place.class_, trail.place.boxes[ordinal]) for trail in here]
         self._waiting.append(
-            _Looked(picture=picture, ordinal=ordinal, cover=cover, kept=kept, answers=answers, places=places)
+            _Looked(
+                picture=picture,
+                ordinal=ordinal,
+                cover=cover,
+                kept=kept,
+                answers=answers,
+                places=places,
+                aside=aside,
+                turns=turns,
+            )
         )
         if len(self._waiting) > self._most:
             self._settle(self._waiting.popleft())
@@ -193,14 +218,17 @@ class Search:
         ordinal, picture = looked.ordinal, looked.picture
         hidden = _hidden(picture, looked.cover)
         found = [one for answer in looked.answers for one in answer.result()]
+        if looked.aside is not None:
+            found += self._ways.told(ordinal, looked.aside.result())
         near = self._places(looked, found)
         if near:
             picture = self._whole(picture)
         close = [
-            self._pool.submit(detect_near, self._finders.closer(class_), picture, box, self._turns, class_)
+            self._pool.submit(detect_near, self._finders.closer(class_), picture, box, turns, class_)
             for class_, box in near
+            for turns in looked.turns
         ]
-        self.cutouts += len(close)
+        self.cutouts += len(near)
         found = [*self._confirmed(found, picture), *(one for answer in close for one in answer.result())]
         hits = []
         for one in distinct(found):

@@ -6,18 +6,22 @@ The pictures lie half way between the looks that usually made the plan: there it
 from dataclasses import dataclass
 from fractions import Fraction
 
+from bwc.redact.detectors.aside import OVER, SIDES
+
 LOOK_SECONDS = Fraction(1, 6)  # between whole pictures, unless told otherwise
 MOST_STRIDE = 40  # unless told otherwise: at 240 frames a second, the most that cameras record
 _FINE_SECONDS = Fraction(1)
 _LINES_SECONDS = Fraction(1, 2)  # between looks for text
+_ASIDE_SECONDS = Fraction(6)  # between short looks at the picture turned, by turns upside down and on both sides
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Turn:
-    """How one picture is searched: `fine` also at a large size, `lines` also for text."""
+    """How one picture is searched: `fine` also at a large size, `lines` also for text, `aside` also turned by those quarters."""
 
     fine: bool
     lines: bool
+    aside: tuple[int, ...] = ()
 
 
 class Turns:
@@ -29,13 +33,19 @@ class Turns:
         self._next = min(stride // 2, max(0, frames - 1))  # a short copy is searched too
         self._fine_every = max(1, frames_in(_FINE_SECONDS, rate) // stride)
         self._lines_every = max(1, frames_in(_LINES_SECONDS, rate) // stride)
+        self._aside_every = max(2, frames_in(_ASIDE_SECONDS, rate) // stride)
 
     def take(self, ordinal: int) -> Turn | None:
         """How frame `ordinal` is to be searched, None when not at all. A turn whose frame is missing is the next one's."""
         if ordinal < self._next:
             return None
         self._next = ordinal + self._stride - (ordinal - self._stride // 2) % self._stride
-        turn = Turn(fine=self.searched % self._fine_every == 0, lines=self.searched % self._lines_every == 0)
+        round_, rest = divmod(self.searched, self._aside_every)
+        turn = Turn(
+            fine=self.searched % self._fine_every == 0,
+            lines=self.searched % self._lines_every == 0,
+            aside=(OVER, SIDES)[round_ % 2] if not rest else SIDES if self.searched == 1 else (),
+        )
         self.searched += 1
         return turn
 

@@ -13,7 +13,7 @@ from array import array
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import BinaryIO
@@ -27,29 +27,24 @@ from bwc.media.decode import Onlooker, Picture, VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.media.planes import grey_of
 from bwc.memory import few_arenas
-from bwc.redact.again import AGAIN, Again, listed
+from bwc.redact.again import AGAIN, listed
 from bwc.redact.ahead import Ahead, pictures_ahead, step_back
 from bwc.redact.answers import Answers, Pieces
+from bwc.redact.bearings import Bearings
 from bwc.redact.cadence import Cadence
 from bwc.redact.cuts import CutFinder
+from bwc.redact.detectors.aside import look_aside, turned_within
 from bwc.redact.detectors.base import Detection, Detector, join
-from bwc.redact.detectors.faces import FAR, CenterFace
-from bwc.redact.detectors.faces import open_network as open_faces
-from bwc.redact.detectors.finder import Finder
-from bwc.redact.detectors.finder import open_network as open_finder
-from bwc.redact.detectors.plates import SCENERY, PlateFinder
-from bwc.redact.detectors.plates import open_network as open_plates
-from bwc.redact.detectors.plugins import find as find_plugins
-from bwc.redact.detectors.text import TextFinder
 from bwc.redact.detectors.view import Looker, View, unturned
 from bwc.redact.flow import Still
+from bwc.redact.lookout import Lookout, lookout_for
 from bwc.redact.motion import field_of
 from bwc.redact.overlay import Motion, parted, places
 from bwc.redact.plan import (
     DECODING,
     LET_GO,
     OVERLAY,
-    DetectorInfo,
+    TURNED,
     Doubt,
     Effect,
     EffectKind,
@@ -74,67 +69,6 @@ _LOOKERS = 3  # threads that look: two processors stay busy while one large netw
 _DEPTH = 8  # pictures decoded ahead at most
 
 Progress = Callable[[int, int | None], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Lookout:
-    """Detectors for an ordinary and for a deep look; `rare` ones join a look about once a second, `far` ones every ten."""
-
-    ordinary: tuple[Detector, ...]
-    deep: tuple[Detector, ...]
-    rare: tuple[Detector, ...] = ()
-    far: tuple[Detector, ...] = ()
-    again: Again | None = None
-
-    def describe(self) -> tuple[DetectorInfo, ...]:
-        """Each network once for each way it is used."""
-        detectors = (*self.ordinary, *self.deep, *self.rare, *self.far, *(self.again.detectors() if self.again else ()))
-        said = {repr(one): one for one in (detector.describe() for detector in detectors)}
-        return tuple(said.values())
-
-
-def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = False, screens: bool = False) -> Lookout:
-    """The shipped detectors as `profile` uses them, plug-ins called `also` at every look; text, and screens and papers, when asked for.
-
-    Raises `NotFound` when weight files or a plug-in are absent.
-    """
-    more = find_plugins(also)
-    faces, own = open_faces(), open_finder()
-    usual = CenterFace(faces, profile.faces, profile.face_threshold)
-    small = CenterFace(faces, profile.faces_deep + profile.faces_far, profile.face_new, FAR)
-    plates = open_plates() if profile.plates or profile.plates_deep else None
-    wanted = {"plate": profile.own_plate_threshold, "head": profile.head_threshold}
-    sheets = open_finder(sheets=True) if screens else None
-    sheets_only = {"screen": profile.sheet_threshold, "paper": profile.sheet_threshold}
-    plates_only = {"plate": profile.own_plate_threshold}
-
-    def others(sides: tuple[int, ...]) -> list[Detector]:
-        return [PlateFinder(plates, sides, profile.plate_threshold, SCENERY)] if plates and sides else []
-
-    def asked(sides: tuple[int, ...]) -> list[Detector]:
-        return [Finder(sheets, sides, sheets_only)] if sheets else []
-
-    return Lookout(
-        (
-            usual,
-            *others(profile.plates),
-            Finder(own, profile.own, wanted),
-            *asked(profile.own),
-            *more,
-        ),
-        (
-            CenterFace(faces, profile.faces_deep, profile.face_threshold),
-            *others(profile.plates_deep),
-            Finder(own, profile.own_deep, wanted),
-            *asked(profile.own_deep),
-            *(Finder(own, (side,), plates_only) for side in profile.own_plates_deep),
-            *(Finder(own, (side,), plates_only, enlarge=False) for side in profile.own_plates_large),
-            *more,
-        ),
-        (TextFinder.open(),) if text else (),
-        (small, usual) if profile.faces_far else (),
-        Again(faces, own),
-    )
 
 
 def analyse(
@@ -169,17 +103,14 @@ def analyse(
     if onlooker is not None:
         onlooker.begins(video)
         reader.onlooker = onlooker
-    answers = Answers(pieces, _inputs(content_sha256, chosen, look)) if pieces is not None else None
-    with (
-        ThreadPoolExecutor(max_workers=_LOOKERS, thread_name_prefix="bwc-look", initializer=step_back) as pool,
-        Ahead(_seen(reader), depth=pictures_ahead(reader.width, reader.height, _DEPTH)) as pictures,
-    ):
-        run = _Run(video, chosen, look, pool, answers=answers)
-        for picture, still in pictures:
-            run.take(picture, still)
-            if progress and picture.ordinal % 30 == 29:
-                progress(picture.ordinal + 1, video.frames or None)
-        run.close()
+    ways: tuple[int, ...] = ()
+    while True:
+        answers = Answers(pieces, _inputs(content_sha256, chosen, look, ways)) if pieces is not None else None
+        run = _passed(reader, video, chosen, look, ways=ways, answers=answers, progress=progress)
+        if not run.bearings.found:
+            break
+        # From the beginning: whoever stood so before was missed. No second looks: they would be at upright cut-outs
+        ways, look, reader.onlooker = tuple(sorted({*ways, *run.bearings.found})), replace(look, again=None), None
     if not run.pts:
         raise UnreadableMedia("no picture of the recording decodes")
     if progress:
@@ -215,9 +146,38 @@ def analyse(
             for loss in reader.lost
             if run.pts
         )
-        + tuple(Doubt(code=LET_GO, first=row[0], stop=row[1]) for row in let_go),
-        extensions=run.extensions(overlay) | ({LET_GO: [list(row) for row in let_go]} if let_go else {}),
+        + tuple(Doubt(code=LET_GO, first=row[0], stop=row[1]) for row in let_go)
+        + ((Doubt(code=TURNED, first=0, stop=len(run.pts)),) if ways else ()),
+        extensions=run.extensions(overlay)
+        | ({LET_GO: [list(row) for row in let_go]} if let_go else {})
+        | ({TURNED: {"quarters": list(ways)}} if ways else {}),
     )
+
+
+def _passed(
+    reader: VideoReader,
+    video: VideoFacts,
+    profile: Profile,
+    lookout: Lookout,
+    *,
+    ways: tuple[int, ...],
+    answers: Answers | None,
+    progress: Progress | None,
+) -> "_Run":
+    """One pass; people are looked for as the picture is shown and turned by `ways`. It ends early when they stand another way, too."""
+    with (
+        ThreadPoolExecutor(max_workers=_LOOKERS, thread_name_prefix="bwc-look", initializer=step_back) as pool,
+        Ahead(_seen(reader), depth=pictures_ahead(reader.width, reader.height, _DEPTH)) as pictures,
+    ):
+        run = _Run(video, profile, lookout, pool, answers=answers, bearings=Bearings(ways))
+        for picture, still in pictures:
+            run.take(picture, still)
+            if run.bearings.found:
+                return run
+            if progress and picture.ordinal % 30 == 29:
+                progress(picture.ordinal + 1, video.frames or None)
+        run.close()
+    return run
 
 
 def _seen(reader: VideoReader) -> Iterator[tuple[Picture, Still]]:
@@ -250,6 +210,8 @@ class _Look:
     known: list[Detection] | None  # from before an interruption: nobody is asked again
     scale: float  # small-picture pixels per pixel of the picture looked at
     turns: int
+    way: tuple[int, ...] = ()
+    aside: Future[list[tuple[int, Detection]]] | None = None
 
     def found(self) -> list[Detection]:
         if self.known is not None:
@@ -295,6 +257,7 @@ class _Run:
     rare: Seldom = field(init=False)
     far: Seldom = field(init=False)
     motion: Motion = field(default_factory=Motion)
+    bearings: Bearings = field(default_factory=Bearings)
 
     def __post_init__(self) -> None:
         self.rare = Seldom(self.lookout.rare, _RARE_SECONDS)
@@ -339,12 +302,18 @@ class _Run:
 
     def _look(self, picture: Picture, *, deep: bool, ends_scene: bool = False) -> None:
         turns = round(self.video.rotation / 90) % 4
-        view = View.of_planes((picture.y, picture.u, picture.v), full_range=picture.colour.range == 2, quarters=turns)
+        planes, full_range = (picture.y, picture.u, picture.v), picture.colour.range == 2
+        view = View.of_planes(planes, full_range=full_range, quarters=turns)
         always = self.lookout.deep if deep else self.lookout.ordinary
         detectors = {id(one): one for one in (*always, *self._seldom(picture, ends_scene=ends_scene))}.values()
         known = self.answers.get(self.looks, picture.pts) if self.answers is not None else None
         asked = [] if known is not None else [self.pool.submit(_ask, one, view) for one in detectors]
+        for way in self.bearings.known if known is None else ():
+            turned = View.of_planes(planes, full_range=full_range, quarters=(turns + way) % 4)
+            asked += [self.pool.submit(_ask_turned, one, turned, way, view.shape) for one in detectors]
         look = _Look(asked, self.looks, picture, known, self.small[0] / picture.width, turns)
+        if self.lookout.aside is not None and (way_aside := self.bearings.due(picture.seconds)):
+            look.way, look.aside = way_aside, self.pool.submit(look_aside, self.lookout.aside, view, way_aside)
         self.pending.append(_Stretch(self.stretch, look, ends_scene))
         self.stretch = []
         self.looks += 1
@@ -373,6 +342,8 @@ class _Run:
     def _follow(self, stretch: _Stretch) -> None:
         look = stretch.look
         found = look.found()
+        if look.aside is not None:
+            self.bearings.told(look.way, look.aside.result(), found)
         self.tracker.advance(stretch.pictures, look.sightings(found))
         if self.lookout.again is not None:
             found = self.lookout.again.ask(self.tracker, look.picture, look.turns, 1 / look.scale, found)
@@ -387,10 +358,15 @@ def _ask(detector: Detector, view: View) -> list[Detection]:
     return detector.look(view) if isinstance(detector, Looker) else detector.detect(view.bgr())
 
 
-def _inputs(content_sha256: str, profile: Profile, lookout: Lookout) -> dict[str, Json]:
+def _ask_turned(detector: Detector, view: View, way: int, shape: tuple[int, int]) -> list[Detection]:
+    return turned_within(_ask(detector, view), way, shape)
+
+
+def _inputs(content_sha256: str, profile: Profile, lookout: Lookout, ways: Sequence[int]) -> dict[str, Json]:
     """What decides every answer of the detectors."""
     models: list[Json] = [[one.name, one.file_sha256, one.precision, dict(one.settings)] for one in lookout.describe()]
-    return {"build": work_of(), "models": models, "profile": repr(profile), "recording": content_sha256}
+    said: dict[str, Json] = {"models": models, "profile": repr(profile), "recording": content_sha256}
+    return {"build": work_of(), **said} | ({"turned": list(ways)} if ways else {})
 
 
 def has_plain_motion(video: VideoFacts) -> bool:

@@ -23,6 +23,7 @@ from bwc.redact.plan_effect import Box, Effect, EffectKind, grow
 DECODING = "decoding"  # an extension: where the analysis saw damaged frames, {"damaged": [[first, stop]…]}
 DELIVERY = "delivery"  # an extension: how the copy is delivered, {"profile": "compatible" or "faithful"}
 LABELS = "labels"  # an extension: what is written on covers, {"show": "class" or "exemption"}
+TURNED = "turned"  # an extension and a doubt: people stand turned by these quarters from how the picture is shown, too: {"quarters": […]}
 LET_GO = "let_go"  # an extension and a doubt: what scored like a face and was left after a second look, [[first, stop, x0, y0, x1, y1]…]
 OVERLAY = "overlay"  # an extension: where the camera's own writing stands and was left, [[x0, y0, x1, y1]…]
 

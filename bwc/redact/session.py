@@ -16,6 +16,7 @@ from bwc.redact.plan import (
     DECODING,
     LET_GO,
     OVERLAY,
+    TURNED,
     Decision,
     Origin,
     RedactionPlan,
@@ -194,7 +195,7 @@ def continued(before: RedactionPlan, fresh: RedactionPlan) -> RedactionPlan:
 
     Its sounds and what was heard go along: only whoever listens anew may take a proposal back.
     """
-    chosen = {key: said for key, said in before.extensions.items() if key not in (DECODING, LET_GO, OVERLAY)}
+    chosen = {key: said for key, said in before.extensions.items() if key not in (DECODING, LET_GO, OVERLAY, TURNED)}
     drawn = tuple(track for track in before.tracks if track.origin is Origin.PERSON)
     return replace(
         fresh,

@@ -22,7 +22,8 @@ from bwc.media.decode import VideoReader
 from bwc.redact.check_sound import compare_sound
 from bwc.redact.check_speech import listen_again
 from bwc.redact.check_streams import shift_of
-from bwc.redact.detect import Lookout, analyse
+from bwc.redact.detect import analyse
+from bwc.redact.lookout import Lookout
 from bwc.redact.loose import SealedScratch
 from bwc.redact.plan import RedactionPlan, SoundKind
 from bwc.redact.plan_view import muted_spans, silent_and_bleeped

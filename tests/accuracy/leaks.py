@@ -30,7 +30,8 @@ from bwc.canonical import sha256_hex  # noqa: E402
 from bwc.redact.check import check  # noqa: E402
 from bwc.redact.check_finders import Finders  # noqa: E402
 from bwc.redact.check_report import CheckReport  # noqa: E402
-from bwc.redact.detect import analyse, lookout_for  # noqa: E402
+from bwc.redact.detect import analyse  # noqa: E402
+from bwc.redact.lookout import lookout_for  # noqa: E402
 from bwc.redact.loose import SealedScratch  # noqa: E402
 from bwc.redact.measuring import Clip, clips_in  # noqa: E402
 from bwc.redact.plan import RedactionPlan  # noqa: E402

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from bwc.media.mono import RATE, Floats
-from bwc.redact.detect import Lookout, analyse
+from bwc.redact.detect import analyse
+from bwc.redact.lookout import Lookout
 from bwc.redact.plan import DetectorInfo, RedactionPlan
 from bwc.redact.speech.heard import Word
 from bwc.redact.speech.listen import Hearing

@@ -8,8 +8,9 @@ import pytest
 
 from bwc.redact import answers, detect
 from bwc.redact.answers import BLOCK, Answers
-from bwc.redact.detect import Lookout, analyse
+from bwc.redact.detect import analyse
 from bwc.redact.detectors.base import Detection
+from bwc.redact.lookout import Lookout
 from bwc.redact.plan_format import to_bytes
 from bwc.redact.profiles import PROFILES
 from bwc.roles import Policy

@@ -14,11 +14,12 @@ from skimage import data
 
 from bwc.errors import BwcError, NotFound, UnreadableMedia, UsageError
 from bwc.evidence import Choice
-from bwc.redact.detect import Lookout, analyse
+from bwc.redact.detect import analyse
 from bwc.redact.detectors import weights
 from bwc.redact.detectors.base import Detection, DetectorInfo, FloatBox, Picture8
 from bwc.redact.detectors.plugins import Guarded
 from bwc.redact.detectors.view import unturned
+from bwc.redact.lookout import Lookout
 from bwc.redact.plan import Coverage, RedactionPlan
 from bwc.redact.plan_format import from_bytes, to_bytes
 from bwc.redact.sheet import contact_sheet, ordinals_to_show

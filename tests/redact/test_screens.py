@@ -10,8 +10,8 @@ import pytest
 
 from bwc.errors import BwcError
 from bwc.evidence import Choice
-from bwc.redact.detect import lookout_for
 from bwc.redact.likeness import Follower
+from bwc.redact.lookout import lookout_for
 from bwc.redact.path import Path
 from bwc.redact.plan import Track
 from bwc.redact.profiles import PROFILES, habits_for

@@ -14,9 +14,10 @@ import pytest
 from bwc.canonical import sha256_hex
 from bwc.errors import BwcError
 from bwc.evidence import Choice
-from bwc.redact.detect import Lookout, analyse
+from bwc.redact.detect import analyse
 from bwc.redact.detectors.base import Floats, Picture8
 from bwc.redact.detectors.text import TextFinder, lines
+from bwc.redact.lookout import Lookout
 from bwc.redact.overlay import Motion, parted
 from bwc.redact.plan import OVERLAY, RedactionPlan
 from bwc.redact.track import Path
