@@ -4,7 +4,8 @@ The tracker is fed stretches of pictures, small and grey, each ending with a pic
 In each stretch
  1. every live track is carried forward from the last detection,
  2. detections are matched to the tracks that arrive there,
- 3. matched tracks are carried backward from the new detection; both ways together are what is hidden,
+ 3. matched tracks are carried backward from the new detection; both ways together are what is hidden; who is seen for
+    the second time is carried on past the first sight, at which detectors may see but a part of who comes into sight,
  4. a detection that matches nobody is carried backward until it meets where a track was lost, else it is new,
  5. new tracks are carried backward past their first sight,
  6. tracks not seen for too long, or out of the picture, end.
@@ -19,7 +20,7 @@ import numpy as np
 from bwc.redact.flow import Floats, Still, carry
 from bwc.redact.heads import FACE, LOOKED_FOR, Sighting, as_faces, head_around, held_by, joined
 from bwc.redact.likeness import Follower
-from bwc.redact.path import Habits, Path, come_in, is_outside, worth
+from bwc.redact.path import Habits, Path, come_in, is_across, is_outside, reach_in, worth
 
 __all__ = ["Habits", "Path", "Sighting", "Tracker", "alike"]
 
@@ -48,8 +49,9 @@ class Tracker:
         pairs, unmatched = self._match(now, as_faces(sightings))
         back: list[tuple[Path, Floats, int]] = []
         for path, seen in pairs:
-            back.append((path, seen.box, path.last_seen))
+            back.append((path, seen.box, path.last_seen if path.hits > 1 else path.first_seen - self.habits.brief - 1))
             self._saw(path, seen, now)
+        self._lead()
         self._carry_back(now, back)
         self._take_in(now, [seen for seen in unmatched if self._is_firm(seen)])
         self._lead()
@@ -149,10 +151,17 @@ class Tracker:
 
     # 3
     def _carry_back(self, now: int, jobs: Sequence[tuple[Path, Floats, int]]) -> None:
-        """Carry each box from `now` back to the ordinal after `stop`, widening what its track holds there."""
+        """Carry each box from `now` back to the ordinal after `stop`, widening what its track holds there.
+
+        Before the first sight only as long as it is vouched for.
+        """
         for ordinal, going in self._backward(now, [(box, stop + 1) for _, box, stop in jobs]):
             for i, follower in going:
-                jobs[i][0].widen(ordinal, follower.box)
+                path = jobs[i][0]
+                if ordinal <= path.first_seen and (follower.lost or ordinal < path.first):
+                    follower.ended = True
+                else:
+                    path.widen(ordinal, follower.box)
 
     # 4
     def _take_in(self, now: int, unmatched: Sequence[Sighting]) -> None:
@@ -210,7 +219,8 @@ class Tracker:
             jobs = [(path.boxes[0], first - self.habits.lead) for path in paths]
             for ordinal, going in self._backward(first, jobs):
                 for i, follower in going:
-                    if follower.lost > self.habits.brief or self._is_outside(follower.box):
+                    over = follower.lost > 0 and is_across(follower.box, (self._width, self._height))
+                    if over or follower.lost > self.habits.brief or self._is_outside(follower.box):
                         follower.ended = True
                         continue
                     paths[i].boxes.appendleft(follower.box)
@@ -293,6 +303,7 @@ class Tracker:
             path.first += 1
         come_in(path, self._began, (self._width, self._height), self.habits.brief)
         if path.class_ == FACE:
+            reach_in(path, (self._width, self._height))
             self._hide_heads(path)
         where = self.let_go if self.is_let_go(path) else self.done
         path.close()

@@ -5,7 +5,7 @@ from collections import deque
 import numpy as np
 
 from bwc.redact.likeness import Follower
-from bwc.redact.path import Path, come_in
+from bwc.redact.path import Path, come_in, is_across, reach_in
 
 ROOM = (480.0, 270.0)
 
@@ -30,8 +30,25 @@ def test_outside_a_strip_stays_hidden_for_a_camera_that_shakes() -> None:
     left, right = path(50, 6, 12, 18, 24), path(50, 455, 450, 445, 440)
     for one in (left, right):
         come_in(one, 0, ROOM, 15)
-    assert left.boxes[0].tolist() == [-12, 50, 8, 70]
-    assert right.boxes[0].tolist() == [472, 50, 492, 70]
+    assert left.boxes[0].tolist() == [-12, 42, 8, 78]  # and brings them up and down as well
+    assert right.boxes[0].tolist() == [472, 42, 492, 78]
+    assert [box[1] for box in left.boxes][14:16] == [49, 50]
+
+
+def test_a_face_that_a_side_cuts_reaches_further_in() -> None:
+    for lefts, sides in (((-10,), (-10, 14)), ((470,), (466, 490)), ((200,), (200, 220))):
+        one = path(50, *lefts)
+        reach_in(one, ROOM)
+        assert (one.boxes[0][0], one.boxes[0][2]) == sides
+    whole = path(50, 2)
+    reach_in(whole, ROOM)
+    assert whole.boxes[0].tolist() == [2, 50, 22, 70]
+
+
+def test_a_box_lies_across_an_edge_from_a_tenth_of_it_outside() -> None:
+    assert is_across(np.asarray([-5, 50, 15, 70], np.float32), ROOM)
+    assert is_across(np.asarray([100, 260, 120, 280], np.float32), ROOM)
+    assert not is_across(np.asarray([-1, 50, 19, 70], np.float32), ROOM)
 
 
 def test_not_before_the_scene_nor_longer_than_asked() -> None:

@@ -139,6 +139,16 @@ def test_hidden_before_first_sight_and_after_last() -> None:
     assert min(covered(path, i, made[i][1]) for i in range(path.first, path.last + 1)) > 0.9
 
 
+def test_a_second_sight_mends_what_the_first_saw_in_part_and_before_it() -> None:
+    made = {i: walk(i) for i in range(41)}
+    part = made[20][1] + np.asarray([18, 0, 0, -8], np.float32)  # the right half of who steps out from behind somebody
+    looks = {i: seen(made[i][1]) if i > 20 else [] for i in range(0, 41, 5)} | {20: seen(part)}
+    tracker = Tracker(HABITS, width=W, height=H)
+    run(tracker, range(41), looks, {i: g for i, (g, _) in made.items()})
+    (path,) = tracker.finish()
+    assert min(covered(path, i, made[i][1]) for i in range(20 - HABITS.brief, 41)) > 0.9
+
+
 def test_a_track_is_carried_to_the_edge_and_ends_there() -> None:
     made = {i: scene((200 + 6 * i, 60)) for i in range(31)}
     looks = {i: seen(made[i][1]) if i <= 15 else [] for i in range(0, 31, 5)}
