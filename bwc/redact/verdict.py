@@ -16,6 +16,8 @@ from bwc.roles import HIDE, Policy
 _SHEETS = ("screen", "paper")
 _ASKED_FOR = ("text", *_SHEETS)  # looked for only when policy says so, which then says what is done with it
 _FAST = 0.08  # of its size from one picture to the next: less stays within the margin
+# Of the smear: what the outer half of it shows was there for less than half of the time, too short for letters to stand out
+_FRINGE = {"plate": 0.5}
 
 DOUBTS: dict[str, str] = {
     "single_sighting": "seen in one picture only",
@@ -95,7 +97,9 @@ def _spans(path: Path, scale: tuple[float, float], size: tuple[int, int], shutte
     """Runs of consecutive frames in which something of the box is in the picture."""
     spans: list[Span] = []
     run: list[Box] = []
-    boxes = smeared(path.boxes, shutter, {ordinal - path.first for ordinal in path.sights})
+    boxes = smeared(
+        path.boxes, shutter * _FRINGE.get(path.class_, 1.0), {place for place, sure in enumerate(path.trust) if sure}
+    )
     for i, box in enumerate(boxes):
         whole = whole_box(box, scale, size)
         if whole is not None:
@@ -107,11 +111,11 @@ def _spans(path: Path, scale: tuple[float, float], size: tuple[int, int], shutte
     return tuple(spans)
 
 
-def smeared(boxes: Sequence[Floats], shutter: float = 1.0, sights: Collection[int] = ()) -> list[Floats]:
+def smeared(boxes: Sequence[Floats], shutter: float = 1.0, known: Collection[int] = ()) -> list[Floats]:
     """`boxes` of consecutive pictures, those of what moves fast grown along its way by half of what it moves.
 
-    Where a detector saw it (`sights`: places among `boxes`) it moves so only while the shutter is open, `shutter` of the time from one picture
-    to the next; elsewhere where it is between two pictures is not known as well.
+    Where it is known where it was (`known`: places among `boxes`), because a detector saw it or its own texture was found, it moves so only
+    while the shutter is open, `shutter` of the time from one picture to the next; elsewhere it may be anywhere between two pictures.
 
     While the shutter is open the subject goes on, and a detector finds the middle of the smear: of people who cross under
     a pan boxes covered 78 to 88 % (hard set, 2026-11).
@@ -126,7 +130,7 @@ def smeared(boxes: Sequence[Floats], shutter: float = 1.0, sights: Collection[in
             if step is not None
         ]
         ends = [
-            np.clip(move * (shutter if i in sights else 1.0) / 2, -size / 2, size / 2)
+            np.clip(move * (shutter if i in known else 1.0) / 2, -size / 2, size / 2)
             for move in moves
             if float(np.abs(move / size).max()) > _FAST
         ]
