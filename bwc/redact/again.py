@@ -22,12 +22,11 @@ from bwc.redact.detectors.faces import CenterFace, FaceNetwork
 from bwc.redact.detectors.finder import HEAD, Finder, FinderNetwork
 from bwc.redact.flow import Floats
 from bwc.redact.heads import FACE, head_around
-from bwc.redact.path import Path
+from bwc.redact.path import WELL, Path
 from bwc.redact.track import Tracker
 from bwc.redact.verdict import whole_box
 
 AGAIN = "again"  # the class of an answer among what detectors have answered to a look
-_WELL = 0.6  # who was seen so well once is not asked about
 # An answer below it is a clear no. Of faces in kept photographs, spoilt until they scored .2 to .65, 1 of 79 gave one
 # (.16, a profile behind leaves); of what else scored so 17 of 24. The lowest of people in clips .3 (2026-11).
 _NO = 0.2
@@ -115,7 +114,7 @@ def is_let_go(path: Path) -> bool:
 
 def _is_doubtful(path: Path) -> bool:
     """Whether faint scores as a face, of detectors whose figures are known here, are all that speaks for it so far."""
-    faint = path.class_ == FACE and path.likely < _WELL and not path.is_head and not path.guesses
+    faint = path.class_ == FACE and path.likely < WELL and not path.is_head and not path.guesses
     return faint and path.shown < _NO
 
 

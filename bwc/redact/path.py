@@ -21,6 +21,9 @@ _ALONG, _ALONG_MOST = (
 )  # of its size, in a picture and at most: along the edge it is brought up and down as well
 _RIM = 0.01  # of the picture's width: as good as at its side
 _ACROSS = 0.1  # of a box outside: it lies across an edge
+WELL = 0.6  # who was seen so well once is somebody
+_TINY = 0.67  # of what is easily missed: lower than that says nothing, 16 pixels of the recording
+_STAYS = 2.0  # of its size: what moves less stands where it was seen, as far as a hand holds still
 _IN, _WHOLE = 0.2, 0.75  # of a face's height: how much further in it reaches than was seen, and how wide a whole one is
 
 
@@ -153,6 +156,17 @@ class Path:
     def has_vanished(self) -> bool:
         """Whether it went from one picture to the next, and what it was fixed to as well."""
         return self.now.vanished and self.body is not None and self.body.vanished
+
+    def is_missed(self, small: float, brief: int) -> bool:
+        """Whether looks have missed what they should have found: not much lower than `small`, and within `brief` pictures after its last sight still there.
+
+        A face that was never seen well, nor as a head, and is no longer found though it has not moved away was mostly none.
+        """
+        if self.likely >= WELL or self.is_head or self.guesses or float(self.seen[3] - self.seen[1]) < _TINY * small:
+            return False
+        then, later = self.at(self.last_seen), self.at(min(self.last, self.last_seen + brief))
+        moved = (later[:2] + later[2:] - then[:2] - then[2:]) / 2
+        return bool((np.abs(moved) < _STAYS * (then[2:] - then[:2])).all())
 
     def trust_since_seen(self) -> float:
         """Share of trusted steps since the last detection; 1 when it is the current picture."""

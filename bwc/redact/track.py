@@ -292,9 +292,9 @@ class Tracker:
         steps = list(path.trust)
         after, before = steps[path.last_seen - path.first + 1 :], steps[: path.first_seen - path.first][::-1]
         brief = self.habits.brief
-        for _ in range(
-            len(after) - worth(after, brief if lone else self.habits.linger, brief, sudden=path.has_vanished())
-        ):
+        missed = path.class_ == FACE and path.is_missed(self.habits.small, brief)
+        linger = brief if lone or missed else self.habits.linger
+        for _ in range(len(after) - worth(after, linger, brief, sudden=path.has_vanished())):
             path.boxes.pop()
             path.trust.pop()
         for _ in range(len(before) - worth(before, brief if lone else self.habits.lead, brief, sudden=path.appeared)):

@@ -68,6 +68,20 @@ def test_who_stands_at_the_edge_or_leaves_or_begins_in_the_middle_has_no_way_in(
     assert right.first < 50
 
 
+def test_a_face_that_looks_miss_where_it_stood_was_mostly_none() -> None:
+    one = path(50, 100, 101, 102, 104)
+    one.seen = one.boxes[0]
+    assert one.is_missed(12, 15)
+    assert not one.is_missed(31, 15), "a small one is easily missed"
+    gone = path(50, 100, 125, 145)
+    gone.seen = gone.boxes[0]
+    assert not gone.is_missed(12, 15), "it moved away: who knows where to"
+    one.best = 0.6
+    assert not one.is_missed(12, 15), "it was seen well once"
+    one.best, one.is_head = 0.3, True
+    assert not one.is_missed(12, 15), "a head may be turned away"
+
+
 def test_an_ended_track_says_the_same_and_gives_up_what_it_was_followed_by() -> None:
     one = path(50, 6, 12, 18, 24)
     before = [box.tolist() for box in one.boxes]
