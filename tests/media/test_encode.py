@@ -10,6 +10,7 @@ import pytest
 
 from bwc.errors import MediaError
 from bwc.media.decode import Picture, VideoReader
+from bwc.media.delivery import Layout
 from bwc.media.encode import H264Encoder
 from bwc.media.facts import Colour
 from bwc.media.h264 import avcc_of, clean_units, length_prefixed, nal_units, sample_units, sei_types
@@ -160,3 +161,20 @@ def test_planes_in_one_buffer_are_encoded_as_separate_ones_are() -> None:
     assert made[0] == made[1]
     y, u, v = planes
     assert buffer_of((y, v, u)) is None
+
+
+def _option(encoder: H264Encoder, name: str) -> object:
+    options = encoder.settings["options"]
+    assert isinstance(options, dict)
+    return options.get(name)
+
+
+def test_large_pictures_are_quantized_evenly_and_the_settings_say_so() -> None:
+    """A group encoded by itself cannot differ from one among others: no picture is weighed against those before it."""
+    large, small = (H264Encoder(*size, clips.TICKS, crf=22) for size in ((1280, 720), (640, 360)))
+    assert (_option(large, "qp"), _option(large, "crf")) == ("22", None)
+    assert (_option(small, "qp"), _option(small, "crf")) == (None, "22")
+    deep = H264Encoder(
+        1280, 720, clips.TICKS, crf=22, layout=Layout(pix_fmt="yuv420p10le", bits=10, across=2, down=2, chroma=1)
+    )
+    assert _option(deep, "qp") is None  # its quantizers count from elsewhere
