@@ -9,6 +9,7 @@ chroma planes are rounded up.
 import gc
 from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, cast
@@ -20,12 +21,14 @@ from numpy.typing import NDArray
 from bwc.errors import MediaError, UnreadableMedia
 from bwc.media.delivery import COMPATIBLE, Layout
 from bwc.media.facts import Colour, MediaFacts, VideoFacts
+from bwc.media.paired import PairedDecoder, Unsound, codec_threads
 from bwc.media.planes import Plane, Planes, bgr_of, cropped, native_planes, planes_of, resized
 from bwc.media.probe import scan
 from bwc.media.source import Decoded, FrameDecoder, LostFrames, Retimed, Source
 from bwc.media.twins import Spans
 
 if TYPE_CHECKING:
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
 # A PyAV frame whose side data was touched sits in a reference cycle: 300 frames of 1080p kept 563 MB until the
@@ -103,14 +106,15 @@ class VideoReader:
         *,
         name: str = "",
         motion_vectors: bool = False,
-        threads: int = 1,
         planes: bool = True,
         borrow: bool = False,
+        paired: bool = False,
     ) -> None:
+        """`paired`: two pictures are decoded at a time, where all are stored in the order of showing; they are the same."""
         self._file = file
         self._name = name
         self.motion_vectors = motion_vectors
-        self._threads = threads
+        self.paired = paired
         self._planes = planes
         self._borrow = borrow
         self.layout: Layout = COMPATIBLE
@@ -159,16 +163,34 @@ class VideoReader:
 
         Every frame before is decoded too: what an ordinal names must not depend on where reading began.
         """
-        with Source(self._file, name=self._name) as source:
+        told = _Told(self.onlooker)
+        if self.paired:
+            try:
+                for picture in self._read(told, paired=True):
+                    if picture.ordinal >= start_ordinal:
+                        yield picture
+            except Unsound:  # then all is decoded again by one thread, and only the rest is given out
+                start_ordinal = max(start_ordinal, told.pictures)
+            else:
+                return
+        for picture in self._read(told, paired=False):
+            if picture.ordinal >= start_ordinal:
+                yield picture
+
+    def _read(self, told: "_Told", *, paired: bool) -> Iterator[Picture]:
+        with Source(self._file, name=self._name) as source, ExitStack() as held:
             stream = _main(source)
-            self._account = FrameDecoder(stream, threads=self._threads, motion_vectors=self.motion_vectors)
+            if paired:
+                held.enter_context(codec_threads(stream))
+                self._account = PairedDecoder(stream, motion_vectors=self.motion_vectors)
+            else:
+                self._account = FrameDecoder(stream, motion_vectors=self.motion_vectors)
             # The generator below is closed with this one; the container must outlive it.
-            for decoded in _decoded(source, stream, self._account, self.known, self.onlooker):
-                if decoded.ordinal >= start_ordinal:
-                    picture = self._picture(decoded)
-                    if self.onlooker is not None:
-                        self.onlooker.shown(picture)
-                    yield picture
+            packets = told.packets_of(source.packets(stream))
+            for decoded in _decoded(source, packets, self._account, self.known):
+                picture = self._picture(decoded)
+                told.show(picture)
+                yield picture
 
     def frames_from(self, pts: int) -> Iterator[Picture]:
         """Pictures from the last keyframe at or before `pts` on; ordinals count from there, losses are not counted.
@@ -181,7 +203,7 @@ class VideoReader:
         self._sought.container.seek(pts, stream=stream)
         if stream.codec_context.is_open:
             stream.codec_context.flush_buffers()
-        for decoded in _decoded(self._sought, stream, FrameDecoder(stream, threads=self._threads), ()):
+        for decoded in _decoded(self._sought, self._sought.packets(stream), FrameDecoder(stream), ()):
             yield self._picture(decoded)
 
     def _picture(self, decoded: Decoded) -> Picture:
@@ -256,18 +278,39 @@ def colour_of(frame: VideoFrame) -> Colour:
     )
 
 
+class _Told:
+    """What an onlooker has been told: each packet and each picture once, also when reading begins again."""
+
+    def __init__(self, onlooker: Onlooker | None) -> None:
+        self._onlooker = onlooker
+        self._packets = 0
+        self.pictures = 0
+
+    def packets_of(self, packets: "Iterator[Packet[Any]]") -> "Iterator[Packet[Any]]":
+        for number, packet in enumerate(packets):
+            if number == self._packets:
+                self._packets += 1
+                if self._onlooker is not None:
+                    self._onlooker.coded(packet.pts, bytes(packet), is_key=packet.is_keyframe)
+            yield packet
+
+    def show(self, picture: Picture) -> None:
+        if picture.ordinal == self.pictures:
+            self.pictures += 1
+            if self._onlooker is not None:
+                self._onlooker.shown(picture)
+
+
 def _decoded(
-    source: Source, stream: "VideoStream", account: FrameDecoder, known: Spans, onlooker: Onlooker | None = None
+    source: Source, packets: "Iterator[Packet[Any]]", account: FrameDecoder, known: Spans
 ) -> Iterator[Decoded]:
     spans, at = deque(known), False
-    for packet in source.packets(stream):
+    for packet in packets:
         while spans and packet.pts is not None and packet.pts > spans[0][1]:
             spans.popleft()
         before, at = at, bool(spans) and packet.pts is not None and packet.pts >= spans[0][0]
         if at and not before:
             yield from account.pause()
-        if onlooker is not None:
-            onlooker.coded(packet.pts, bytes(packet), is_key=packet.is_keyframe)
         if at:
             yield account.known(packet)
         else:

@@ -203,8 +203,7 @@ class FrameDecoder:
         if not self._context.is_open:
             self._context.thread_count = threads
         if threads != 1 and not self._context.is_open:
-            av.logging.set_level(None)  # codec threads that log through Python can deadlock (PyAV, "Logging")
-            self._context.thread_type = "AUTO"
+            self._context.thread_type = "FRAME"
         self.lost: list[LostFrames] = []
         self.retimed: list[Retimed] = []
         self.damaged = 0

@@ -99,7 +99,8 @@ def analyse(
     video = VideoReader(file).facts.video
     if video is None:
         raise UnreadableMedia("the recording holds no picture")
-    reader = VideoReader(file, motion_vectors=has_plain_motion(video), borrow=True)
+    plain = has_plain_motion(video)
+    reader = VideoReader(file, motion_vectors=plain, borrow=True, paired=plain)
     if onlooker is not None:
         onlooker.begins(video)
         reader.onlooker = onlooker
