@@ -12,9 +12,10 @@
 It never raises for what it finds: everything goes into the report, and the caller refuses the release.
 """
 
-import hashlib
+import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import BinaryIO
@@ -26,10 +27,10 @@ from bwc.canonical import sha256_hex
 from bwc.errors import MediaError
 from bwc.media.again import Fetcher, Shared
 from bwc.media.decode import Picture, VideoReader
-from bwc.media.facts import MediaFacts
 from bwc.media.twins import twins
 from bwc.memory import few_arenas, give_back
 from bwc.redact.ahead import Ahead, pictures_ahead
+from bwc.redact.check_beside import digest_of, hear_copy
 from bwc.redact.check_bystander import Bystander
 from bwc.redact.check_cover import (
     Difference,
@@ -44,17 +45,15 @@ from bwc.redact.check_lines import hides_text
 from bwc.redact.check_report import CheckReport, Fault, Finding, KeptTrack
 from bwc.redact.check_search import Search, stride_for
 from bwc.redact.check_sight import named
-from bwc.redact.check_sound import compare_sound
-from bwc.redact.check_speech import HeardAgain, listen_again, ranked
+from bwc.redact.check_speech import HeardAgain, ranked
 from bwc.redact.check_streams import delivered, faults_of_boxes, faults_of_streams, shift_of
 from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of
 from bwc.redact.plan import Box, Coverage, FrameCover, RedactionPlan
 from bwc.redact.plan_format import to_bytes
-from bwc.redact.plan_view import counted, silent_and_bleeped
+from bwc.redact.plan_view import counted
 from bwc.redact.speech.listen import Hearing
 from bwc.version import TOOL
 
-_READ = 1 << 20
 _MAX_FINDINGS_OF_A_KIND = 50
 _DEPTH = 6  # pictures of each file decoded ahead at most
 
@@ -94,12 +93,21 @@ def check(
         ThreadPoolExecutor(1, thread_name_prefix="bwc-check-beside") as beside,
         Shared(original) as originals,
         Shared(copy) as copies,
+        ExitStack() as last,
     ):
+        searched = threading.Event()
+        last.callback(searched.set)  # also when something is raised: else who waits for it would wait for ever
+
+        def rest() -> None:
+            searched.wait()
+            look.rest()
+            give_back()
+
         again = Fetcher(lambda: VideoReader(copies.reader(), borrow=True))
-        searched = witness.searched if witness else None
-        search = Search(part, look, stride, searched_before=searched, fetch=again.fetch)
+        in_vain = witness.searched if witness else None
+        search = Search(part, look, stride, searched_before=in_vain, fetch=again.fetch)
         run = _Run(part, search, excerpt=excerpt)
-        digests = [beside.submit(_digest, file.reader()) for file in (originals, copies)]
+        digests = [beside.submit(digest_of, file.reader()) for file in (originals, copies)]
         boxes = faults_of_boxes(copies.reader())
         measures: dict[str, int] = {}
         whole = VideoReader(originals.reader(), borrow=True)
@@ -108,13 +116,25 @@ def check(
             after = VideoReader(copies.reader(), borrow=True)
             facts = before.facts, after.facts
             run.shift = excerpt.start if excerpt else shift_of(facts[0])
-            sound = beside.submit(_hear, originals.reader(), copies.reader(), facts, plan, run=run, hearing=hearing)
+            sound = beside.submit(
+                hear_copy,
+                originals.reader(),
+                copies.reader(),
+                facts,
+                plan,
+                part=part,
+                shift=run.shift,
+                excerpt=excerpt,
+                hearing=hearing,
+                searched=rest,
+            )
             if excerpt is None:
                 groups = twins(originals.reader(), copies.reader(), shift=run.shift)
                 run.known = known_pictures(groups, part.media, run.covers, search.places, witness)
                 run.smalls = Smalls(groups, part.media, witness)
                 whole.known, after.known = run.known.original, run.known.copy
             run.compare_pictures(before, after, progress)
+            searched.set()
             run.findings += faults_of_streams(facts[1])
             findings, measures, run.heard = sound.result()
             run.findings += findings
@@ -129,26 +149,6 @@ def check(
     if content != plan.content_sha256:
         run.findings.insert(0, Finding(fault=Fault.PLAN_STALE, detail="the plan is of another recording"))
     return run.report(plan, before, look, stride=stride, digest=digest, size=size, measures=measures)
-
-
-def _hear(
-    original: BinaryIO,
-    copy: BinaryIO,
-    facts: tuple[MediaFacts, MediaFacts],
-    plan: RedactionPlan,
-    *,
-    run: "_Run",
-    hearing: Hearing | None,
-) -> tuple[list[Finding], dict[str, int], HeardAgain]:
-    """Steps 6 and 7."""
-    silent, bleeped = silent_and_bleeped(run.plan)
-    window = run.excerpt.window if run.excerpt else None
-    findings, measures = compare_sound(
-        original, copy, facts, muted=silent, bleeped=bleeped, shift=run.shift, window=window
-    )
-    heard = listen_again(copy, plan, part=run.plan, shift=run.shift, hearing=hearing, facts=facts[1])
-    give_back()  # a recogniser held 350 MB
-    return findings, measures, heard
 
 
 def _finders(bystander: Bystander | None, *, text: bool) -> Finders:
@@ -387,12 +387,3 @@ class _Times:
 
     def _ms(self, ticks: int) -> int:
         return int((ticks - self._pts.start) * self._media.time_base * 1000)
-
-
-def _digest(file: BinaryIO) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    file.seek(0)
-    while piece := file.read(_READ):
-        digest.update(piece)
-        size += len(piece)
-    return digest.hexdigest(), size

@@ -14,6 +14,7 @@ from bwc.redact.detectors.aside import look_aside
 from bwc.redact.detectors.base import Detection, Detector
 from bwc.redact.detectors.faces_check import CheckFaces
 from bwc.redact.detectors.finder import Finder
+from bwc.redact.detectors.network import Resting
 from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.text import TEXT, TextFinder
 from bwc.redact.detectors.view import Looker, View, unturned
@@ -72,6 +73,12 @@ class Finders:
 
     def describe(self) -> tuple[DetectorInfo, ...]:
         return tuple(finder.describe() for finder in (*self.coarse, *self.fine, *self.lines, *self.close))
+
+    def rest(self) -> None:
+        """Nobody looks for now: what their networks hold while they run is given up, and made again when one is asked."""
+        for one in (*self.coarse, *self.fine, *self.lines, *self.close):
+            if isinstance(one, Resting):
+                one.rest()
 
     def at(self, turn: Turn) -> tuple[Detector, ...]:
         """Those that look at a whole picture at its turn."""

@@ -63,6 +63,9 @@ class CheckFaces:
             },
         )
 
+    def rest(self) -> None:
+        self.network.rest()
+
     def detect(self, bgr: Picture8) -> list[Detection]:
         return self.look(View.of(bgr))
 

@@ -106,6 +106,9 @@ class Finder:
             },
         )
 
+    def rest(self) -> None:
+        self.source.network.rest()
+
     def detect(self, bgr: Picture8) -> list[Detection]:
         return self.look(View.of(bgr))
 

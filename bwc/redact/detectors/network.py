@@ -13,7 +13,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,6 +54,14 @@ class Feed:
 class _Engine(Protocol):
     def run(self, outputs: list[str], inputs: Mapping[str, Floats]) -> list[Floats]: ...
     def see(self, outputs: Sequence[str], bgr: Picture8, feed: Feed) -> list[Floats]: ...
+    def rest(self) -> None: ...
+
+
+@runtime_checkable
+class Resting(Protocol):
+    """Whoever can give up what it holds while it works."""
+
+    def rest(self) -> None: ...
 
 
 class Network:
@@ -73,6 +81,10 @@ class Network:
     def see(self, outputs: Sequence[str], bgr: Picture8, feed: Feed) -> list[Floats]:
         """The named outputs for a picture, in order."""
         return self._engine.see(outputs, bgr, feed)
+
+    def rest(self) -> None:
+        """Give up all but the weights; the next call makes ready again. Nobody may be calling."""
+        self._engine.rest()
 
 
 class _OnnxRuntime:
@@ -96,6 +108,9 @@ class _OnnxRuntime:
 
     def see(self, outputs: Sequence[str], bgr: Picture8, feed: Feed) -> list[Floats]:
         return self.run(list(outputs), {feed.name: feed.planes(bgr)})
+
+    def rest(self) -> None:
+        """A session keeps nothing between calls."""
 
 
 @lru_cache
@@ -142,6 +157,10 @@ class _OpenVino:
         key = (feed, bgr.shape, tuple(outputs))
         found = self._request(key, lambda: self._of_picture(bgr.shape, feed, outputs)).infer({feed.name: bgr[None]})
         return [np.array(found[name]) for name in outputs]
+
+    def rest(self) -> None:
+        with self._compiling:
+            self._compiled, self._mine = {}, threading.local()
 
     def _request(self, key: Any, model: Callable[[], Any]) -> Any:
         """An inference request of this thread's own for what `key` names; `model` is compiled when it is the first."""

@@ -72,6 +72,9 @@ class PlateFinder:
             },
         )
 
+    def rest(self) -> None:
+        self.network.rest()
+
     def detect(self, bgr: Picture8) -> list[Detection]:
         return self.look(View.of(bgr))
 

@@ -56,6 +56,9 @@ class TextFinder:
             },
         )
 
+    def rest(self) -> None:
+        self.network.rest()
+
     def detect(self, bgr: Picture8) -> list[Detection]:
         return merge(one for side in sides_for(bgr, self.long_sides) for one in self._pass(bgr, side))
 

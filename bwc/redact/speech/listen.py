@@ -44,6 +44,18 @@ class Hearing:
             self._opened = self.open()
         return self._opened.words(samples)
 
+    def after(self, ready: Callable[[], object]) -> "Hearing":
+        """The same, opened only when `ready` has returned; nothing is asked of it where no voice is."""
+        opened = self.open
+        if opened is None or self._opened is not None:
+            return self
+
+        def late() -> Recogniser:
+            ready()
+            return opened()
+
+        return Hearing(late, self.missing)
+
     def describe(self) -> tuple[DetectorInfo, ...]:
         """What was used: nothing where no voice was."""
         return self._opened.describe() if self._opened is not None else ()
