@@ -56,6 +56,9 @@ class _Looked:
     places: Sequence[tuple[str, Box]]  # class and box of the subjects sought in cut-outs
     aside: Future[list[tuple[int, Detection]]] | None  # who stands another way
     turns: tuple[int, ...]  # in which people are looked for
+    early: dict[
+        tuple[str, Box], list[Future[list[Detection]]]
+    ]  # cut-outs of `places`, asked before it is known whether all count
 
 
 def stride_for(plan: RedactionPlan) -> int:
@@ -147,6 +150,10 @@ class Search:
                     self._pool.submit(detect, finder, turned, other, shape) for finder in self._finders.at(turn)
                 )
         places = [(trail.place.class_, trail.place.boxes[ordinal]) for trail in here]
+        if places:
+            picture = self._whole(picture)
+        # Nearly all will count. Asked only when the pictures before are settled, one after the other, they left a processor idle.
+        early = {place: self._near(picture, place, turns) for place in places}
         self._waiting.append(
             _Looked(
                 picture=picture,
@@ -157,6 +164,7 @@ class Search:
                 places=places,
                 aside=aside,
                 turns=turns,
+                early=early,
             )
         )
         if len(self._waiting) > self._most:
@@ -224,10 +232,11 @@ class Search:
         if near:
             picture = self._whole(picture)
         close = [
-            self._pool.submit(detect_near, self._finders.closer(class_), picture, box, turns, class_)
-            for class_, box in near
-            for turns in looked.turns
+            answer for place in near for answer in looked.early.get(place) or self._near(picture, place, looked.turns)
         ]
+        for place in looked.early.keys() - set(near):
+            for answer in looked.early[place]:
+                answer.cancel()
         self.cutouts += len(near)
         found = [*self._confirmed(found, picture), *(one for answer in close for one in answer.result())]
         hits = []
@@ -247,6 +256,12 @@ class Search:
                 hits.append(hit)
         self.chains.add(ordinal, hits)
         self._judge_trails(ordinal)
+
+    def _near(self, picture: Picture, place: tuple[str, Box], turns: tuple[int, ...]) -> list[Future[list[Detection]]]:
+        """Look closely at one place, each way round."""
+        class_, box = place
+        near = self._finders.closer(class_)
+        return [self._pool.submit(detect_near, near, picture, box, way, class_) for way in turns]
 
     def _confirmed(self, found: Sequence[Detection], picture: Picture) -> list[Detection]:
         """`found` without text that nobody would take for text when it is shown smaller: foliage, roofs, rocks."""

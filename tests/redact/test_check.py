@@ -346,6 +346,22 @@ def test_a_frame_that_is_missing_is_no_way_round_the_search(source: bytes) -> No
     assert search.searched == 2  # frame 11 for frame 10, and frame 30
 
 
+@pytest.mark.parametrize("stride", [1, 4])
+def test_how_many_pictures_wait_and_what_is_asked_early_change_nothing(
+    source: bytes, monkeypatch: pytest.MonkeyPatch, stride: int
+) -> None:
+    plan = plan_for(source, spans=((0, 18), (30, FRAMES)))
+    copy = rendered(source, plan)
+    found = []
+    for waiting in (0, 2, 40):
+        monkeypatch.setattr("bwc.redact.check_search._WAITING", waiting)
+        monkeypatch.setattr("bwc.redact.check_search.pictures_ahead", lambda width, height, most: most)
+        found.append(checked(source, copy, plan, stride=stride))
+    assert found[0].measures["cutouts"] > 0 or stride == 1
+    assert found[0].suspects
+    assert found[0].to_bytes() == found[1].to_bytes() == found[2].to_bytes()
+
+
 def standing(column: int, row: int) -> Callable[[int], Box]:
     left, top = 60 + 200 * column, 80 + 220 * row
     return lambda _: (left, top, left + 40, top + 40)
