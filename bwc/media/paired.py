@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import av.logging
 
+from bwc.media.facts import VideoFacts
 from bwc.media.source import Decoded, FrameDecoder
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
 THREADS = 2
 _lock = threading.Lock()  # guards `_at_work`
 _at_work = 0
+
+
+def may_pair(video: VideoFacts | None) -> bool:
+    """Whether each picture of a recording is stored and predicted in the order of showing, by a codec we know to be the same with threads."""
+    return video is not None and video.codec == "h264" and not video.reorders and not video.interlaced
 
 
 class Unsound(Exception):
@@ -60,6 +66,13 @@ class PairedDecoder(FrameDecoder):
         given = super().push(packet)
         self._verify_sound()
         if len(self._waiting) > THREADS:
+            raise Unsound
+        return given
+
+    def pause(self) -> list[Decoded]:
+        given = super().pause()
+        self._verify_sound()
+        if self._waiting:
             raise Unsound
         return given
 

@@ -27,6 +27,7 @@ from bwc.canonical import sha256_hex
 from bwc.errors import MediaError
 from bwc.media.again import Fetcher, Shared
 from bwc.media.decode import Picture, VideoReader
+from bwc.media.paired import may_pair
 from bwc.media.twins import twins
 from bwc.memory import few_arenas, give_back
 from bwc.redact.ahead import Ahead, pictures_ahead
@@ -115,6 +116,7 @@ def check(
         try:
             after = VideoReader(copies.reader(), borrow=True)
             facts = before.facts, after.facts
+            whole.paired, after.paired = (may_pair(one.video) for one in facts)
             run.shift = excerpt.start if excerpt else shift_of(facts[0])
             sound = beside.submit(
                 hear_copy,

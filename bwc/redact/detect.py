@@ -25,6 +25,7 @@ from bwc.errors import UnreadableMedia
 from bwc.media.build import work_of
 from bwc.media.decode import Onlooker, Picture, VideoReader
 from bwc.media.facts import VideoFacts
+from bwc.media.paired import may_pair
 from bwc.media.planes import grey_of
 from bwc.memory import few_arenas
 from bwc.redact.again import AGAIN, listed
@@ -99,8 +100,7 @@ def analyse(
     video = VideoReader(file).facts.video
     if video is None:
         raise UnreadableMedia("the recording holds no picture")
-    plain = has_plain_motion(video)
-    reader = VideoReader(file, motion_vectors=plain, borrow=True, paired=plain)
+    reader = VideoReader(file, motion_vectors=has_plain_motion(video), borrow=True, paired=may_pair(video))
     if onlooker is not None:
         onlooker.begins(video)
         reader.onlooker = onlooker

@@ -11,6 +11,7 @@ from bwc.media.decode import VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.media.paired import PairedDecoder, Unsound
 from bwc.media.source import Source
+from bwc.media.twins import Spans
 from tests.media import clips
 
 _PARTS = ("source", "w", "h", "src_x", "src_y", "dst_x", "dst_y", "motion_x", "motion_y")  # between them lies padding
@@ -30,8 +31,9 @@ class _Onlooker:
         self.pictures.append((picture.ordinal, picture.pts))  # type: ignore[attr-defined]
 
 
-def _read(data: bytes, *, paired: bool) -> tuple[object, ...]:
+def _read(data: bytes, *, paired: bool, known: Spans = ()) -> tuple[object, ...]:
     reader = VideoReader(io.BytesIO(data), motion_vectors=True, borrow=True, paired=paired)
+    reader.known = known
     reader.onlooker = onlooker = _Onlooker()
     rows = []
     for picture in reader.frames():
@@ -82,6 +84,17 @@ def test_a_damaged_recording_gives_the_same_and_the_onlooker_is_told_once(seed: 
 def test_pictures_stored_in_another_order_are_left_to_one_thread() -> None:
     data = clips.clip(pts=list(range(0, 30 * 3000, 3000)), options={"bf": "3", "g": "12"})
     assert _read(data, paired=True) == _read(data, paired=False)
+
+
+@pytest.mark.parametrize("seed", [None, 0, 1, 2, 3])
+def test_groups_that_are_known_are_passed_over_alike(seed: int | None) -> None:
+    data = _sound() if seed is None else _damaged(seed)
+    reader = VideoReader(io.BytesIO(data))
+    pts = [picture.pts for picture in reader.frames()]
+    known = ((pts[12], pts[23]), (pts[36], pts[47]))
+    found = _read(data, paired=True, known=known)
+    assert found == _read(data, paired=False, known=known)
+    assert len(found[0]) > 30  # type: ignore[arg-type]
 
 
 def test_a_tail_that_was_declared_and_is_not_there_is_no_reason_to_begin_again(monkeypatch: pytest.MonkeyPatch) -> None:
