@@ -40,7 +40,7 @@ def decide(
 
     To keep a --class of sounds leaves out those in which other personal data is said too, and names them.
     """
-    from bwc.redact import session
+    from bwc.redact import editing
 
     *names, choice = words
     if choice not in ("keep", "redact", "undecided"):
@@ -48,7 +48,7 @@ def decide(
     if not names and not (all_undecided or all_tracks or class_):
         raise UsageError("which tracks", f"bwc plan {item}, then name them, or --undecided, --all, --class")
     with entry.house() as house:
-        done = session.decide(
+        done = editing.decide(
             house,
             house.find(item),
             segment,
@@ -94,12 +94,12 @@ def mask(
 
     Times count from the first picture, as in `bwc plan` and on the contact sheet.
     """
-    from bwc.redact import session
+    from bwc.redact import editing
 
     if whole_frame == bool(box):
         raise UsageError("what to cover", "--box X,Y,W,H or --whole-frame")
     with entry.house() as house:
-        done = session.mask(
+        done = editing.mask(
             house,
             house.find(item),
             segment,

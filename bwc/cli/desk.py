@@ -1,6 +1,8 @@
 """bwc detect, plan, redact and check: from an original to a checked redacted copy."""
 
 import itertools
+import os
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -125,19 +127,19 @@ def plan(
 ) -> None:
     """Show ITEM's redaction plan: tracks by class, seconds, doubts, decisions."""
     from bwc.cli.listening import note_words, spoken_rows, spoken_text, write_transcript
-    from bwc.redact import session
+    from bwc.redact import editing, session
 
     _refuse_existing(export_to, sheet, transcript)
     if import_from and not import_from.is_file():
         raise NotFound(f"{import_from} is not a file", "bwc plan ITEM --export FILE writes one")
+    opened: list[str] = []
     with entry.house() as house:
         found = house.find(item)
         if import_from:
-            before = session.current(house, found, segment)
-            states = [session.import_plan(house, found, segment, import_from.read_bytes())]
-            dropped = session.dropped_by(before.plan, states[0].plan)
-            if dropped:
-                entry.terminal.say(f"no longer hidden: {', '.join(dropped)}, found by the detectors")
+            state, opened = editing.import_plan(house, found, segment, import_from.read_bytes(), at=datetime.now(UTC))
+            states = [state]
+            if opened:
+                entry.terminal.say(f"no longer hidden: {', '.join(opened)}")
         else:
             states = session.plans(house, found, segment)
         if export_to:
@@ -153,7 +155,10 @@ def plan(
                 note_words(house, one, to="terminal")
         if transcript:
             write_transcript(house, _only(states), transcript)
-    data = {"plans": [one.to_json(tracks=True) | ({"spoken": spoken_rows(one)} if words else {}) for one in states]}
+    data: dict[str, Any] = {
+        "plans": [one.to_json(tracks=True) | ({"spoken": spoken_rows(one)} if words else {}) for one in states]
+    }
+    data |= {"opened": opened} if import_from else {}
     text = spoken_text if words else partial(plan_text, tracks=True)
     entry.terminal.result(data, "\n\n".join(text(one) for one in states))
 
@@ -228,9 +233,12 @@ def _free(path: Path) -> Path:
 
 
 def write_new(path: Path, data: bytes) -> None:
-    """Write `path`, which must not be there yet. Raises `UsageError` if it is, and leaves it alone."""
+    """Write `path`, which must not be there yet, for its owner alone: it may show what the copy hides.
+
+    Raises `UsageError` if it is there, and leaves it alone.
+    """
     try:
-        with path.open("xb") as file:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(data)
     except FileExistsError:
         raise UsageError(f"{path} exists", f"choose a new file name, such as {_free(path)}") from None

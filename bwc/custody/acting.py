@@ -226,7 +226,8 @@ class Acting(Governed):
         try:
             return self._record(drafts, first=first)
         except NotAllowed as refusal:
-            self._record_not_allowed(kind, None, refusal)
+            items = {draft.item for draft in drafts}
+            self._record_not_allowed(kind, items.pop() if len(items) == 1 else None, refusal)
             raise
 
     def record_genesis(

@@ -21,8 +21,8 @@ from bwc.custody.receiving import Receiving
 from bwc.custody.rekeying import Rekeying
 from bwc.custody.releasing import Approved
 from bwc.custody.replicating import Replicating
-from bwc.errors import BwcError, NotAllowed
-from bwc.evidence import EventKind, ItemId, ObjectId, ObjectRole
+from bwc.errors import BwcError, NotAllowed, PlanStale
+from bwc.evidence import EventDraft, EventKind, ItemId, ObjectId, ObjectRole
 from bwc.recording import Gap, new_item_id
 from bwc.roles import FOOTAGE_READERS, WORKER_PURPOSES, Role, approvals_missing, footage_readers
 from bwc.storage.held import Held
@@ -114,15 +114,39 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
             raise
 
     def save_plan(
-        self, item: ItemId, segment: int, data: bytes, *, facts: Mapping[str, Json], sheet: bytes | None, detected: bool
+        self,
+        item: ItemId,
+        segment: int,
+        data: bytes,
+        *,
+        made_from: str | None,
+        facts: Mapping[str, Json],
+        sheet: bytes | None,
+        detected: bool,
+        unless: Callable[[], None] | None = None,
     ) -> None:
-        """`plan.saved`; after a fresh analysis `detection.run` before it, and its contact sheet with it."""
+        """`plan.saved`; after a fresh analysis `detection.run` before it, and its contact sheet with it.
+
+        `made_from` is the digest of the plan that it follows. Raises `PlanStale`, and nothing is recorded, when another
+        one was saved meanwhile: two plans never follow the same one. What `unless` raises, in the same moment, stops it too.
+        """
         held = [self._seal_bytes(data, item, ObjectRole.PLAN, segment)]
         if sheet is not None:
             held.append(self._seal_bytes(sheet, item, ObjectRole.SHEET, segment))
-        if detected:
-            self.act(EventKind.DETECTION_RUN, item, facts, {})
-        self.act(EventKind.PLAN_SAVED, item, facts, {}, [one.sealed for one in held])
+        saved = EventDraft(kind=EventKind.PLAN_SAVED, item=item, facts=facts, objects=tuple(one.sealed for one in held))
+        run = [EventDraft(kind=EventKind.DETECTION_RUN, item=item, facts=facts)] if detected else []
+
+        def still() -> None:
+            row = self.latest(item, segment, ObjectRole.PLAN)
+            if (row.facts.get("plan_sha256") if row else None) != made_from:
+                raise PlanStale(
+                    f"the plan of {item} was changed by somebody else meanwhile; nothing was saved",
+                    f"bwc plan {item}, then the same command again",
+                )
+            if unless:
+                unless()
+
+        self.act_together(EventKind.PLAN_SAVED, [*run, saved], first=still)
 
     def sink(self, item: ItemId, role: ObjectRole, segment: int) -> AbstractContextManager[Sink]:
         """Seal what is written, while it is written; `.held` after a clean end, nothing left after an error."""

@@ -7,7 +7,7 @@ from bwc.custody.house import House
 from bwc.evidence import ItemId, ObjectRole
 from bwc.media.delivery import layout_of
 from bwc.media.facts import MediaFacts
-from bwc.redact import session
+from bwc.redact import editing, session
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_view import delivery_of
 
@@ -23,7 +23,7 @@ def amend(house: House, item: ItemId, change: Callable[[RedactionPlan], Redactio
     saved = []
     for state, plan in edited:
         if plan != state.plan:
-            done = session.edit(house, item, state.segment, lambda _, new=plan: new, what="look")  # type: ignore[misc]
+            done = editing.edit(house, item, state.segment, change, what="look")
             saved.append(f"{item} segment {state.segment}: plan revision {done.state.plan.revision}")
     return saved
 

@@ -9,16 +9,17 @@ from bwc.canonical import Json
 from bwc.custody.house import House
 from bwc.errors import NotApproved, NotFound, PlanStale, SecondPersonNeeded, Undecided, UsageError
 from bwc.evidence import Choice, EventKind, ItemId, ObjectId, ObjectRole
-from bwc.redact import plan_edit, session, sounds
+from bwc.redact import editing, plan_edit, session, sounds
 from bwc.redact.carrying import carry, decisions
 from bwc.redact.check_places import rate_of
 from bwc.redact.check_report import CheckReport, Sight, Suspect
 from bwc.redact.check_turns import frames_in
 from bwc.redact.checked import Checked
+from bwc.redact.editing import Edited
 from bwc.redact.excerpt import Excerpt, excerpt_of
 from bwc.redact.plan import RedactionPlan, undecided
 from bwc.redact.plan_view import counted
-from bwc.redact.session import Edited, PlanState
+from bwc.redact.session import PlanState
 from bwc.roles import approvals_missing
 
 _BESIDE_SECONDS = Fraction(2, 5)  # a suspect is covered so long before and after it was seen, if not longer
@@ -167,7 +168,7 @@ def decide_suspects(
                 )
             return plan
 
-        edited = session.edit(house, item, state.segment, cover, what="covered, render again")
+        edited = editing.edit(house, item, state.segment, cover, what="covered, render again")
     for name in names:
         facts: dict[str, Json] = {
             "choice": choice,

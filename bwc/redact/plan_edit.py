@@ -63,7 +63,7 @@ def decide(
     Raises `NotFound` for an id that is not in the plan, `UsageError` to keep without a note or an exemption.
     """
     wanted = set(track_ids)
-    missing = sorted(wanted - _ids(plan))
+    missing = sorted(wanted - ids_of(plan))
     if missing:
         raise NotFound(f"the plan has no {', '.join(missing)}", "bwc plan ITEM lists the tracks")
     if choice is Choice.UNDECIDED:
@@ -276,14 +276,20 @@ def _decided(parts: tuple[_Part, ...], wanted: set[str], decision: Decision) -> 
     return tuple(replace(part, decision=decision) if part.id in wanted else part for part in parts)
 
 
-def _ids(plan: RedactionPlan) -> set[str]:
-    ids = {part.id for part in plan.tracks} | {part.id for part in plan.audio_spans}
-    return ids | {part.id for part in plan.whole_frame}
+def parts_of(plan: RedactionPlan) -> dict[str, Track | SoundSpan | WholeFrame]:
+    """Tracks, sounds and whole-frame covers by name."""
+    parts: tuple[Track | SoundSpan | WholeFrame, ...] = (*plan.tracks, *plan.audio_spans, *plan.whole_frame)
+    return {part.id: part for part in parts}
+
+
+def ids_of(plan: RedactionPlan) -> set[str]:
+    """The names of tracks, sounds and whole-frame covers."""
+    return set(parts_of(plan))
 
 
 def fresh_id(plan: RedactionPlan, letter: str) -> str:
     """The next free name of a part that begins with `letter`."""
-    taken = [int(name[1:]) for name in _ids(plan) if name[0] == letter and name[1:].isdecimal()]
+    taken = [int(name[1:]) for name in ids_of(plan) if name[0] == letter and name[1:].isdecimal()]
     return f"{letter}{max(taken, default=0) + 1}"
 
 

@@ -1,4 +1,7 @@
-"""One item on the redaction desk: its plan detected, shown and edited; each revision sealed and recorded."""
+"""One item on the redaction desk: its plan detected, shown and saved; each revision sealed and recorded.
+
+A revision is saved only if the plan it was made from is still the newest: what somebody said meanwhile is never replaced.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -9,9 +12,8 @@ from typing import BinaryIO
 from bwc.canonical import Json, sha256_hex
 from bwc.custody.house import House
 from bwc.errors import MediaError, NotFound, PlanStale, PolicyRefuses, UsageError
-from bwc.evidence import Choice, ItemId, ObjectRole
+from bwc.evidence import ItemId, ObjectRole
 from bwc.memory import give_back
-from bwc.redact import plan_edit
 from bwc.redact.plan import (
     DECODING,
     LET_GO,
@@ -25,14 +27,16 @@ from bwc.redact.plan import (
     WholeFrame,
     undecided,
 )
-from bwc.redact.plan_format import from_bytes, from_edited, to_bytes
-from bwc.redact.plan_view import PlanSummary, muted_spans, span_text, span_within, summary, within
-from bwc.redact.speech.record import class_of, listened, record_of, sounds_of_class
+from bwc.redact.plan_format import from_bytes, to_bytes
+from bwc.redact.plan_view import PlanSummary, summary, within
+from bwc.redact.speech.record import class_of, listened, record_of
 from bwc.roles import looking_for
+from bwc.storage.pieces import Pieces
 
 Progress = Callable[[int, int | None], None]
-Edit = Callable[[RedactionPlan], RedactionPlan]
 Listen = Callable[[BinaryIO, RedactionPlan, Progress | None], RedactionPlan]
+
+_TRIES = 20  # somebody else saved a plan between our reading and our saving, twenty times in a row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,23 +66,9 @@ class PlanState:
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edited:
-    """What a decision changed. `left`: sounds of the class it was for that hold something else too, and stay as they are."""
-
-    state: PlanState
-    changed: tuple[str, ...]
-    what: str
-    left: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Json]:
-        return self.state.to_json() | {"changed": list(self.changed), "left": list(self.left), "what": self.what}
-
-    def text(self) -> str:
-        left = len(undecided(self.state.plan))
-        names = ", ".join(self.changed) if len(self.changed) <= 12 else f"{len(self.changed)} tracks"
-        done = f"{self.what}: {names} (plan revision {self.state.plan.revision}, {left} undecided)"
-        return f"{done}\nnot kept, other data is said there too: {', '.join(self.left)}" if self.left else done
+Make = Callable[[PlanState | None], RedactionPlan]  # the next plan after the newest one, if there is any
+Look = Callable[[BinaryIO, int, Pieces], RedactionPlan]
+Hear = Callable[[BinaryIO, RedactionPlan], RedactionPlan]
 
 
 def track_row(plan: RedactionPlan, track: Track) -> dict[str, Json]:
@@ -141,48 +131,92 @@ def detect(
     """Analyse every recording of `item`; each gets a plan, sealed and recorded. `listen` adds what is heard.
 
     A plan that is there already goes on with the next revision. What a person drew, muted or decided of sounds stays; what
-    a person decided of detected tracks starts anew, so that is refused (`PolicyRefuses`) without `again`.
+    a person decided of detected tracks starts anew, so that is refused (`PolicyRefuses`) without `again`, and always
+    (`PlanStale`) when it was decided, or the copy approved, during the analysis.
     Raises `MediaError` when no segment can be read as video; the original stays safe.
     """
     from bwc.redact.detect import analyse
+
+    def look(original: BinaryIO, segment: int, pieces: Pieces) -> RedactionPlan:
+        plan = analyse(
+            original,
+            content_sha256=house.content_digest(item, segment),
+            item=item,
+            segment=segment,
+            profile=profile,
+            progress=progress,
+            policy=looking_for(house.policy, text=text, screens=screens),
+            now=datetime.now(UTC),
+            pieces=pieces,
+            also=also,
+        )
+        give_back()  # the networks that looked are gone
+        return plan
+
+    def hear(original: BinaryIO, plan: RedactionPlan) -> RedactionPlan:
+        return listen(original, plan, progress) if listen is not None else plan
+
+    return [_detect(house, item, segment, look, hear, again=again) for segment in recordings(house, item)]
+
+
+def _detect(house: House, item: ItemId, segment: int, look: Look, hear: Hear, *, again: bool) -> PlanState:
     from bwc.redact.sheet import contact_sheet
 
-    states = []
-    for segment in recordings(house, item):
-        before = _earlier(house, item, segment)
-        if before and not again and _is_touched(before):
-            raise PolicyRefuses(
-                f"the plan of {item} holds what a person decided, drew or muted",
-                f"bwc detect {item} --again keeps masks, mutes and what was decided of sounds; decisions on tracks start anew",
-            )
-        pieces = house.pieces(item, segment)
-        with house.open_original(item, segment, purpose="detect") as original:
-            plan = analyse(
-                original,
-                content_sha256=house.content_digest(item, segment),
-                item=item,
-                segment=segment,
-                profile=profile,
-                progress=progress,
-                policy=looking_for(house.policy, text=text, screens=screens),
-                now=datetime.now(UTC),
-                pieces=pieces,
-                also=also,
-            )
-            give_back()  # the networks that looked are gone
-            sheet = contact_sheet(original, plan)
-            if before:
-                plan = continued(before, plan)
-            if listen is not None:
-                plan = listen(original, plan, progress)
-        states.append(save(house, item, segment, plan, sheet=sheet, detected=True))
-        pieces.clear()  # only now: whoever is killed before goes on from here
-    return states
+    before, approved = newest(house, item, segment), _approvals(house, item, segment)
+    if before and not again and (approved or _is_touched(before.plan)):
+        done = "is approved" if approved else "holds what a person decided, drew or muted"
+        raise PolicyRefuses(
+            f"the plan of {item} {done}",
+            f"bwc detect {item} --again keeps masks, mutes and what was decided of sounds; decisions on tracks start anew",
+        )
+    pieces = house.pieces(item, segment)
+    with house.open_original(item, segment, purpose="detect") as original:
+        fresh = look(original, segment, pieces)
+        sheet = contact_sheet(original, fresh)
+
+        said = PlanStale(
+            f"somebody decided on tracks of {item}, or approved its copy, while it was analysed; that stays",
+            f"bwc detect {item} --again starts these decisions anew, and asks the detectors nothing twice",
+        )
+
+        def make(now: PlanState | None) -> RedactionPlan:
+            unless_approved()
+            if now and _is_answered(now, before):
+                raise said
+            return hear(original, continued(now.plan, fresh) if now else fresh)
+
+        def unless_approved() -> None:
+            if _approvals(house, item, segment) != approved:
+                raise said
+
+        state = save_next(house, item, segment, make, sheet=sheet, detected=True, unless=unless_approved)
+    pieces.clear()  # only now: whoever is killed before goes on from here
+    return state
 
 
-def _earlier(house: House, item: ItemId, segment: int) -> RedactionPlan | None:
+def newest(house: House, item: ItemId, segment: int) -> PlanState | None:
+    """The current plan of one recording, if there is one."""
     row = house.latest(item, segment, ObjectRole.PLAN)
-    return from_bytes(house.read(row.object_id)) if row else None
+    if row is None:
+        return None
+    data = house.read(row.object_id)
+    return PlanState(item=item, segment=segment, plan=from_bytes(data), data=data)
+
+
+def _approvals(house: House, item: ItemId, segment: int) -> frozenset[int]:
+    """The approvals of the copy of the current plan."""
+    plan, copy = (house.latest(item, segment, role) for role in (ObjectRole.PLAN, ObjectRole.COPY))
+    if plan is None or copy is None or copy.facts.get("plan_sha256") != plan.facts.get("plan_sha256"):
+        return frozenset()
+    return frozenset(row.seq for row in house.approvals(str(copy.facts.get("copy_sha256"))))
+
+
+def _is_answered(now: PlanState, before: PlanState | None) -> bool:
+    """Whether a person said something of detected tracks that an analysis begun at `before` does not know."""
+    found = [one for one in now.plan.tracks if one.origin is Origin.DETECTOR]
+    if before is None:
+        return any(one.decision.by not in (None, "policy") for one in found)
+    return found != [one for one in before.plan.tracks if one.origin is Origin.DETECTOR]
 
 
 def _is_touched(plan: RedactionPlan) -> bool:
@@ -229,124 +263,10 @@ def plans(house: House, item: ItemId, segment: int | None = None) -> list[PlanSt
 
 def current(house: House, item: ItemId, segment: int | None) -> PlanState:
     """The current plan of one recording; `segment` may be None when the item has one only."""
-    chosen = _segment(house, item, segment)
-    row = house.latest(item, chosen, ObjectRole.PLAN)
-    if row is None:
+    found = newest(house, item, _segment(house, item, segment))
+    if found is None:
         raise NotFound(f"{item} has no redaction plan", f"bwc detect {item}")
-    data = house.read(row.object_id)
-    return PlanState(item=item, segment=chosen, plan=from_bytes(data), data=data)
-
-
-def edit(
-    house: House, item: ItemId, segment: int | None, change: Edit, *, what: str, names: Sequence[str] = ()
-) -> Edited:
-    """Apply `change` to the current plan and save the result as its next revision."""
-    before = current(house, item, segment)
-    edited = change(before.plan)
-    plan = plan_edit.next_revision(before.plan, edited, made_at=datetime.now(UTC))
-    after = save(house, item, before.segment, plan)
-    changed = tuple(names) or tuple(sorted(_ids(plan) - _ids(before.plan)))
-    return Edited(state=after, changed=changed, what=what)
-
-
-def decide(
-    house: House,
-    item: ItemId,
-    segment: int | None,
-    names: Sequence[str],
-    *,
-    choice: str,
-    all_undecided: bool = False,
-    all_tracks: bool = False,
-    class_: str | None = None,
-    exemption: str = "",
-    note: str = "",
-    at: datetime,
-) -> Edited:
-    """Decide on tracks by name, class or state, and on suspects (`s342`) of the last check.
-
-    To keep a class of sounds leaves those that hold something else as well: `left` of the result.
-    """
-    from bwc.redact import copies
-
-    by = house.person.key_id
-    code = exemption or (house.policy.default_exemption if choice == Choice.REDACT else "")
-    tracks = [name for name in names if not name.startswith("s")]
-    suspects = [name for name in names if name.startswith("s")]
-    if suspects:
-        return copies.decide_suspects(house, item, segment, suspects, choice=choice, exemption=code, note=note, at=at)
-    before = current(house, item, segment)
-    wanted = dict.fromkeys(tracks)
-    if all_undecided:
-        wanted |= dict.fromkeys(undecided(before.plan))
-    if all_tracks or class_:
-        wanted |= dict.fromkeys(one.id for one in before.plan.tracks if all_tracks or one.class_ == class_)
-    left: list[str] = []
-    if class_:
-        spans, left = sounds_of_class(before.plan, class_, wholly=choice == Choice.KEEP)
-        wanted |= dict.fromkeys(spans)
-        left = [name for name in left if name not in wanted]
-    if not wanted:
-        return Edited(state=before, changed=(), what="nothing to decide", left=tuple(left))
-    chosen = Choice(choice)
-    done = edit(
-        house,
-        item,
-        before.segment,
-        lambda plan: plan_edit.decide(plan, wanted, chosen, by=by, at=at, exemption=code or None, note=note),
-        what=choice,
-        names=tuple(wanted),
-    )
-    return replace(done, left=tuple(left))
-
-
-def mask(
-    house: House,
-    item: ItemId,
-    segment: int | None,
-    *,
-    box: tuple[int, int, int, int] | None,
-    start_ns: int,
-    end_ns: int,
-    exemption: str = "",
-    note: str = "",
-    at: datetime,
-) -> Edited:
-    """Cover `box` (or with None the whole picture) from `start_ns` to `end_ns` after the first frame."""
-    by, code = house.person.key_id, exemption or house.policy.default_exemption
-    before = current(house, item, segment)
-    span = span_within(before.plan, start_ns, end_ns)
-
-    def change(plan: RedactionPlan) -> RedactionPlan:
-        first, stop = plan_edit.ordinals_of(plan, *span)
-        if box is None:
-            return plan_edit.add_whole_frame(plan, first, stop, by=by, at=at, exemption=code, note=note)
-        return plan_edit.add_mask(plan, {first: box}, last=stop - 1, by=by, at=at, exemption=code, note=note)
-
-    return edit(house, item, before.segment, change, what=f"covered {span_text(before.plan, start_ns, end_ns)}")
-
-
-def import_plan(house: House, item: ItemId, segment: int | None, data: bytes) -> PlanState:
-    """Save an edited plan file as the next revision. Raises `PlanStale` if it was made for another recording."""
-    before = current(house, item, segment)
-    plan = from_edited(data)
-    if (plan.content_sha256, plan.media.pts) != (before.plan.content_sha256, before.plan.media.pts):
-        raise PlanStale("that plan belongs to another recording", f"bwc plan {item} --export FILE")
-    return save(house, item, before.segment, plan_edit.next_revision(before.plan, plan, made_at=datetime.now(UTC)))
-
-
-def dropped_by(before: RedactionPlan, after: RedactionPlan) -> list[str]:
-    """What a detector found and an imported plan hides no longer: tracks it does not hold, sounds that can be heard."""
-    held, silent = _ids(after), muted_spans(after)
-    tracks = [track.id for track in before.tracks if track.origin is Origin.DETECTOR and track.id not in held]
-    sounds = [
-        span.id
-        for span in before.audio_spans
-        if span.origin is Origin.DETECTOR
-        and span.decision.is_covered
-        and not any(start <= span.start_ns and span.end_ns <= end for start, end in silent)
-    ]
-    return tracks + sounds
+    return found
 
 
 def sheet(house: House, item: ItemId, segment: int) -> bytes:
@@ -358,9 +278,46 @@ def sheet(house: House, item: ItemId, segment: int) -> bytes:
     return house.read(row.object_id)
 
 
-def save(
-    house: House, item: ItemId, segment: int, plan: RedactionPlan, *, sheet: bytes | None = None, detected: bool = False
+def save_next(
+    house: House,
+    item: ItemId,
+    segment: int,
+    make: Make,
+    *,
+    sheet: bytes | None = None,
+    detected: bool = False,
+    unless: Callable[[], None] | None = None,
 ) -> PlanState:
+    """Save what `make` makes of the newest plan as the next one; made anew from what others saved meanwhile.
+
+    Raises what `make` raises, and `PlanStale` if others were quicker each time.
+    """
+    tries = 0
+    while True:
+        before, tries = newest(house, item, segment), tries + 1
+        plan = make(before)
+        try:
+            return save(house, item, segment, plan, made_from=before, sheet=sheet, detected=detected, unless=unless)
+        except PlanStale:
+            if tries == _TRIES:
+                raise
+
+
+def save(
+    house: House,
+    item: ItemId,
+    segment: int,
+    plan: RedactionPlan,
+    *,
+    made_from: PlanState | None,
+    sheet: bytes | None = None,
+    detected: bool = False,
+    unless: Callable[[], None] | None = None,
+) -> PlanState:
+    """Save `plan` as the revision after `made_from`. Raises `PlanStale` if that is not the newest any more.
+
+    Raises what `unless` raises, which is asked in the same transaction.
+    """
     data = to_bytes(plan)
     models: list[Json] = [{"name": one.name, "sha256": one.file_sha256} for one in plan.detectors]
     facts: dict[str, Json] = {
@@ -372,7 +329,8 @@ def save(
     }
     if detected:
         facts |= {"frames": plan.media.frames, "frames_lost": plan.media.frames_lost, "models": models}
-    house.save_plan(item, segment, data, facts=facts, sheet=sheet, detected=detected)
+    before = made_from.sha256 if made_from else None
+    house.save_plan(item, segment, data, made_from=before, facts=facts, sheet=sheet, detected=detected, unless=unless)
     return PlanState(item=item, segment=segment, plan=plan, data=data)
 
 
@@ -383,11 +341,6 @@ def _segment(house: House, item: ItemId, segment: int | None) -> int:
     if segment is not None and segment not in found:
         raise NotFound(f"{item} has no recording {segment}", f"bwc show {item}")
     return found[0] if segment is None else segment
-
-
-def _ids(plan: RedactionPlan) -> set[str]:
-    ids = {part.id for part in plan.tracks} | {part.id for part in plan.audio_spans}
-    return ids | {part.id for part in plan.whole_frame}
 
 
 def _ms(plan: RedactionPlan, ordinal: int) -> int:

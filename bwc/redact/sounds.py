@@ -9,11 +9,12 @@ from typing import BinaryIO
 from bwc.custody.house import House
 from bwc.errors import NotFound, UsageError
 from bwc.evidence import ItemId
-from bwc.redact import plan_edit, session
+from bwc.redact import editing, plan_edit, session
 from bwc.redact.check_report import CheckReport, Suspect
+from bwc.redact.editing import Edited
 from bwc.redact.plan import RedactionPlan, SoundKind
 from bwc.redact.plan_view import ALWAYS_NS, span_text, span_within
-from bwc.redact.session import Edited, Listen, PlanState, Progress
+from bwc.redact.session import Listen, PlanState, Progress
 from bwc.redact.speech.record import record_of
 
 
@@ -72,9 +73,12 @@ def listen(
     done = []
     for before in session.plans(house, item, segment):
         with house.open_original(item, before.segment, purpose="detect") as original:
-            heard = act(original, before.plan, progress)
-        plan = plan_edit.next_revision(before.plan, heard, made_at=at)
-        done.append(session.save(house, item, before.segment, plan, detected=True))
+
+            def next_of(now: PlanState | None, original: BinaryIO = original) -> RedactionPlan:
+                assert now is not None, "plans do not go away"
+                return plan_edit.next_revision(now.plan, act(original, now.plan, progress), made_at=at)
+
+            done.append(session.save_next(house, item, before.segment, next_of, detected=True))
     return done
 
 
@@ -100,7 +104,7 @@ def mute(
         return plan_edit.add_mute(plan, start, end, by=by, at=at, kind=kind, exemption=code, note=note)
 
     what = f"{_verb(kind)} {span_text(before.plan, start_ns, end_ns)}"
-    return session.edit(house, item, before.segment, change, what=what)
+    return editing.edit(house, item, before.segment, change, what=what)
 
 
 def mute_wide(
@@ -117,7 +121,7 @@ def mute_wide(
     """Hide all sound there is, or with `voices` every voice that was found: the sound between them stays."""
     by, code = house.person.key_id, exemption or house.policy.default_exemption
     act, where = (voices_muted, "every voice") if voices else (all_muted, "the whole recording")
-    return session.edit(
+    return editing.edit(
         house,
         item,
         segment,

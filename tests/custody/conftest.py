@@ -30,7 +30,13 @@ def worked_on(tmp_path_factory: pytest.TempPathFactory) -> Places:
         with house.open_original(item, 0, purpose="export", reason="because of Jane Doe") as source:
             assert source.read() == FOOTAGE
         house.save_plan(
-            item, 0, b'{"plan":1}', facts={"plan_sha256": "a" * 64, "segment": 0}, sheet=b"jpeg", detected=True
+            item,
+            0,
+            b'{"plan":1}',
+            made_from=None,
+            facts={"plan_sha256": "a" * 64, "segment": 0},
+            sheet=b"jpeg",
+            detected=True,
         )
         house.tag(item, {"officer": "B0-NOBODY"}, note="neighbour's name")
     return places

@@ -218,7 +218,7 @@ def test_nothing_more_is_done_with_it(places: Places) -> None:
             lambda: house.video_segments(item),
             lambda: house.latest(item, 0, ObjectRole.PLAN),
             lambda: house.sidecar(item, "x"),
-            lambda: house.save_plan(item, 0, b"{}", facts={"segment": 0}, sheet=None, detected=False),
+            lambda: house.save_plan(item, 0, b"{}", made_from=None, facts={"segment": 0}, sheet=None, detected=False),
             lambda: house.order_destruction([item], reason="again"),
             lambda: house.place_hold([item], [], reason="too late"),
         ):

@@ -16,6 +16,7 @@ from bwc.redact.check_report import Sight
 from bwc.redact.check_sound import compare_sound
 from bwc.redact.check_speech import is_unheard, listen_again, ranked
 from bwc.redact.excerpt import Excerpt
+from bwc.redact.importing import opened_by
 from bwc.redact.plan import Origin, RedactionPlan, SoundKind
 from bwc.redact.plan_format import from_bytes, to_bytes
 from bwc.redact.plan_view import muted_spans, silent_and_bleeped, summary
@@ -144,16 +145,17 @@ def test_a_class_is_kept_only_where_nothing_else_is_said(plan: RedactionPlan) ->
 def test_an_import_that_uncovers_sounds_is_told(plan: RedactionPlan) -> None:
     muted = plan_edit.add_mute(plan, 0, 1_000_000_000, by="k", at=NOON)
     bare = replace(muted, audio_spans=muted.audio_spans[1:-1])
-    assert session.dropped_by(muted, bare) == ["a1"], "what a person muted, a person may take back"
-    assert session.dropped_by(muted, replace(bare, audio_spans=())) == [one.id for one in plan.audio_spans]
-    assert session.dropped_by(muted, plan) == []
+    mine = muted.audio_spans[-1].id
+    assert opened_by(muted, bare) == ["a1", mine]
+    assert opened_by(muted, replace(bare, audio_spans=())) == [one.id for one in muted.audio_spans]
+    assert opened_by(muted, plan) == [mine]
     shorter = replace(muted.audio_spans[0], end_ns=muted.audio_spans[0].end_ns - 1)
-    assert session.dropped_by(muted, replace(bare, audio_spans=(shorter,))) == ["a1"]
+    assert opened_by(muted, replace(bare, audio_spans=(shorter,))) == ["a1", mine]
     kept = plan_edit.decide(muted, ["a1"], Choice.KEEP, by="k", at=NOON, note="consent")
-    assert session.dropped_by(kept, bare) == [], "nobody hid it before"
-    assert session.dropped_by(muted, kept) == ["a1"]
+    assert opened_by(kept, bare) == [mine], "nobody hid the other before"
+    assert opened_by(muted, kept) == ["a1"]
     wider = plan_edit.add_mute(bare, 0, 1 << 40, by="k", at=NOON)
-    assert session.dropped_by(muted, wider) == [], "hidden all the same"
+    assert opened_by(muted, wider) == [], "hidden all the same"
 
 
 def test_words_of_the_case_are_looked_for_until_they_are_forgotten(bare: RedactionPlan) -> None:

@@ -37,6 +37,7 @@ class Hearing:
     open: Callable[[], Recogniser] | None
     missing: str = ""
     _opened: Recogniser | None = None
+    _heard: tuple[str, tuple[HeardTrack, ...]] | None = None  # of the last recording, by its digest
 
     def words(self, samples: Floats) -> list[Word]:
         if self._opened is None:
@@ -55,6 +56,12 @@ class Hearing:
             return opened()
 
         return Hearing(late, self.missing)
+
+    def tracks(self, file: BinaryIO, plan: RedactionPlan, progress: Progress | None) -> tuple[HeardTrack, ...]:
+        """What is heard in the recording of `plan`: heard once, however often that plan changes meanwhile."""
+        if self._heard is None or self._heard[0] != plan.content_sha256:
+            self._heard = plan.content_sha256, tuple(hear_all(file, self, progress=progress))
+        return self._heard[1]
 
     def describe(self) -> tuple[DetectorInfo, ...]:
         """What was used: nothing where no voice was."""
@@ -132,7 +139,7 @@ def listen(
     deaf = hearing.open is None
     again = deaf and not before.missing  # by what was written down
     watch = tuple(dict.fromkeys((*(() if forget else before.watch), *watch)))
-    tracks = before.tracks if again else tuple(hear_all(file, hearing, progress=progress))
+    tracks = before.tracks if again else hearing.tracks(file, plan, progress)
     found = joined(one for track in tracks for one in proposals_for(track, mentions_in(track.words, watch=watch)))
     kept = plan.audio_spans if deaf else tuple(one for one in plan.audio_spans if _is_a_persons(one))
     labels = _kept_labels(before, kept, core=again)
