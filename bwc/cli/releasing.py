@@ -10,21 +10,28 @@ from bwc.cli.entry import Entry, command
 @command(
     """
     bwc approve 2026-1122-K4J7QX
-    bwc approve 2026-1122-K4J7QX --as mchen --note "watched in full"
+    bwc approve 2026-1122-K4J7QX --as mchen --note "watched in full" --request R-311
     """
 )
 @click.argument("item")
 @click.option("--note", default="", help="Kept in the private body of the event.")
-def approve(entry: Entry, item: str, *, note: str) -> None:
+@click.option(
+    "--request", default="", metavar="ID", help="For this request only: a release for another one is refused."
+)
+@click.option("--unseen", is_flag=True, help="Sign although you have not opened the copy; recorded.")
+def approve(entry: Entry, item: str, *, note: str, request: str, unseen: bool) -> None:
     """Sign the digests of ITEM's plan, redacted copy and check report with your key.
+
+    Says who signed without having opened the copy (`bwc open ITEM --copy`); where policy asks for more than
+    one person, that is refused (7) without --unseen.
 
     Refused (7) while a track is undecided, the copy is older than the plan or was not checked;
     refused (6) while suspects of the check are open.
     """
-    from bwc.redact import copies
+    from bwc.redact.approving import approve as sign
 
     with entry.house() as house:
-        done = copies.approve(house, house.find(item), note=note)
+        done = sign(house, house.find(item), note=note, request=request, unseen=unseen)
     entry.terminal.result(done.to_json(), done.text())
 
 
@@ -41,6 +48,12 @@ def approve(entry: Entry, item: str, *, note: str) -> None:
 @click.option("--requester", default="", help="To whom; kept in the private body of the event only.")
 @click.option("--from", "start", metavar="TIME", help="The part begins here: 12.5, 1:02.5 …")
 @click.option("--to", "end", metavar="TIME", help="The part ends here.")
+@click.option(
+    "--reuse",
+    default="",
+    metavar="WHY",
+    help="Hand out a copy that another request got, or was approved for; why it fits this one too is recorded.",
+)
 @click.option("--no-captions", is_flag=True, help="Without the captions and the transcript that a machine wrote.")
 def release(
     entry: Entry,
@@ -51,11 +64,13 @@ def release(
     requester: str,
     start: str | None,
     end: str | None,
+    reuse: str,
     no_captions: bool,
 ) -> None:
     """Put the approved copy of ITEM, those very bytes, into a package that anyone can verify offline.
 
     With --from and --to: only if the copy is of exactly that part (bwc redact ITEM --from … --to …).
+    A copy that was released or approved for another request is refused (7) without --reuse.
     """
     from bwc.cli.times import span_of
     from bwc.release.publish import publish
@@ -69,6 +84,7 @@ def release(
             folder=out,
             requester=requester,
             span=span_of(start, end),
+            reuse=reuse,
             captions=not no_captions,
             progress=progress,
         )

@@ -204,14 +204,15 @@ class Acting(Governed):
         objects: Sequence[SealedObject] = (),
         *,
         outcome: Outcome = Outcome.OK,
+        first: Callable[[], None] | None = None,
     ) -> Appended:
         """Record one act: role, body, then event and catalog in one transaction. Durable when it returns.
 
-        A refused act is itself recorded.
+        A refused act is itself recorded. `first` as for `act_together`.
         """
         draft = EventDraft(kind=kind, item=item, facts=facts, private=private, objects=tuple(objects), outcome=outcome)
         try:
-            return self._record([draft])[0]
+            return self._record([draft], first=first)[0]
         except NotAllowed as refusal:
             self._record_not_allowed(kind, item, refusal, private)
             raise

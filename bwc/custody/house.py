@@ -188,9 +188,9 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
         """What was last said of each suspect of a report."""
         return {row.suspect: row for row in self._catalog.suspects_decided(report_sha256)}
 
-    def record_approval(self, item: ItemId, facts: Mapping[str, Json], *, note: str) -> int:
+    def record_approval(self, item: ItemId, facts: Mapping[str, Json], private: Mapping[str, Json]) -> int:
         """`copy.approved`: this operator signs the digests of plan, copy and report. The entry's place."""
-        return self.act(EventKind.COPY_APPROVED, item, facts, {"note": note}).seq
+        return self.act(EventKind.COPY_APPROVED, item, facts, private).seq
 
     def approvals_of(self, item: ItemId) -> tuple[int, int]:
         """How many people approved the newest copies of `item`, and how many it takes before a release."""
@@ -205,13 +205,20 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
                 have, missing = len(people), short
         return have, have + missing
 
-    def record_release(self, item: ItemId, facts: Mapping[str, Json], private: Mapping[str, Json]) -> Entry:
-        """`release.published`, on approvals that were signed."""
+    def record_release(
+        self,
+        item: ItemId,
+        facts: Mapping[str, Json],
+        private: Mapping[str, Json],
+        *,
+        unless: Callable[[], None] | None = None,
+    ) -> Entry:
+        """`release.published`, on approvals that were signed. What `unless` raises in the same transaction stops it."""
         copies, approvals = facts["copies"], facts["approvals"]
         assert isinstance(copies, list)
         assert isinstance(approvals, list)
         self.verify_approved(item, [str(one) for one in copies], [int(str(one)) for one in approvals])
-        return self.act(EventKind.RELEASE_PUBLISHED, item, facts, private).entry
+        return self.act(EventKind.RELEASE_PUBLISHED, item, facts, private, first=unless).entry
 
     def _seal_bytes(self, data: bytes, item: ItemId, role: ObjectRole, segment: int) -> Held:
         held = self.seal(io.BytesIO(data), item=item, role=role, segment=segment)

@@ -1,4 +1,4 @@
-"""Redacted copies of an item: checked, approved; what stands between a copy and its release."""
+"""Redacted copies of an item: checked; what stands between a copy and its approval and release."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from fractions import Fraction
 from bwc.canonical import Json
 from bwc.custody.house import House
 from bwc.errors import NotApproved, NotFound, PlanStale, SecondPersonNeeded, Undecided, UsageError
-from bwc.evidence import Choice, EventKind, ItemId, ObjectId, ObjectRole
+from bwc.evidence import Choice, ItemId, ObjectId, ObjectRole
 from bwc.redact import editing, plan_edit, session, sounds
 from bwc.redact.carrying import carry, decisions
 from bwc.redact.check_places import rate_of
@@ -25,39 +25,6 @@ from bwc.roles import approvals_missing
 _BESIDE_SECONDS = Fraction(2, 5)  # a suspect is covered so long before and after it was seen, if not longer
 
 Progress = Callable[[int, int | None], None]
-_WATCHING = ("copy", "review")  # purposes of an opening in which somebody sees the copy
-_UNHEARD = "there are voices, and the check did not look for spoken words: listen to all of the copy yourself"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
-    """What a person signed."""
-
-    item: ItemId
-    entries: tuple[int, ...]
-    missing: int
-    parts: tuple[str, ...] = ()  # of copies that are not of the whole recording
-    unopened: tuple[int, ...] = ()  # segments whose copy nobody has taken out to watch
-    unheard: tuple[int, ...] = ()  # segments with voices in whose copy the check looked for no spoken words
-
-    def to_json(self) -> dict[str, Json]:
-        return {
-            "entries": list(self.entries),
-            "item": self.item,
-            "more_people_needed": self.missing,
-            "unheard": list(self.unheard),
-            "unopened": list(self.unopened),
-        }
-
-    def text(self) -> str:
-        people = "1 other person" if self.missing == 1 else f"{self.missing} other people"
-        more = f"; {people} must approve from their own login" if self.missing else ""
-        return (
-            f"{self.item} approved (entry {', '.join(map(str, self.entries))} of the log){more}"
-            + "".join(f"\nonly a part: {part}" for part in self.parts)
-            + (f"\nnote: nobody has opened this copy to watch it: bwc open {self.item} --copy" if self.unopened else "")
-            + (f"\nnote: {_UNHEARD}" if self.unheard else "")
-        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,66 +162,23 @@ def copy_object(house: House, item: ItemId, segment: int) -> ObjectId:
     return _copy(house, session.current(house, item, segment)).object_id
 
 
-def approve(house: House, item: ItemId, *, note: str) -> Approved:
-    """Sign the digests of plan, copy and report of every recording of `item`. Raises what stands in the way."""
-    from bwc.redact.check_speech import is_unheard
-
-    entries, parts, unopened, unheard = [], [], [], []
-    missing = 0
-    for state in session.plans(house, item):
-        ready = _ready(house, state)
-        parts += [ready.excerpt.text(state.plan)] if ready.excerpt else []
-        facts: dict[str, Json] = {
-            "copy_sha256": ready.copy_sha256,
-            "plan_sha256": ready.plan_sha256,
-            "report_sha256": ready.report_sha256,
-            "segment": ready.segment,
-        }
-        mine = [row.seq for row in house.approvals(ready.copy_sha256) if row.actor == house.person.key_id]
-        again = [seq for seq in mine if seq in ready.approvals]
-        entries.append(again[0] if again else house.record_approval(item, facts, note=note))
-        missing = max(missing, _missing(house, state, ready.copy_sha256))
-        unopened += [] if _is_opened(house, state) else [state.segment]
-        unheard += [state.segment] if is_unheard(state.plan, ready.not_checked) else []
-    return Approved(
-        item=item,
-        entries=tuple(entries),
-        missing=missing,
-        parts=tuple(parts),
-        unopened=tuple(unopened),
-        unheard=tuple(unheard),
-    )
-
-
-def _is_opened(house: House, state: PlanState) -> bool:
-    """Whether anybody has taken the newest copy out since it was made."""
-    row = house.latest(state.item, state.segment, ObjectRole.COPY)
-    return row is not None and any(
-        one.seq > row.seq
-        and one.kind == EventKind.ITEM_OPENED
-        and one.facts.get("purpose") in _WATCHING
-        and one.facts.get("segment") == state.segment
-        for one in house.trail(state.item)
-    )
-
-
 def releasable(house: House, item: ItemId, span: tuple[int | None, int | None] | None = None) -> list[Releasable]:
     """Every copy of `item`, if nothing stands in the way of its release. Raises what does.
 
     With `span` the copy must be of exactly that part of the recording.
     """
-    ready = []
+    found = []
     for state in session.plans(house, item):
         _verify_part(house, state, span)
-        one = _ready(house, state)
-        missing = _missing(house, state, one.copy_sha256)
+        one = ready(house, state)
+        missing = missing_approvals(house, state, one.copy_sha256)
         if not one.approvals:
             raise NotApproved(f"{item} was not approved", f"bwc approve {item}")
         if missing:
             people = "1 other person" if missing == 1 else f"{missing} other people"
             raise SecondPersonNeeded(f"{people} must approve {item}", f"from their own login: bwc approve {item}")
-        ready.append(one)
-    return ready
+        found.append(one)
+    return found
 
 
 def _verify_part(house: House, state: PlanState, span: tuple[int | None, int | None] | None) -> None:
@@ -300,7 +224,8 @@ def _copy(house: House, state: PlanState) -> _Copy:
     )
 
 
-def _ready(house: House, state: PlanState) -> Releasable:
+def ready(house: House, state: PlanState) -> Releasable:
+    """The checked copy of a plan, approved or not. Raises what stands in the way of an approval."""
     item = state.item
     open_tracks = undecided(state.plan)
     if open_tracks:
@@ -340,7 +265,8 @@ def _duration_ms(plan: RedactionPlan, excerpt: Excerpt | None) -> int:
     return int(seconds * 1000)
 
 
-def _missing(house: House, state: PlanState, copy_sha256: str) -> int:
+def missing_approvals(house: House, state: PlanState, copy_sha256: str) -> int:
+    """How many different people must still approve a copy."""
     approvers = {house.person_of(row.actor) for row in house.approvals(copy_sha256)}
     renderer = house.person_of(_copy(house, state).actor)
     return approvals_missing(house.policy, approvers=approvers, renderer=renderer)

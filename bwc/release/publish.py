@@ -11,7 +11,7 @@ from bwc.audit.event import parse_entry
 from bwc.canonical import Json
 from bwc.config import seen_dir
 from bwc.custody.house import House
-from bwc.errors import BwcError, PolicyRefuses
+from bwc.errors import BwcError, PlanStale, PolicyRefuses
 from bwc.evidence import EventKind, ItemId, KeyId, ObjectRole
 from bwc.oversight.anchor import anchor
 from bwc.redact.copies import Releasable, releasable
@@ -28,6 +28,7 @@ from bwc.release.package import (
     prepare,
 )
 from bwc.release.provenance import gather
+from bwc.release.requests import verify_request
 from bwc.verifier.copied import CopiedGroups, check_root
 from bwc.verifier.released import CheckFacts
 from bwc.version import TOOL
@@ -79,11 +80,14 @@ def publish(
     requester: str = "",
     span: tuple[int | None, int | None] | None = None,
     captions: bool = True,
+    reuse: str = "",
     progress: Progress | None = None,
 ) -> Published:
     """Release every redacted copy of `item` into `folder`; with `span`, if the copy is of exactly that part.
 
     With `captions`, where the recording was listened to, captions and transcript of what the copy lets be heard.
+
+    A copy that was released, or approved, for another request goes out only with `reuse`, which says why it may.
 
     Raises what `releasable` raises when a person still has something to do, and records the refusal. The event
     is published and proven before the folder gets its name; on any failure no folder is left.
@@ -92,6 +96,7 @@ def publish(
 
     try:
         copies = releasable(house, item, span)
+        verify_request(house, item, [one.copy_sha256 for one in copies], request, reuse=reuse)
     except PolicyRefuses as error:
         house.record_refusal(item, EventKind.RELEASE_PUBLISHED, error)
         raise
@@ -125,6 +130,17 @@ def publish(
             facts=facts,
             copies=[_copy(house, one, open_streams, papers[one.segment], captions=captions) for one in copies],
         )
+
+    def unless() -> None:
+        """While this was prepared somebody may have drawn a mask, or handed the copy to another request."""
+        verify_request(house, item, [one.copy_sha256 for one in copies], request, reuse=reuse)
+        for one in copies:
+            row = house.latest(item, one.segment, ObjectRole.PLAN)
+            if row is None or row.facts.get("plan_sha256") != one.plan_sha256:
+                raise PlanStale(f"the plan of {item} was changed while it was released", f"bwc redact {item}")
+
+    told: dict[str, Json] = {"request": request, "requester": requester, "to_folder": folder.name}
+    told |= {"reuse": reuse.strip()} if reuse.strip() else {}
     try:
         entry = house.record_release(
             item,
@@ -134,7 +150,8 @@ def publish(
                 "release": release,
                 "release_sha256": prepared.release_sha256,
             },
-            {"request": request, "requester": requester, "to_folder": folder.name},
+            told,
+            unless=unless,
         )
         house.publish()
         _ask_outsiders(house)

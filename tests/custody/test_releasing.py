@@ -36,7 +36,7 @@ def test_a_release_with_its_approval_goes_out(places: Places) -> None:
     item = first_item(places)
     with House.enter(places, CHIEF) as house:
         render(house, item)
-        assert release(house, item, [house.record_approval(item, FACTS, note="")])
+        assert release(house, item, [house.record_approval(item, FACTS, {"note": ""})])
 
 
 def test_an_approval_that_stands_in_a_table_alone_lets_nothing_out(places: Places) -> None:

@@ -118,20 +118,48 @@ def test_policy_may_ask_for_two_people(world: World, ingested: str, tmp_path: Pa
     assert world.json("key", "enrol", tmp_path / "deputy.pub", "--role", "records")["envelopes_rewrapped"] >= 1
     world.run("detect", ingested)
     decide_all(world, ingested)
-    approved = world.json("approve", ingested)
-    assert (approved["more_people_needed"], approved["unopened"]) == (1, [0])
+    assert "you have not opened" in world.run("approve", ingested, code=7).err
+    approved = world.json("approve", ingested, "--unseen")
+    assert (approved["more_people_needed"], approved["unopened"], approved["unseen"]) == (1, [0], [0])
+    assert world.json("log", ingested)["events"][-1]["private"] == {"note": "", "unseen": True}
     assert world.json("list")["half_approved"] == {ingested: "1 of 2 approvals"}
     assert "1 of 2 approvals" in world.run("list").out
     assert world.json("show", ingested)["half_approved"] == "1 of 2 approvals"
     world.run("open", ingested, "--copy", "-o", tmp_path / "draft.mp4", "--reason", "watched")
     world.run("approve", ingested)  # the same person twice is one person
     world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", code=7)
-    approved = world.json("approve", ingested, "--as", "deputy")
-    assert (approved["more_people_needed"], approved["unopened"]) == (0, [])
+    # that one of two watched it is not that both did
+    assert "bwc open" in world.run("approve", ingested, "--as", "deputy", code=7).err
+    world.run("open", ingested, "--copy", "-o", tmp_path / "2.mp4", "--reason", "watched", "--as", "deputy")
+    world.run("approve", ingested, "--as", "deputy", "--request", "R-1")
+    refused = world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", code=7)
+    assert "was approved for R-1 (entry" in refused.err
+    approved = world.json("approve", ingested, "--as", "deputy", "--request", "R-2")
+    assert (approved["more_people_needed"], approved["unopened"], approved["unseen"]) == (0, [], [])
+    assert approved["approvers"] == [{"name": "chief", "opened": True}, {"name": "deputy", "opened": True}]
     assert world.json("list")["half_approved"] == {}
     world.run("release", ingested, "--request", "R-2", "-o", tmp_path / "R-2", "--as", "deputy")
     assert world.json("verify")["verdict"] == "INTACT"
     assert world.json("verify", tmp_path / "R-2")["verdict"] == "ours"
+
+
+def test_a_copy_goes_to_the_request_it_was_made_for(world: World, ingested: str, tmp_path: Path) -> None:
+    world.run("detect", ingested, "--profile", "fast")
+    decide_all(world, ingested)
+    said = world.run("approve", ingested)
+    assert "nobody has opened this copy" in said.out
+    world.run("release", ingested, "--request", "R-313", "--requester", "S Miller", "-o", tmp_path / "1")
+    other = ("release", ingested, "--request", "R-320", "--requester", "Daily Tabloid", "-o", tmp_path / "2")
+    refused = world.run(*other, code=7)
+    assert "was released for R-313 (entry" in refused.err
+    assert "--reuse" in refused.err
+    assert not (tmp_path / "2").exists()
+    refusal = world.json("log", ingested)["events"][-1]
+    assert (refusal["kind"], refusal["facts"]["act"]) == ("act.refused", "release.published")
+    world.run("release", ingested, "--request", "r-313", "-o", tmp_path / "once-more")  # the same request, again
+    world.run(*other, "--reuse", "she is hidden in it as well")
+    assert world.json("log", ingested)["events"][-1]["private"]["reuse"] == "she is hidden in it as well"
+    assert world.json("verify", tmp_path / "2")["verdict"] == "ours"
 
 
 def test_a_technician_takes_in_but_cannot_open(world: World, card: Callable[..., Path], tmp_path: Path) -> None:
