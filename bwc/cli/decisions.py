@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.cli.times import parse_time
+from bwc.cli.times import clock_option, parse_time
 from bwc.errors import UsageError
 
 
@@ -71,10 +71,11 @@ def decide(
     """
 )
 @click.argument("item")
-@click.option("--box", metavar="X,Y,W,H", help="Pixels of the coded frame, from the top left.")
+@click.option("--box", metavar="X,Y,W,H", help="Pixels of the picture as it is shown, from the top left.")
 @click.option("--whole-frame", is_flag=True, help="Cover the whole picture.")
 @click.option("--from", "start", required=True, metavar="TIME", help="From this time of the recording.")
 @click.option("--to", "end", required=True, metavar="TIME", help="To this time.")
+@clock_option
 @click.option("--exemption", default="", help="The exemption code that allows hiding it.")
 @click.option("--note", default="", help="The reason in words.")
 @click.option("--segment", type=int, help="Which file of the item, when it has several.")
@@ -86,15 +87,18 @@ def mask(
     whole_frame: bool,
     start: str,
     end: str,
+    clock: str,
     exemption: str,
     note: str,
     segment: int | None,
 ) -> None:
     """Cover an area by hand for a span of time, or the whole picture.
 
-    Times count from the first picture, as in `bwc plan` and on the contact sheet.
+    Times count from the first picture, as in `bwc plan` and on the contact sheet; with --clock file as in a player. The
+    box is of the picture as players and the contact sheet show it, turned upright.
     """
     from bwc.redact import editing
+    from bwc.redact.shown import Clock, clock_text
 
     if whole_frame == bool(box):
         raise UsageError("what to cover", "--box X,Y,W,H or --whole-frame")
@@ -106,10 +110,13 @@ def mask(
             box=_box(box) if box else None,
             start_ns=parse_time(start),
             end_ns=parse_time(end),
+            clock=Clock(clock),
             exemption=exemption,
             note=note,
             at=datetime.now(UTC),
         )
+    if said := clock_text(done.state.plan):
+        entry.terminal.say(said)
     entry.terminal.result(done.to_json(), done.text())
 
 

@@ -9,7 +9,7 @@ import click
 
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import table
-from bwc.cli.times import parse_time
+from bwc.cli.times import clock_option, parse_moment
 from bwc.errors import NotFound, PartlyDone, UsageError
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def listen(
     """
     bwc mute 2026-1122-K4J7QX --from 12.5 --to 14 --note "home address"
     bwc mute 2026-1122-K4J7QX --from 1:02 --to 1:05.5 --bleep --exemption "victim name"
+    bwc mute 2026-1122-K4J7QX --from -1.5 --to 0.5 --note "before the first picture"
     bwc mute 2026-1122-K4J7QX --voices --note "interview of a minor"
     bwc mute 2026-1122-K4J7QX --no-audio
     """
@@ -73,6 +74,7 @@ def listen(
 @click.argument("item")
 @click.option("--from", "start", metavar="TIME", help="From this time of the recording.")
 @click.option("--to", "end", metavar="TIME", help="To this time.")
+@clock_option
 @click.option("--voices", is_flag=True, help="Every voice that was found; the sound between them stays.")
 @click.option("--no-audio", is_flag=True, help="All sound there is.")
 @click.option("--bleep", is_flag=True, help="A bleep (1 kHz) instead of silence.")
@@ -85,6 +87,7 @@ def mute(
     *,
     start: str | None,
     end: str | None,
+    clock: str,
     voices: bool,
     no_audio: bool,
     bleep: bool,
@@ -92,8 +95,12 @@ def mute(
     note: str,
     segment: int | None,
 ) -> None:
-    """Hide every sound track for a span of time, wherever somebody speaks, or altogether."""
+    """Hide every sound track for a span of time, wherever somebody speaks, or altogether.
+
+    Times count from the first picture; what is heard before it has times like -1.5. With --clock file they count as in a player.
+    """
     from bwc.redact import sounds
+    from bwc.redact.shown import Clock, clock_text
 
     is_span = start is not None or end is not None
     if is_span + voices + no_audio != 1 or (is_span and (start is None or end is None)):
@@ -106,7 +113,10 @@ def mute(
         else:
             assert start is not None
             assert end is not None
-            done = sounds.mute(house, found, segment, start_ns=parse_time(start), end_ns=parse_time(end), **more)
+            more |= {"start_ns": parse_moment(start), "end_ns": parse_moment(end), "clock": Clock(clock)}
+            done = sounds.mute(house, found, segment, **more)
+    if is_span and (said := clock_text(done.state.plan)):
+        entry.terminal.say(said)
     entry.terminal.result(done.to_json(), done.text())
 
 

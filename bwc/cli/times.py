@@ -2,7 +2,17 @@
 
 from datetime import UTC, datetime
 
+import click
+
 from bwc.errors import UsageError
+
+clock_option = click.option(
+    "--clock",
+    type=click.Choice(["picture", "file"]),
+    default="picture",
+    show_default=True,
+    help="What times count from: the first picture, or the beginning of the file, as in a player.",
+)
 
 
 def parse_time(text: str) -> int:
@@ -24,6 +34,11 @@ def parse_time(text: str) -> int:
         return seconds * 1_000_000_000 + int((fraction + "000000000")[:9])
     except ValueError as error:
         raise UsageError(f"{text!r} is no time", "like 12.5 (seconds), 1:02.5 or 1:02:03") from error
+
+
+def parse_moment(text: str) -> int:
+    """`parse_time`, also before zero: sound may begin before the first picture. -1.5 is a second and a half before it."""
+    return -parse_time(text[1:]) if text.startswith("-") else parse_time(text)
 
 
 def span_of(start: str | None, end: str | None) -> tuple[int | None, int | None] | None:

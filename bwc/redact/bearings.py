@@ -1,6 +1,6 @@
 """Whether people stand another way than the recording says: looked at now and then, decided by several looks in a row.
 
-A short look (`detectors.aside`) every few seconds, by turns upside down and on both sides. A face that is seen well there and is no face as
+A short look (`detectors.aside`) at the beginning and every few seconds, by turns upside down and on both sides. A face that is seen well there and is no face as
 the picture is shown has the next looks ask again; three of them, and people are looked for that way too, in every picture of the recording.
 """
 
@@ -17,7 +17,9 @@ from bwc.redact.detectors.base import Detection, overlap
 # Of 8 clips turned each way, 500 ms apart: faces as recorded .84 to .91, whatever else stood another way at most .59 (2026-11)
 _WELL = 0.6
 _EVERY = Fraction(6)  # seconds: one look of some 18 ms in what takes 1.5 to 2.5 s
+_FIRST = 6  # looks of a recording: a short one has no others
 _NEEDED, _MOST = 3, 6  # of so many looks in a row
+_AT_END = 2  # of as many, when no more come
 _SAME = 0.2
 
 
@@ -37,7 +39,7 @@ class Bearings:
         for way in (OVER, SIDES):
             if any(self._asked[turn] for turn in way):
                 return way
-        if self._begun >= 2 and self._next is not None and seconds < self._next:
+        if self._begun >= _FIRST and self._next is not None and seconds < self._next:
             return ()
         self._next = seconds + _EVERY
         self._begun += 1
@@ -62,6 +64,10 @@ class Bearings:
                 self.found.add(turn)
             if self._seen[turn] >= _NEEDED or self._asked[turn] >= _MOST:
                 del self._seen[turn], self._asked[turn]
+
+    def ends(self) -> None:
+        """No more looks come."""
+        self.found |= {turn for turn, seen in self._seen.items() if _AT_END <= seen == self._asked[turn]}
 
 
 def _is_among(one: Detection, own: "np.ndarray[tuple[int, ...], np.dtype[np.float32]]") -> bool:

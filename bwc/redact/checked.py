@@ -7,7 +7,9 @@ from bwc.errors import LeakFound
 from bwc.evidence import ItemId
 from bwc.redact.carrying import Said
 from bwc.redact.check_report import CheckReport, Suspect
+from bwc.redact.plan import PlanMedia
 from bwc.redact.plan_view import counted
+from bwc.redact.shown import shown_box
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,7 @@ class Checked:
     segment: int
     report: CheckReport
     decided: dict[str, Said]
+    media: PlanMedia | None = None  # without it boxes are told as the recording is coded
 
     @property
     def data(self) -> bytes:
@@ -50,7 +53,7 @@ class Checked:
             f"places of doubt looked at closely, {report.covers_checked} covers tested, "
             f"{counted(len(report.suspects), 'suspect')}, {counted(len(report.faults), 'fault')}"
         ]
-        lines += [f"  {one.id}  {_suspect_text(one)}{self._said(one.id)}" for one in report.suspects]
+        lines += [f"  {one.id}  {_suspect_text(one, self.media)}{self._said(one.id)}" for one in report.suspects]
         lines += [
             f"  {'fault' if one.stops_release else 'note'} {one.fault.value}: {one.detail}" for one in report.findings
         ]
@@ -93,12 +96,13 @@ def _suspect_json(one: Suspect) -> dict[str, Json]:
     }
 
 
-def _suspect_text(one: Suspect) -> str:
+def _suspect_text(one: Suspect, media: PlanMedia | None) -> str:
     if not one.boxes:  # said, not seen
         return (
             f"{one.class_}, {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s, score {one.best_permille / 1000:.2f}"
         )
-    _, x0, y0, x1, y1 = one.boxes[len(one.boxes) // 2]
+    _, *coded = one.boxes[len(one.boxes) // 2]
+    x0, y0, x1, y1 = shown_box(media, (coded[0], coded[1], coded[2], coded[3])) if media else coded
     return (
         f"{one.class_} {one.sight.value} at {x0},{y0},{x1 - x0},{y1 - y0}, {one.first_ms / 1000:.2f}-{one.last_ms / 1000:.2f} s, "
         f"{counted(one.sightings, 'sighting')}, score {one.best_permille / 1000:.2f}"

@@ -77,7 +77,7 @@ def check(house: House, item: ItemId, *, stride: int | None, progress: Progress 
             facts["carried"] = [one.to_json() for one in carried]
         house.record_report(item, state.segment, report.to_bytes(), facts)
         decided = decisions(house, report, facts)
-        done.append(Checked(item=item, segment=state.segment, report=report, decided=decided))
+        done.append(Checked(item=item, segment=state.segment, report=report, decided=decided, media=state.plan.media))
     return done
 
 
@@ -88,7 +88,7 @@ def last_check(house: House, state: PlanState) -> Checked:
         raise NotFound(f"{state.item} was not checked", f"bwc check {state.item}")
     report = CheckReport.from_bytes(house.read(row.object_id))
     decided = decisions(house, report, row.facts)
-    return Checked(item=state.item, segment=state.segment, report=report, decided=decided)
+    return Checked(item=state.item, segment=state.segment, report=report, decided=decided, media=state.plan.media)
 
 
 def decide_suspects(

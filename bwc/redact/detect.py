@@ -300,6 +300,7 @@ class _Run:
         self._close_scene()
         while self.pending:
             self._follow(self.pending.popleft())
+        self.bearings.ends()
 
     def _look(self, picture: Picture, *, deep: bool, ends_scene: bool = False) -> None:
         turns = round(self.video.rotation / 90) % 4

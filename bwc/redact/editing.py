@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 
 from bwc.canonical import Json
 from bwc.custody.house import House
-from bwc.errors import PlanStale
+from bwc.errors import PlanStale, UsageError
 from bwc.evidence import Choice, ItemId
 from bwc.redact import plan_edit
 from bwc.redact.importing import opened_by, taken_over
-from bwc.redact.plan import RedactionPlan, undecided
+from bwc.redact.plan import Box, RedactionPlan, undecided
 from bwc.redact.plan_edit import ids_of, parts_of
 from bwc.redact.plan_format import from_edited
 from bwc.redact.plan_view import span_text, span_within
 from bwc.redact.session import PlanState, current, save, save_next
+from bwc.redact.shown import Clock, box_within, from_picture
 from bwc.redact.speech.record import sounds_of_class
 
 Edit = Callable[[RedactionPlan], RedactionPlan]
@@ -119,25 +120,32 @@ def mask(
     item: ItemId,
     segment: int | None,
     *,
-    box: tuple[int, int, int, int] | None,
+    box: Box | None,
     start_ns: int,
     end_ns: int,
+    clock: Clock = Clock.PICTURE,
     exemption: str = "",
     note: str = "",
     at: datetime,
 ) -> Edited:
-    """Cover `box` (or with None the whole picture) from `start_ns` to `end_ns` after the first frame."""
+    """Cover `box`, in pixels of the picture as it is shown (or with None the whole picture), from `start_ns` to `end_ns` of `clock`."""
     by, code = house.person.key_id, exemption or house.policy.default_exemption
     before = current(house, item, segment)
-    span = span_within(before.plan, start_ns, end_ns)
+    start, end = (from_picture(before.plan, ns, clock) for ns in (start_ns, end_ns))
+    if end <= 0 < end_ns:
+        raise UsageError("no picture is shown yet by then", f"bwc mute {item} hides sound before the first picture")
+    start = max(0, start)
+    span = span_within(before.plan, start, end)
+    coded, cut = (None, "") if box is None else box_within(before.plan.media, box)
 
     def change(plan: RedactionPlan) -> RedactionPlan:
         first, stop = plan_edit.ordinals_of(plan, *span)
-        if box is None:
+        if coded is None:
             return plan_edit.add_whole_frame(plan, first, stop, by=by, at=at, exemption=code, note=note)
-        return plan_edit.add_mask(plan, {first: box}, last=stop - 1, by=by, at=at, exemption=code, note=note)
+        return plan_edit.add_mask(plan, {first: coded}, last=stop - 1, by=by, at=at, exemption=code, note=note)
 
-    return edit(house, item, before.segment, change, what=f"covered {span_text(before.plan, start_ns, end_ns)}")
+    what = f"covered {span_text(before.plan, start, end)}" + (f", {cut}" if cut else "")
+    return edit(house, item, before.segment, change, what=what)
 
 
 def import_plan(

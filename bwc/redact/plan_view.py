@@ -194,7 +194,7 @@ def within(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
 def span_within(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, int]:
     """A span counted from the first picture, in presentation time.
 
-    Raises `UsageError` for one that hides nothing: it ends before it begins, or begins when the recording has ended.
+    Raises `UsageError` for one that hides nothing: it ends before it or the file begins, or begins when the recording has ended.
     """
     length = _length_ns(plan)
     if start_ns >= end_ns:
@@ -203,6 +203,8 @@ def span_within(plan: RedactionPlan, start_ns: int, end_ns: int) -> tuple[int, i
         hint = "check --from: times count from the first picture"
         raise UsageError(f"the recording is only {length / 1e9:.2f} s long: nothing would be hidden", hint)
     begin = int(plan.media.pts.start * plan.media.time_base * 1_000_000_000)
+    if end_ns <= -max(0, begin) and begin >= 0:
+        raise UsageError("the span ends before the file begins: nothing would be hidden", "check --to")
     return start_ns + begin, end_ns + begin
 
 
@@ -210,7 +212,7 @@ def span_text(plan: RedactionPlan, start_ns: int, end_ns: int) -> str:
     """A span counted from the first picture, as much of it as the recording has."""
     length = _length_ns(plan)
     if end_ns - length < 10_000_000:  # what is shown is rounded to that
-        return f"{start_ns / 1e9:.2f}-{end_ns / 1e9:.2f} s"
+        return f"{start_ns / 1e9:.2f}{' to ' if start_ns < 0 else '-'}{end_ns / 1e9:.2f} s"
     return f"only {start_ns / 1e9:.2f} to {length / 1e9:.2f} s of {length / 1e9:.2f} s"
 
 

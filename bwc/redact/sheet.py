@@ -3,7 +3,7 @@
 It shows people uncovered (the plan is drawn as frames, not as fills), so it is sealed like the recording itself.
 Boxes are drawn as the plan would hide them, margin included: red for redact, yellow for undecided, green for keep.
 Below the pictures every track is shown once more, enlarged: boxes overlap, and nobody can judge 10 pixels.
-Pictures are turned as they are shown; the figures of a box stay pixels of the coded frame, as everywhere.
+Pictures are turned as they are shown, and so are the boxes that a person gives (bwc.redact.shown).
 """
 
 from collections.abc import Sequence

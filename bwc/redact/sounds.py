@@ -15,6 +15,7 @@ from bwc.redact.editing import Edited
 from bwc.redact.plan import RedactionPlan, SoundKind
 from bwc.redact.plan_view import ALWAYS_NS, span_text, span_within
 from bwc.redact.session import Listen, PlanState, Progress
+from bwc.redact.shown import Clock, from_picture
 from bwc.redact.speech.record import record_of
 
 
@@ -89,21 +90,23 @@ def mute(
     *,
     start_ns: int,
     end_ns: int,
+    clock: Clock = Clock.PICTURE,
     kind: SoundKind = SoundKind.MUTE,
     exemption: str = "",
     note: str = "",
     at: datetime,
 ) -> Edited:
-    """Hide all sound from `start_ns` to `end_ns` after the first frame."""
+    """Hide all sound from `start_ns` to `end_ns` of `clock`; before the first picture, too."""
     by, code = house.person.key_id, exemption or house.policy.default_exemption
     before = session.current(house, item, segment)
+    asked = from_picture(before.plan, start_ns, clock), from_picture(before.plan, end_ns, clock)
     # to the end that was asked for: sound may outlast the pictures
-    start, end = span_within(before.plan, start_ns, end_ns)
+    start, end = span_within(before.plan, *asked)
 
     def change(plan: RedactionPlan) -> RedactionPlan:
         return plan_edit.add_mute(plan, start, end, by=by, at=at, kind=kind, exemption=code, note=note)
 
-    what = f"{_verb(kind)} {span_text(before.plan, start_ns, end_ns)}"
+    what = f"{_verb(kind)} {span_text(before.plan, *asked)}"
     return editing.edit(house, item, before.segment, change, what=what)
 
 

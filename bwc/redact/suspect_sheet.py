@@ -1,7 +1,7 @@
 """A sheet of suspects: for each thing that the check of a copy thinks is visible, the frame and an enlarged picture.
 
 A person decides from it what is a face and what is a door handle. It may show people, so it is sealed like the copy.
-Pictures are turned as they are shown; a caption's `x,y,w,h` are pixels of the coded frame, as `--box` takes them.
+Pictures are turned as they are shown; a caption's `x,y,w,h` are pixels of the picture so turned, as `--box` takes them.
 """
 
 from collections.abc import Sequence
@@ -36,6 +36,7 @@ def suspect_sheet(copy: BinaryIO, suspects: Sequence[Suspect], *, width: int = 4
     best = [_largest(suspect) for suspect in chosen]
     last = max((spot[0] for spot in best if spot), default=-1)
     cells: dict[int, Picture8] = {}
+    whole: Upright | None = None
     dark: Picture8 | None = None
     for picture in reader.frames():
         here = [place for place, spot in enumerate(best) if spot and spot[0] == picture.ordinal]
@@ -43,14 +44,16 @@ def suspect_sheet(copy: BinaryIO, suspects: Sequence[Suspect], *, width: int = 4
             whole, small = Upright.of(picture, rotation), Upright.of(picture, rotation, width)
             dark = np.zeros_like(_cell(whole, small, chosen[0], None))
             for place in here:
-                cells[place] = _captioned(_cell(whole, small, chosen[place], best[place]), chosen[place], best[place])
+                cells[place] = _captioned(
+                    _cell(whole, small, chosen[place], best[place]), chosen[place], best[place], whole
+                )
         if picture.ordinal >= last:
             break
-    if dark is None:
+    if dark is None or whole is None:
         raise UnreadableMedia("no picture of the copy decodes")
     for place, suspect in enumerate(chosen):
         if place not in cells:
-            cells[place] = _captioned(dark, suspect, best[place])
+            cells[place] = _captioned(dark, suspect, best[place], whole)
     parts = [laid_out([cells[place] for place in range(len(chosen))], columns)]
     cells.clear()
     if len(suspects) > len(chosen):
@@ -89,9 +92,10 @@ def _cell(whole: Upright, small: Upright, suspect: Suspect, spot: _Spot | None) 
     return np.concatenate([frame, gap, enlarged(whole, spot[1], _COLOUR, height)], axis=1)
 
 
-def _captioned(cell: Picture8, suspect: Suspect, spot: _Spot | None) -> Picture8:
+def _captioned(cell: Picture8, suspect: Suspect, spot: _Spot | None, whole: Upright) -> Picture8:
     words = f"{suspect.id} {suspect.class_} {suspect.sight.value}  {time_range(suspect.first_ms, suspect.last_ms)}"
     if spot:
-        ordinal, (x0, y0, x1, y1) = spot
+        ordinal, box = spot
+        x0, y0, x1, y1 = whole.place(box)
         words += f"  #{ordinal} {x0},{y0},{x1 - x0},{y1 - y0}"
     return np.concatenate([cell, caption(words, cell.shape[1])])

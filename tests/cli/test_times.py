@@ -4,7 +4,7 @@ import pytest
 
 from bwc.cli.decisions import _box
 from bwc.cli.terminal import seconds_text, size_text, table
-from bwc.cli.times import parse_time, span_of
+from bwc.cli.times import parse_moment, parse_time, span_of
 from bwc.errors import UsageError
 
 
@@ -53,3 +53,14 @@ def test_a_span_may_be_open_at_either_end() -> None:
     assert span_of(None, None) is None
     assert span_of("1:00", None) == (60_000_000_000, None)
     assert span_of(None, "0.5") == (None, 500_000_000)
+
+
+def test_sound_may_begin_before_the_first_picture() -> None:
+    assert [parse_moment(text) for text in ("-1.5", "1:00", "-0:01.5")] == [
+        -1_500_000_000,
+        60_000_000_000,
+        -1_500_000_000,
+    ]
+    for text in ("-", "--1", "- 1"):
+        with pytest.raises(UsageError):
+            parse_moment(text)

@@ -137,11 +137,20 @@ def told(bearings: Bearings, at: float, turns: tuple[int, ...], score: float = 0
 
 def test_it_takes_three_looks_in_a_row_and_a_face_that_is_none_as_shown() -> None:
     bearings = Bearings()
-    assert [told(bearings, at, ()) for at in (0, 0.3, 0.6, 3, 6.5, 13)] == [OVER, SIDES, (), (), OVER, SIDES]
+    assert [told(bearings, at, ()) for at in (0, 0.3, 0.6, 0.9, 1.2, 1.5, 1.8, 7.6, 8, 14)] == [
+        *(OVER, SIDES) * 3, (), OVER, (), SIDES,
+    ]  # fmt: skip
+    bearings.ends()
     assert not bearings.found
     once = Bearings()
     assert [told(once, at, (2,) if at == 0 else ()) for at in (0, 0.2, 0.4, 0.6, 0.8, 1)] == [OVER] * 6
+    once.ends()
     assert not once.found
+    short = Bearings()
+    assert [told(short, at, (1,)) for at in (0, 0.5, 1)] == [OVER, SIDES, SIDES]
+    assert not short.found
+    short.ends()
+    assert short.found == {1}
     often = Bearings()
     for at in (0, 0.2, 0.4):
         assert told(often, at, (2,)) == OVER
@@ -151,7 +160,7 @@ def test_it_takes_three_looks_in_a_row_and_a_face_that_is_none_as_shown() -> Non
         told(faint, at, (1, 2, 3), score=0.5)
     assert not faint.found
     same = Bearings()
-    for at in (0, 7, 14, 21):
+    for at in (0, 1, 2, 3, 4, 5):
         way = same.due(Fraction(at))
         same.told(way, [(way[0], Detection((10, 10, 30, 30), 0.9, "face"))], [Detection((11, 11, 31, 31), 0.3, "face")])
     assert not same.found

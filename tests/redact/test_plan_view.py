@@ -26,3 +26,11 @@ def test_a_span_that_begins_at_the_end_or_ends_before_it_begins_is_refused() -> 
             span_within(plan, start, end)
         assert refused.value.hint
     span_within(plan, length - 1, length)
+
+
+def test_sound_before_the_first_picture_can_be_hidden_as_far_as_the_file_reaches() -> None:
+    plan = clips.plan_for(b"clip", pts=LATE)
+    assert span_within(plan, -SECOND // 2, SECOND) == (300_800_000, 1_800_800_000)
+    assert span_text(plan, -SECOND // 2, SECOND) == "-0.50 to 1.00 s"
+    with pytest.raises(UsageError, match="before the file begins"):
+        span_within(plan, -3 * SECOND, -SECOND)
