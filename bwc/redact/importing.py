@@ -8,10 +8,14 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TypeVar
 
-from bwc.canonical import sha256_hex
+from bwc.canonical import Json, sha256_hex
 from bwc.errors import PlanStale, UsageError
 from bwc.evidence import Choice
 from bwc.redact.plan import (
+    DECODING,
+    LET_GO,
+    OVERLAY,
+    TURNED,
     Box,
     Coverage,
     Decision,
@@ -26,10 +30,12 @@ from bwc.redact.plan_edit import ids_of, next_revision, parts_of
 from bwc.redact.plan_effect import grow
 from bwc.redact.plan_format import to_bytes
 from bwc.redact.plan_view import muted_spans
+from bwc.redact.speech.record import KEY
 
 _Part = TypeVar("_Part", Track, SoundSpan, WholeFrame)
 _Known = dict[str, Track | SoundSpan | WholeFrame]
 
+_MACHINES = (DECODING, LET_GO, OVERLAY, TURNED, KEY)
 INVERSE = "all but who is kept (inverse)"
 
 
@@ -55,6 +61,7 @@ def taken_over(before: RedactionPlan, edited: RedactionPlan, *, by: str, at: dat
         tool=before.tool,
         detectors=before.detectors,
         doubts=before.doubts,
+        extensions=_seen(before, edited),
         tracks=tuple(_said_by(_as_found(one, known), known, by, at) for one in edited.tracks),
         audio_spans=tuple(_said_by(_as_found(one, known), known, by, at) for one in edited.audio_spans),
         whole_frame=tuple(_said_by(_as_found(one, known), known, by, at) for one in edited.whole_frame),
@@ -67,6 +74,12 @@ def taken_over(before: RedactionPlan, edited: RedactionPlan, *, by: str, at: dat
             "leave it in the file, with the choice keep and a note",
         )
     return next_revision(before, plan, made_at=at)
+
+
+def _seen(before: RedactionPlan, edited: RedactionPlan) -> dict[str, Json]:
+    """What `edited` chooses of delivery and labels; what machines saw and heard as it was, for the check goes by it."""
+    chosen = {name: value for name, value in edited.extensions.items() if name not in _MACHINES}
+    return chosen | {name: value for name, value in before.extensions.items() if name in _MACHINES}
 
 
 def _as_found(part: _Part, known: _Known) -> _Part:

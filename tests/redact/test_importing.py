@@ -10,7 +10,7 @@ from bwc.errors import PlanStale, UsageError
 from bwc.evidence import Choice
 from bwc.redact import plan_edit
 from bwc.redact.importing import INVERSE, opened_by, taken_over
-from bwc.redact.plan import Decision, Origin, RedactionPlan, Span, Track
+from bwc.redact.plan import OVERLAY, Decision, Origin, RedactionPlan, Span, Track
 from bwc.redact.plan_format import to_bytes
 from tests.redact.clips import NOON, plan_for
 
@@ -47,8 +47,11 @@ def test_whoever_imports_decided_what_differs_and_nothing_else(plan: RedactionPl
     track = taken_over(plan, moved, by=ME, at=LATER).tracks[0]
     assert (track.decision.by, track.decision.at, track.origin) == (ME, LATER, Origin.DETECTOR)
     assert (track.score_permille, track.doubts) == (plan.tracks[0].score_permille, plan.tracks[0].doubts)
-    forged = replace(plan, detectors=(), tool="other 1")
-    assert taken_over(plan, forged, by=ME, at=LATER).detectors == plan.detectors
+    looked = replace(plan, extensions={OVERLAY: [[0, 0, 8, 8]]})
+    forged = replace(looked, tool="other 1", extensions={OVERLAY: [[0, 0, 320, 240]], "labels": {"show": "class"}})
+    after = taken_over(looked, forged, by=ME, at=LATER)
+    assert after.tool == plan.tool
+    assert after.extensions == {OVERLAY: [[0, 0, 8, 8]], "labels": {"show": "class"}}
 
 
 def test_why_it_was_hidden_is_no_reason_to_show_it(plan: RedactionPlan) -> None:
