@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
     """Tracks by class; with `tracks` each track and sound in a line; what is doubtful or undecided."""
+    from bwc.redact.plan_view import damage_text
     from bwc.redact.shown import clock_text
 
     summary = state.summary()
@@ -39,6 +40,8 @@ def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
         )
         if left := [f"{start / 1000:.2f} to {end / 1000:.2f}" for start, end in let_go_times(state.plan)]:
             parts.append(f"left in sight after a second look (s): {', '.join(left)}")
+    if damage := damage_text(state.plan):
+        parts.append(f"{damage}; watch them")
     if clocks := clock_text(state.plan):
         parts.append(clocks)
     if summary.speech:

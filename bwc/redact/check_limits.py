@@ -6,7 +6,7 @@ from bwc.redact.check_finders import Finders
 from bwc.redact.check_lines import SEEKER, hides_text
 from bwc.redact.check_search import Search, stride_for
 from bwc.redact.plan import DetectorInfo, Origin, RedactionPlan
-from bwc.redact.plan_view import counted
+from bwc.redact.plan_view import counted, damage_text
 
 _PLURAL = {
     "head": "heads that show no face",
@@ -28,6 +28,8 @@ def _pictures(plan: RedactionPlan, search: Search, stride: int) -> Iterator[str]
         yield "faces and plates: no whole picture of the copy was searched"
     elif stride > usual:
         yield f"faces and plates between whole pictures: one frame in {stride} was searched, usual is one in {usual}"
+    if damage := damage_text(plan):
+        yield f"pictures as they were: {damage}"
     if search.left_out:
         yield f"enlarged: {counted(search.left_out, 'time')} a weak hit was not looked at again, because of surer ones in its picture"
 

@@ -42,6 +42,7 @@ from bwc.redact.lookout import Lookout, lookout_for
 from bwc.redact.motion import field_of
 from bwc.redact.overlay import Motion, parted, places
 from bwc.redact.plan import (
+    DAMAGED,
     DECODING,
     LET_GO,
     OVERLAY,
@@ -147,6 +148,7 @@ def analyse(
             for loss in reader.lost
             if run.pts
         )
+        + tuple(Doubt(code=DAMAGED, first=first, stop=stop) for first, stop in run.damaged)
         + tuple(Doubt(code=LET_GO, first=row[0], stop=row[1]) for row in let_go)
         + ((Doubt(code=TURNED, first=0, stop=len(run.pts)),) if ways else ()),
         extensions=run.extensions(overlay)

@@ -20,6 +20,7 @@ from bwc.redact.labels import Label, Labels, placed
 from bwc.redact.plan_boxes import Boxes
 from bwc.redact.plan_effect import Box, Effect, EffectKind, grow
 
+DAMAGED = "damaged"  # a doubt: frames that decode with errors, where nobody may be recognised
 DECODING = "decoding"  # an extension: where the analysis saw damaged frames, {"damaged": [[first, stop]…]}
 DELIVERY = "delivery"  # an extension: how the copy is delivered, {"profile": "compatible" or "faithful"}
 LABELS = "labels"  # an extension: what is written on covers, {"show": "class" or "exemption"}

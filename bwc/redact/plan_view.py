@@ -8,6 +8,7 @@ from bwc.errors import UsageError
 from bwc.evidence import Choice
 from bwc.media.delivery import Delivery
 from bwc.redact.plan import (
+    DAMAGED,
     DELIVERY,
     LET_GO,
     Coverage,
@@ -171,6 +172,16 @@ def counted(count: int, thing: str) -> str:
 def muted_spans(plan: RedactionPlan) -> list[tuple[int, int]]:
     """What cannot be heard, in nanoseconds of presentation time: in order, merged, half-open; bleeps too."""
     return _merged((span.start_ns, span.end_ns) for span in plan.audio_spans if span.decision.is_covered)
+
+
+def damage_text(plan: RedactionPlan) -> str:
+    """What is to be said of frames that decode with errors; nothing where there are none."""
+    frames = sum(doubt.stop - doubt.first for doubt in plan.doubts if doubt.code == DAMAGED)
+    return (
+        f"{frames} of {plan.media.frames} frames decode with errors: nobody may be found in ruined pictures"
+        if frames
+        else ""
+    )
 
 
 def let_go_times(plan: RedactionPlan) -> list[tuple[int, int]]:

@@ -244,8 +244,8 @@ def _crop(whole: Upright, plan: RedactionPlan, track: Track, ordinal: int, width
         raise MediaError(f"{track.id} has no box in frame {ordinal}")
     choice = track.decision.choice
     picture = enlarged(whole, box, _COLOURS[choice], side)
-    first, last = track.spans[0].first, track.spans[-1].stop - 1
-    words = f"{track.id} {track.class_} {time_range(_ms(plan, first), _ms(plan, last))} {choice.value}"
+    first, stop = track.spans[0].first, track.spans[-1].stop
+    words = f"{track.id} {track.class_} {time_range(_ms(plan, first), _ms(plan, stop))} {choice.value}"
     return np.concatenate([picture, caption(words, side)])
 
 
@@ -259,8 +259,10 @@ def _hidden(plan: RedactionPlan, track: Track, ordinal: int) -> Box | None:
 
 
 def _ms(plan: RedactionPlan, ordinal: int) -> int:
-    """As the list of tracks says it: from the first frame on, in whole milliseconds."""
-    return int((plan.media.pts.pts_of(ordinal) - plan.media.pts.start) * plan.media.time_base * 1000)
+    """As the list of tracks says it: from the first frame on, in whole milliseconds; after the last one the end of the recording."""
+    media = plan.media
+    ticks = media.pts.pts_of(ordinal) - media.pts.start if ordinal < media.frames else media.duration
+    return int(ticks * media.time_base * 1000)
 
 
 def _touch(one: Box, other: Box) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from bwc.redact import plan_edit
-from bwc.redact.plan import DetectorInfo
+from bwc.redact.plan import DAMAGED, DetectorInfo, Doubt
 from tests.redact.clips import NOON, make_clip, plan_for
 from tests.redact.test_check import checked, rendered
 
@@ -50,3 +50,9 @@ def test_what_the_check_has_no_second_opinion_on_is_said(source: bytes, good: by
         f"{what}: {alone}"
         for what in ("heads that show no face", "papers and cards", "screens", "tattoo", "lines of text")
     ]
+
+
+def test_frames_that_decode_with_errors_are_said(source: bytes, good: bytes) -> None:
+    plan = plan_for(source, doubts=(Doubt(code=DAMAGED, first=3, stop=9), Doubt(code=DAMAGED, first=12, stop=13)))
+    (line,) = [one for one in checked(source, rendered(source, plan), plan).not_checked if "errors" in one]
+    assert line.startswith(f"pictures as they were: 7 of {plan.media.frames} frames decode with errors")

@@ -20,10 +20,11 @@ from bwc.redact.detectors.base import Detection, DetectorInfo, FloatBox, Picture
 from bwc.redact.detectors.plugins import Guarded
 from bwc.redact.detectors.view import unturned
 from bwc.redact.lookout import Lookout
-from bwc.redact.plan import Coverage, RedactionPlan
+from bwc.redact.plan import DAMAGED, DECODING, Coverage, RedactionPlan
 from bwc.redact.plan_format import from_bytes, to_bytes
 from bwc.redact.sheet import contact_sheet, ordinals_to_show
 from bwc.roles import Policy
+from tests.redact.clips import make_clip
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 FOOTAGE = Path(__file__).resolve().parents[2].parent / "shared" / "data"
@@ -324,3 +325,14 @@ def test_no_face_of_a_real_body_camera_clip_is_left_visible() -> None:
                 dx, dy = one["w"] * 0.05, one["h"] * 0.05
                 inner = (one["x"] + dx, one["y"] + dy, one["x"] + one["w"] - dx, one["y"] + one["h"] - dy)
                 assert is_covered(plan, ordinal, inner), f"frame {ordinal}"
+
+
+def test_frames_that_decode_with_errors_are_a_doubt() -> None:
+    source = bytearray(make_clip(audio=False))
+    places = [(packet.pos, packet.size) for packet in av.open(io.BytesIO(bytes(source))).demux(video=0) if packet.size]
+    position, size = places[20]
+    source[position + size // 2 : position + size] = bytes(size - size // 2)
+    plan = plan_of(io.BytesIO(bytes(source)), GreenFinder())
+    runs = plan.extensions[DECODING]["damaged"]  # type: ignore[index, call-overload]
+    assert runs
+    assert [[one.first, one.stop] for one in plan.doubts if one.code == DAMAGED] == runs

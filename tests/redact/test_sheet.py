@@ -47,7 +47,7 @@ def test_every_track_follows_enlarged_with_its_caption(monkeypatch: pytest.Monke
     other = Track(id="t2", class_="plate", spans=(Span(first=0, boxes=[(250, 10, 300, 40)] * 31),), decision=decided)
     plan = replace(plan, tracks=(*plan.tracks, other))
     picture = seen(contact_sheet(io.BytesIO(data), plan, pictures=4, columns=2, width=320))
-    assert sorted(words) == ["t1 face 0.50-1.17 s undecided", "t2 plate 0.00-1.00 s redact"]
+    assert sorted(words) == ["t1 face 0.50-1.20 s undecided", "t2 plate 0.00-1.03 s redact"]
     # two rows of frames, then squares of 180 pixels with a caption below
     assert picture.shape == (2 * 240 + 4 + 4 + 180 + 20, 644, 3)
     crops = picture[488 : 488 + 180]
