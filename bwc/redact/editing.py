@@ -18,7 +18,7 @@ from bwc.redact.plan import Box, RedactionPlan, undecided
 from bwc.redact.plan_edit import ids_of, parts_of
 from bwc.redact.plan_format import from_edited
 from bwc.redact.plan_view import span_text, span_within
-from bwc.redact.session import PlanState, current, save, save_next
+from bwc.redact.session import PlanState, current, save, save_next, segment_of, there
 from bwc.redact.shown import Clock, box_within, from_picture
 from bwc.redact.speech.record import sounds_of_class
 
@@ -51,11 +51,11 @@ def edit(
     seen: list[RedactionPlan] = []
 
     def make(before: PlanState | None) -> RedactionPlan:
-        assert before is not None, "plans do not go away"
-        seen.append(before.plan)
-        return plan_edit.next_revision(before.plan, change(before.plan), made_at=datetime.now(UTC))
+        plan = there(before, item).plan
+        seen.append(plan)
+        return plan_edit.next_revision(plan, change(plan), made_at=datetime.now(UTC))
 
-    after = save_next(house, item, current(house, item, segment).segment, make)
+    after = save_next(house, item, segment_of(house, item, segment), make)
     changed = tuple(names) or tuple(sorted(ids_of(after.plan) - ids_of(seen[-1])))
     return Edited(state=after, changed=changed, what=what)
 

@@ -263,7 +263,11 @@ def plans(house: House, item: ItemId, segment: int | None = None) -> list[PlanSt
 
 def current(house: House, item: ItemId, segment: int | None) -> PlanState:
     """The current plan of one recording; `segment` may be None when the item has one only."""
-    found = newest(house, item, _segment(house, item, segment))
+    return there(newest(house, item, segment_of(house, item, segment)), item)
+
+
+def there(found: PlanState | None, item: ItemId) -> PlanState:
+    """Raises `NotFound` unless `item` has a plan."""
     if found is None:
         raise NotFound(f"{item} has no redaction plan", f"bwc detect {item}")
     return found
@@ -334,7 +338,8 @@ def save(
     return PlanState(item=item, segment=segment, plan=plan, data=data)
 
 
-def _segment(house: House, item: ItemId, segment: int | None) -> int:
+def segment_of(house: House, item: ItemId, segment: int | None) -> int:
+    """The recording that is meant; `segment` may be None when the item has one only."""
     found = recordings(house, item)
     if segment is None and len(found) > 1:
         raise UsageError(f"{item} has {len(found)} recordings", "say which one: --segment N")

@@ -76,8 +76,8 @@ def listen(
         with house.open_original(item, before.segment, purpose="detect") as original:
 
             def next_of(now: PlanState | None, original: BinaryIO = original) -> RedactionPlan:
-                assert now is not None, "plans do not go away"
-                return plan_edit.next_revision(now.plan, act(original, now.plan, progress), made_at=at)
+                plan = session.there(now, item).plan
+                return plan_edit.next_revision(plan, act(original, plan, progress), made_at=at)
 
             done.append(session.save_next(house, item, before.segment, next_of, detected=True))
     return done
