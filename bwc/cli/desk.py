@@ -101,6 +101,7 @@ def detect(
     bwc plan 2026-1122-K4J7QX
     bwc plan 2026-1122-K4J7QX --export plan.json
     bwc plan 2026-1122-K4J7QX --import plan.json
+    bwc plan 2026-1122-K4J7QX --restore 3
     """
 )
 @click.argument("item")
@@ -108,6 +109,10 @@ def detect(
 @click.option("--export", "export_to", type=click.Path(path_type=Path), help="Write the plan (JSON) to this file.")
 @click.option(
     "--import", "import_from", type=click.Path(path_type=Path), help="Save the plan in this file as the next revision."
+)
+@click.option("--revision", type=click.IntRange(1), help="Show or export an earlier revision.")
+@click.option(
+    "--restore", type=click.IntRange(1), help="Save what was decided, drawn and muted at this revision as the next one."
 )
 @click.option(
     "--sheet", type=click.Path(path_type=Path), help="Write the contact sheet (JPEG) here: faces in the clear!"
@@ -121,6 +126,8 @@ def plan(
     segment: int | None,
     export_to: Path | None,
     import_from: Path | None,
+    revision: int | None,
+    restore: int | None,
     sheet: Path | None,
     words: bool,
     transcript: Path | None,
@@ -130,6 +137,8 @@ def plan(
     from bwc.redact import editing, session
 
     _refuse_existing(export_to, sheet, transcript)
+    if sum(map(bool, (import_from, revision, restore))) > 1:
+        raise UsageError("--import, --revision and --restore are three different things", "give one of them")
     if import_from and not import_from.is_file():
         raise NotFound(f"{import_from} is not a file", "bwc plan ITEM --export FILE writes one")
     opened: list[str] = []
@@ -138,10 +147,15 @@ def plan(
         if import_from:
             state, opened = editing.import_plan(house, found, segment, import_from.read_bytes(), at=datetime.now(UTC))
             states = [state]
-            if opened:
-                entry.terminal.say(f"no longer hidden: {', '.join(opened)}")
+        elif restore:
+            state, opened = editing.restore(house, found, segment, restore, at=datetime.now(UTC))
+            states = [state]
+        elif revision:
+            states = [session.revision(house, found, segment, revision)]
         else:
             states = session.plans(house, found, segment)
+        if opened:
+            entry.terminal.say(f"no longer hidden: {', '.join(opened)}")
         if export_to:
             note_words(house, _only(states), to=export_to.name)  # the plan holds what was heard
             write_new(export_to, _only(states).data)
@@ -158,7 +172,7 @@ def plan(
     data: dict[str, Any] = {
         "plans": [one.to_json(tracks=True) | ({"spoken": spoken_rows(one)} if words else {}) for one in states]
     }
-    data |= {"opened": opened} if import_from else {}
+    data |= {"opened": opened} if import_from or restore else {}
     text = spoken_text if words else partial(plan_text, tracks=True)
     entry.terminal.result(data, "\n\n".join(text(one) for one in states))
 

@@ -13,12 +13,12 @@ from bwc.custody.house import House
 from bwc.errors import PlanStale, UsageError
 from bwc.evidence import Choice, ItemId
 from bwc.redact import plan_edit
-from bwc.redact.importing import opened_by, taken_over
+from bwc.redact.importing import opened_by, put_back, taken_over
 from bwc.redact.plan import Box, RedactionPlan, undecided
 from bwc.redact.plan_edit import ids_of, parts_of
 from bwc.redact.plan_format import from_edited
 from bwc.redact.plan_view import span_text, span_within
-from bwc.redact.session import PlanState, current, save, save_next, segment_of, there
+from bwc.redact.session import PlanState, current, revision, save, save_next, segment_of, there
 from bwc.redact.shown import Clock, box_within, from_picture
 from bwc.redact.speech.record import sounds_of_class
 
@@ -157,4 +157,17 @@ def import_plan(
     """
     before = current(house, item, segment)
     plan = taken_over(before.plan, from_edited(data), by=house.person.key_id, at=at)
+    return save(house, item, before.segment, plan, made_from=before), opened_by(before.plan, plan)
+
+
+def restore(
+    house: House, item: ItemId, segment: int | None, number: int, *, at: datetime
+) -> tuple[PlanState, list[str]]:
+    """Save what was said at revision `number` as the next one; with it, by name, what is no longer hidden.
+
+    Raises `PlanStale` if tracks were found anew since, or if somebody saves a plan meanwhile.
+    """
+    before = current(house, item, segment)
+    earlier = revision(house, item, before.segment, number)
+    plan = put_back(before.plan, earlier.plan, by=house.person.key_id, at=at)
     return save(house, item, before.segment, plan, made_from=before), opened_by(before.plan, plan)

@@ -76,6 +76,41 @@ def taken_over(before: RedactionPlan, edited: RedactionPlan, *, by: str, at: dat
     return next_revision(before, plan, made_at=at)
 
 
+def put_back(before: RedactionPlan, earlier: RedactionPlan, *, by: str, at: datetime) -> RedactionPlan:
+    """What was decided, drawn, muted and chosen at `earlier`, a revision of the same plan, as the one after `before`.
+
+    `by` says it again, `at`. What machines found since then stays. Raises `PlanStale` when tracks were found anew since.
+    """
+    if _found(earlier) != _found(before):
+        raise PlanStale(
+            f"the pictures were analysed anew since revision {earlier.revision}: its decisions are about other tracks",
+            "bwc decide ITEM …, on the tracks of now",
+        )
+    known = parts_of(before)
+
+    def again(part: _Part) -> _Part:
+        same = part == known.get(part.id) or part.decision.choice is Choice.UNDECIDED
+        return part if same else replace(part, decision=replace(part.decision, by=by, at=at))
+
+    then = ids_of(earlier)
+    heard = [one for one in before.audio_spans if one.origin is Origin.DETECTOR and one.id not in then]
+    plan = replace(
+        earlier,
+        tool=before.tool,
+        detectors=before.detectors,
+        doubts=before.doubts,
+        extensions=_seen(before, earlier),
+        tracks=tuple(again(one) for one in earlier.tracks),
+        audio_spans=(*(again(one) for one in earlier.audio_spans), *heard),
+        whole_frame=tuple(again(one) for one in earlier.whole_frame),
+    )
+    return next_revision(before, plan, made_at=at)
+
+
+def _found(plan: RedactionPlan) -> list[tuple[str, object]]:
+    return [(one.id, one.spans) for one in plan.tracks if one.origin is Origin.DETECTOR]
+
+
 def _seen(before: RedactionPlan, edited: RedactionPlan) -> dict[str, Json]:
     """What `edited` chooses of delivery and labels; what machines saw and heard as it was, for the check goes by it."""
     chosen = {name: value for name, value in edited.extensions.items() if name not in _MACHINES}

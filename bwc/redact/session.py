@@ -266,6 +266,17 @@ def current(house: House, item: ItemId, segment: int | None) -> PlanState:
     return there(newest(house, item, segment_of(house, item, segment)), item)
 
 
+def revision(house: House, item: ItemId, segment: int | None, number: int) -> PlanState:
+    """An earlier plan of one recording. Raises `NotFound`."""
+    place = segment_of(house, item, segment)
+    rows = house.documents(item, place, ObjectRole.PLAN)
+    row = next((one for one in rows if one.facts.get("revision") == number), None)
+    if row is None:
+        raise NotFound(f"the plan of {item} has no revision {number}", f"bwc log {item}")
+    data = house.read(row.object_id)
+    return PlanState(item=item, segment=place, plan=from_bytes(data), data=data)
+
+
 def there(found: PlanState | None, item: ItemId) -> PlanState:
     """Raises `NotFound` unless `item` has a plan."""
     if found is None:

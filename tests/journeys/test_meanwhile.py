@@ -125,3 +125,15 @@ def test_a_plan_file_is_held_to_what_decide_is_held_to_and_an_approval_does_not_
     assert (after["by"], after["note"], after["at"] > "2026") == (me, "made up", True)
     # an old file would take back what was done since
     assert "from revision" in world.run("plan", item, "--import", file, code=7).err
+
+    # one requester's version and another's: what was decided for one is there again when it is wanted again
+    (now,) = world.json("plan", item)["plans"]
+    shown = world.json("plan", item, "--revision", 1)["plans"][0]
+    assert shown["summary"]["revision"] == 1
+    told = world.run("plan", item, "--restore", now["summary"]["revision"] - 1)
+    assert "no longer hidden" not in told.err
+    assert parts(world, item)[first["id"]] == shown["tracks"][0]["decision"]
+    assert parts(world, item)[mask["id"]] == "redact"
+    back = world.run("plan", item, "--restore", now["summary"]["revision"])
+    assert f"no longer hidden: {first['id']}, {mask['id']}" in back.err
+    assert "no revision 99" in world.run("plan", item, "--restore", 99, code=4).err

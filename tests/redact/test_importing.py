@@ -9,7 +9,7 @@ from bwc.canonical import sha256_hex
 from bwc.errors import PlanStale, UsageError
 from bwc.evidence import Choice
 from bwc.redact import plan_edit
-from bwc.redact.importing import INVERSE, opened_by, taken_over
+from bwc.redact.importing import INVERSE, opened_by, put_back, taken_over
 from bwc.redact.plan import OVERLAY, Decision, Origin, RedactionPlan, Span, Track
 from bwc.redact.plan_format import to_bytes
 from tests.redact.clips import NOON, plan_for
@@ -100,3 +100,24 @@ def test_an_inverse_plan_opens_by_keeping_more_or_by_hiding_less(plan: Redaction
     kept = with_track(inverse, decision=said(note="x"))
     assert opened_by(inverse, kept) == ["t1"]
     assert opened_by(kept, kept) == []
+
+
+def test_what_was_said_at_an_earlier_revision_is_said_again(plan: RedactionPlan) -> None:
+    kept = plan_edit.decide(plan, ["t1"], Choice.KEEP, by="ann", at=NOON, note="consent")
+    wide = plan_edit.add_mask(kept, {8: (60, 8, 90, 40)}, last=9, by="ann", at=NOON)
+    back = put_back(wide, plan, by=ME, at=LATER)
+    assert [one.id for one in back.tracks] == [one.id for one in plan.tracks]
+    assert back.tracks[0].decision == replace(POLICY, by=ME, at=LATER)
+    assert back.tracks[1:] == plan.tracks[1:], "what did not change since is nobody's word anew"
+    assert (back.revision, back.previous) == (wide.revision + 1, sha256_hex(to_bytes(wide)))
+    assert opened_by(wide, back) == ["m2"]
+    forth = put_back(back, kept, by=ME, at=LATER)
+    assert opened_by(back, forth) == ["t1"]
+    assert forth.tracks[0].decision == Decision(choice=Choice.KEEP, by=ME, at=LATER, note="consent")
+
+
+def test_decisions_on_tracks_that_were_found_anew_since_are_not_said_again(plan: RedactionPlan) -> None:
+    span = plan.tracks[0].spans[0]
+    anew = with_track(plan, spans=(Span(first=span.first + 1, boxes=list(span.boxes)[1:]), *plan.tracks[0].spans[1:]))
+    with pytest.raises(PlanStale, match="analysed anew since revision"):
+        put_back(anew, plan, by=ME, at=LATER)
