@@ -1,8 +1,6 @@
 """The check: good copies pass, every planted fault is found and named."""
 
-import gc
 import io
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -13,19 +11,15 @@ from bwc.canonical import parse_canonical, sha256_hex
 from bwc.errors import LeakFound, UsageError
 from bwc.evidence import Choice, ItemId
 from bwc.media.decode import VideoReader
-from bwc.media.encode import H264Encoder
-from bwc.media.mp4 import Mp4, SampleTable, video_track
-from bwc.media.planes import Planes
 from bwc.redact import plan_edit
 from bwc.redact.check import check
 from bwc.redact.check_finders import Finders
 from bwc.redact.check_report import CheckReport, Fault, Sight
 from bwc.redact.check_search import Search, stride_for
-from bwc.redact.check_sight import Hit, visible_permille
-from bwc.redact.check_trail import _Sample
+from bwc.redact.check_sight import visible_permille
 from bwc.redact.checked import Checked
 from bwc.redact.detectors.base import Detection, Picture8
-from bwc.redact.plan import Box, Coverage, Effect, EffectKind, FrameCover, RedactionPlan, Span, Track
+from bwc.redact.plan import Box, Effect, EffectKind, FrameCover, RedactionPlan, Span, Track
 from bwc.redact.render import render
 from tests.redact.clips import FRAMES, NOON, WIDTH, MagentaFinder, Memory, Pipe, make_clip, plan_for, regular, walker
 
@@ -165,64 +159,6 @@ def test_a_copy_of_another_recording_is_faulty(source: bytes) -> None:
     assert Fault.AUDIO_DIFFERS in faults(report)
 
 
-def repainted(copy: bytes, change: Callable[[Planes], None]) -> bytes:
-    """`copy` with its planes changed and encoded again, without sound."""
-    reader = VideoReader(io.BytesIO(copy))
-    encoder, table, data = H264Encoder(reader.width, reader.height, reader.time_base), SampleTable(), io.BytesIO()
-    samples = []
-    for picture in reader.frames():
-        change((picture.y, picture.u, picture.v))
-        samples += encoder.encode((picture.y, picture.u, picture.v), picture.pts)
-    for sample in samples + encoder.finish():
-        table.add(size=len(sample.data), pts=sample.pts, dts=sample.dts, key=sample.key)
-        data.write(sample.data)
-    track = video_track(
-        table, data, time_base=reader.time_base, avcc=encoder.avcc, width=reader.width, height=reader.height
-    )
-    return b"".join(Mp4([track]))
-
-
-def strip(planes: Planes) -> None:
-    planes[1][:4] -= 60
-
-
-def spot(planes: Planes) -> None:
-    planes[2][80:92, 100:112] += 60
-
-
-def tint(planes: Planes) -> None:
-    planes[2][:] += 4
-
-
-def moved(planes: Planes) -> None:
-    """Colours that lie eight rows too low."""
-    for plane in planes[1:]:
-        plane[4:] = plane[:-4].copy()
-
-
-@pytest.mark.parametrize("change", [strip, spot, tint, moved])
-def test_colours_that_differ_outside_covers_are_a_fault(change: Callable[[Planes], None]) -> None:
-    def other(ordinal: int) -> Box:
-        return 30, 180, 70, 220
-
-    source = make_clip(subjects=(walker, other))
-    copy = rendered(source, plan_for(source))
-    assert Fault.PICTURE_DIFFERS not in faults(checked(source, repainted(copy, lambda _: None), plan_for(source)))
-    report = checked(source, repainted(copy, change), plan_for(source))
-    assert Fault.PICTURE_DIFFERS in faults(report)
-    assert "colours" in next(one.detail for one in report.findings if one.fault is Fault.PICTURE_DIFFERS)
-
-
-def test_heights_of_every_kind_are_clean() -> None:
-    """Heights of 4n + 2 had their colours four rows too low, and nobody compared colours."""
-    for size in ((320, 242), (322, 240), (318, 238)):
-        source = make_clip(size=size)
-        plan = plan_for(source, size=size)
-        report = checked(source, rendered(source, plan), plan)
-        assert report.is_clean, (size, report.findings)
-        assert report.measures["difference_colour_local_centilevels"] <= 500
-
-
 def test_a_plan_of_another_recording_is_stale(source: bytes, good: bytes) -> None:
     stale = replace(plan_for(source), content_sha256="12" * 32)
     assert Fault.PLAN_STALE in faults(checked(source, good, stale))
@@ -346,22 +282,6 @@ def test_a_frame_that_is_missing_is_no_way_round_the_search(source: bytes) -> No
     assert search.searched == 2  # frame 11 for frame 10, and frame 30
 
 
-@pytest.mark.parametrize("stride", [1, 4])
-def test_how_many_pictures_wait_and_what_is_asked_early_change_nothing(
-    source: bytes, monkeypatch: pytest.MonkeyPatch, stride: int
-) -> None:
-    plan = plan_for(source, spans=((0, 18), (30, FRAMES)))
-    copy = rendered(source, plan)
-    found = []
-    for waiting in (0, 2, 40):
-        monkeypatch.setattr("bwc.redact.check_search._WAITING", waiting)
-        monkeypatch.setattr("bwc.redact.check_search.pictures_ahead", lambda width, height, most: most)
-        found.append(checked(source, copy, plan, stride=stride))
-    assert found[0].measures["cutouts"] > 0 or stride == 1
-    assert found[0].suspects
-    assert found[0].to_bytes() == found[1].to_bytes() == found[2].to_bytes()
-
-
 def standing(column: int, row: int) -> Callable[[int], Box]:
     left, top = 60 + 200 * column, 80 + 220 * row
     return lambda _: (left, top, left + 40, top + 40)
@@ -417,43 +337,6 @@ def test_a_check_that_searched_nothing_is_not_clean_and_stands_in_the_way(source
         Checked(item=ItemId("2026-0317-K4J7QX"), segment=0, report=nothing, decided={}).raise_if_open()
     (line,) = [one for one in checked(source, b"\0" * 5000, plan_for(source)).not_checked if "whole picture" in one]
     assert line == "faces and plates: no whole picture of the copy was searched"
-
-
-def most_held(source: bytes, frames: int) -> int:
-    """The most cut-outs and hits held at once by a search of `frames` frames, in which covers end all the time."""
-    times = regular(frames)
-    plan = plan_for(source, pts=times, spans=[(start, start + 4) for start in range(0, frames, 15)])
-    (track,) = plan.tracks
-    plan = replace(
-        plan, tracks=tuple(replace(track, id=f"t{place}", spans=(span,)) for place, span in enumerate(track.spans))
-    )
-    picture = next(iter(VideoReader(io.BytesIO(source)).frames()))
-    covers, most = Coverage(plan), 0
-    finder = FlickeringFinder()
-    with Search(plan, Finders(coarse=(finder,), fine=(), close=(finder,)), 2) as search:
-        for ordinal in range(frames):
-            search.look(picture, ordinal, covers.at(ordinal), (), picture)
-            if ordinal % 15 == 0:
-                most = max(most, sum(isinstance(one, (_Sample, Hit)) for one in gc.get_objects()))
-        search.finish()
-    return most
-
-
-class FlickeringFinder(MagentaFinder):
-    """Has one weak hit in every picture, each somewhere else: chains that prove nothing."""
-
-    def __init__(self) -> None:
-        self._chance = random.Random(1)
-
-    def detect(self, bgr: Picture8) -> list[Detection]:
-        x, y = self._chance.choices(range(200), k=2)
-        return [Detection((x, y, x + 30, y + 30), 0.3, "face")]
-
-
-def test_what_a_search_holds_does_not_grow_with_the_recording(source: bytes) -> None:
-    # The search's threads share the finder's chance, so the peaks of two searches differ by a third; what is kept for
-    # every frame would make the second eight times as much.
-    assert most_held(source, 1200) <= 2 * most_held(source, 150)
 
 
 def test_the_report_reads_back_and_is_the_same_for_the_same_copy(source: bytes, good: bytes) -> None:
