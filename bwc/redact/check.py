@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from typing import BinaryIO
 
 import numpy as np
@@ -104,17 +105,17 @@ def check(
             look.rest()
             give_back()
 
-        again = Fetcher(lambda: VideoReader(copies.reader(), borrow=True))
+        again, beneath = (Fetcher(partial(_reader, file)) for file in (copies, originals))
         in_vain = witness.searched if witness else None
-        search = Search(part, look, stride, searched_before=in_vain, fetch=again.fetch)
+        search = Search(part, look, stride, searched_before=in_vain, fetch=again.fetch, fetch_original=beneath.fetch)
         run = _Run(part, search, excerpt=excerpt)
         digests = [beside.submit(digest_of, file.reader()) for file in (originals, copies)]
         boxes = faults_of_boxes(copies.reader())
         measures: dict[str, int] = {}
-        whole = VideoReader(originals.reader(), borrow=True)
+        whole = _reader(originals)
         before = ExcerptReader(whole, excerpt) if excerpt else whole
         try:
-            after = VideoReader(copies.reader(), borrow=True)
+            after = _reader(copies)
             facts = before.facts, after.facts
             whole.paired, after.paired = (may_pair(one.video) for one in facts)
             run.shift = excerpt.start if excerpt else shift_of(facts[0])
@@ -151,6 +152,10 @@ def check(
     if content != plan.content_sha256:
         run.findings.insert(0, Finding(fault=Fault.PLAN_STALE, detail="the plan is of another recording"))
     return run.report(plan, before, look, stride=stride, digest=digest, size=size, measures=measures)
+
+
+def _reader(file: Shared) -> VideoReader:
+    return VideoReader(file.reader(), borrow=True)
 
 
 def _finders(bystander: Bystander | None, *, text: bool) -> Finders:

@@ -7,17 +7,17 @@ import numpy as np
 
 from bwc.errors import NotFound
 from bwc.media.decode import Picture
-from bwc.media.planes import bgr_of
+from bwc.media.planes import Plane, Planes, bgr_of, resized
 from bwc.redact.check_sight import is_like_size, shared_permille
 from bwc.redact.check_turns import Turn
 from bwc.redact.detectors.aside import look_aside
-from bwc.redact.detectors.base import Detection, Detector
+from bwc.redact.detectors.base import Detection, Detector, fit, on_strides
 from bwc.redact.detectors.faces_check import CheckFaces
 from bwc.redact.detectors.finder import Finder
 from bwc.redact.detectors.network import Resting
 from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.text import TEXT, TextFinder
-from bwc.redact.detectors.view import Looker, View, unturned
+from bwc.redact.detectors.view import Looker, Sized, View, unturned
 from bwc.redact.plan import Box, DetectorInfo
 
 CUTOUT_SIDES, _LINE_SIDES = 4, 2  # a cut-out is so many sides of its box wide; round a line of text
@@ -126,17 +126,36 @@ def detect_near(
         return []
     half = (slice(y0 // 2, (y1 + 1) // 2), slice(x0 // 2, (x1 + 1) // 2))
     planes = picture.y[y0:y1, x0:x1], picture.u[half], picture.v[half]
-    part = bgr_of(*planes, full_range=picture.colour.range == 2)
-    whole_side = max(part.shape[:2])
-    square = np.zeros((whole_side, whole_side, 3), np.uint8)
-    square[: part.shape[0], : part.shape[1]] = part
-    view = View.of(np.ascontiguousarray(np.rot90(square, turns)) if turns else square)
+    view = _square(planes, full_range=picture.colour.range == 2, turns=turns)
     found = []
     for finder in finders:
-        for one in detect(finder, view, turns, (whole_side, whole_side)):
+        for one in detect(finder, view, turns, view.shape):
             a, b, c, d = one.box
             found.append(Detection((a + x0, b + y0, c + x0, d + y0), one.score, one.class_))
     return found
+
+
+def _square(planes: Planes, *, full_range: bool, turns: int) -> View:
+    """A part of a picture as a square. Made smaller, it is so before it gets its colours: a third of the time."""
+    rows, columns = planes[0].shape
+    longer = max(rows, columns)
+
+    def on_black(part: Plane, side: int) -> Plane:
+        square = np.zeros((side, side, 3), np.uint8)
+        square[: part.shape[0], : part.shape[1]] = part
+        return np.ascontiguousarray(np.rot90(square, turns)) if turns else square
+
+    def whole() -> Plane:
+        return on_black(bgr_of(*planes, full_range=full_range), longer)
+
+    def sized(side: int) -> Sized:
+        scale = side / longer
+        if scale >= 1:
+            return fit(whole(), side)
+        less = (max(2, 2 * round(length * scale / 2)) for length in (columns, rows))
+        return on_strides(on_black(bgr_of(*resized(planes, *less), full_range=full_range), side)), scale
+
+    return View((longer, longer), sized, whole)
 
 
 def distinct(found: Sequence[Detection]) -> list[Detection]:

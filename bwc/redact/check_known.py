@@ -3,8 +3,8 @@
  1. a group that the copy holds bit for bit is decoded once, from the copy: it is equal to the original's
  2. it is not decoded at all if it was searched in vain while another pass decoded the original (`check_bystander`) and nothing
     is to be hidden in it; with places of doubt in it only what follows the last of them is not
- 3. of another group the original's pictures were made small then, which is all that the copy is compared with; they are decoded only up to
-    the last whose pixels under a cover are needed, because the plan stops hiding something there
+ 3. of another group the original's pictures were made small then, which is all that the copy is compared with; what lies under a cover
+    there is decoded when a search asks for it (`check_trail`)
 
 Without a bystander only the first holds.
 """
@@ -48,9 +48,7 @@ def known_pictures(
     witness: Witness | None,
 ) -> Known:
     """What of the groups `twins` need not be decoded for a check of a plan with such `covers` and `places` of doubt."""
-    places = list(places)
     doubted = {ordinal for place in places for ordinal in place.boxes}
-    needed = {end[0] for place in places for end in (place.before, place.after) if end is not None}
 
     def ordinals(twin: Twin) -> range | None:
         first, last = media.pts.ordinal_of(twin.first), media.pts.ordinal_of(twin.last)
@@ -58,9 +56,9 @@ def known_pictures(
             return None
         return range(first, last + 1)
 
-    def rest(twin: Twin, held: range, wanted: set[int]) -> list[tuple[int, int] | None]:
-        """Of a group what follows the last of `wanted`, in ticks of the original; a part is no neighbour of what is before."""
-        stop = max((one for one in held if one in wanted), default=held[0] - 1) + 1
+    def rest(twin: Twin, held: range) -> list[tuple[int, int] | None]:
+        """Of a group what follows the last doubt, in ticks of the original; a part is no neighbour of what is before."""
+        stop = max((one for one in held if one in doubted), default=held[0] - 1) + 1
         if stop == held[0]:
             return [(twin.first, twin.last)]
         return [None, (media.pts.pts_of(stop), twin.last)] if stop in held else [None]
@@ -70,22 +68,17 @@ def known_pictures(
         if held is None or twin.copied is None or not all(covers.at(one).is_clear for one in held):
             return [None]
         (start, end), ticks = twin.copied, max(1, twin.last - twin.first)
-        return [
-            span and (start + -((span[0] - twin.first) * (start - end) // ticks), end)
-            for span in rest(twin, held, doubted)
-        ]
+        return [span and (start + -((span[0] - twin.first) * (start - end) // ticks), end) for span in rest(twin, held)]
 
-    def in_original(twin: Twin) -> list[tuple[int, int] | None]:
-        if twin.copied is not None:
-            return [(twin.first, twin.last)]
-        held = ordinals(twin) if witness and knows(twin) and witness.has_small(twin) else None
-        return [None] if held is None else rest(twin, held, needed)
+    def in_original(twin: Twin) -> tuple[int, int] | None:
+        is_known = witness is not None and knows(twin) and witness.has_small(twin) and ordinals(twin) is not None
+        return (twin.first, twin.last) if twin.copied is not None or is_known else None
 
     def knows(twin: Twin) -> bool:
         return witness is not None and witness.knows(twin, media.height, media.width)
 
     return Known(
-        original=runs(span for twin in twins for span in in_original(twin)),
+        original=runs(map(in_original, twins)),
         copy=runs(span for twin in twins for span in in_copy(twin)),
         same=runs((twin.first, twin.last) if twin.copied else None for twin in twins),
     )

@@ -80,10 +80,11 @@ class Search:
         *,
         searched_before: Callable[[int, Turn], bool] | None = None,
         fetch: Callable[[Picture], Picture] | None = None,
+        fetch_original: Callable[[Picture], Picture] | None = None,
     ) -> None:
         """`searched_before(ordinal, turn)`: whether a picture that comes without its pixels was searched like that, in vain.
 
-        `fetch` gives such a picture its pixels.
+        `fetch` gives such a picture its pixels, `fetch_original` one of the original of which the copy does not hold the bytes.
         """
         self.plan = plan
         self.cutouts = 0
@@ -95,7 +96,8 @@ class Search:
             max_gap=max(2 * stride, frames_in(_GAP_SECONDS, rate)),
             text_gap=max(2 * stride, frames_in(_LINES_GAP, rate)),
         )
-        self._finders, self._fetch, self._searched_before = finders, fetch, searched_before
+        self._finders, self._searched_before = finders, searched_before
+        self._fetch, self._fetch_original = fetch, fetch_original
         self._most = pictures_ahead(plan.media.width, plan.media.height, _WAITING)
         self._schedule = Turns(frames=plan.media.frames, rate=rate, stride=stride)
         self._turns = round(plan.media.rotation / 90) % 4
@@ -191,6 +193,9 @@ class Search:
         """
         while self._ended and (settled is None or self._ended[0].stop < settled):
             trail = self._ended.popleft()
+            if not trail.place.is_one_track and not self.chains.saw_within(trail.areas()):
+                continue  # no likeness would count
+            self._look_back(trail)
             hits = trail.hits()
             if hits and (trail.place.is_one_track or self.chains.saw(hits)):
                 self._followed.append(hits)
@@ -205,21 +210,35 @@ class Search:
         if ended:
             self._ended += sorted(ended, key=lambda trail: trail.stop)
             self._begun = [trail for trail in self._begun if trail.stop > ordinal]
-        here = []
+        here, is_same = [], original is picture
         for trail in self._begun:
-            if original is not None:
-                for box in trail.anchors(ordinal):
-                    original = self._whole(original)
-                    trail.learn(original.y, box)
-                    near = self._finders.closer(trail.place.class_)
-                    trail.asked.append(
-                        (self._pool.submit(detect_near, near, original, box, self._turns, trail.place.class_), box)
-                    )
+            for box in trail.anchors(ordinal) if original is not None else ():
+                assert original is not None
+                if original.known:
+                    trail.unseen.append((original, box, is_same))
+                else:
+                    self._learn(trail, original, box)
             if ordinal in trail.place.boxes:
                 picture = self._whole(picture)
                 trail.take(picture.y, ordinal, _hidden(picture, cover))
                 here.append(trail)
         return here
+
+    def _look_back(self, trail: Trail) -> None:
+        """What the original shows under the covers beside a place, where it was not decoded."""
+        for original, box, is_same in trail.unseen:
+            fetch = self._fetch if is_same else self._fetch_original
+            if fetch is not None:
+                self._learn(trail, fetch(original), box)
+        trail.unseen = []
+
+    def _learn(self, trail: Trail, original: Picture, box: Box) -> None:
+        trail.learn(original.y, box)
+        if not trail.place.is_one_track:  # there the plan says who it is
+            near = self._finders.closer(trail.place.class_)
+            trail.asked.append(
+                (self._pool.submit(detect_near, near, original, box, self._turns, trail.place.class_), box)
+            )
 
     def _settle(self, looked: _Looked) -> None:
         """Look closely where there is doubt, then tell sightings of kept tracks from hits."""

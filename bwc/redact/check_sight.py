@@ -3,7 +3,7 @@
 Pure arithmetic on boxes; what is covered and what is kept comes with each hit.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from math import hypot, sqrt
@@ -144,6 +144,16 @@ class Chains:
             for chain in (*self._proven, *self._weak, *self._open)
             if not chain.is_trail
             for hit in chain.hits
+        )
+
+    def saw_within(self, areas: Mapping[int, Sequence[Box]]) -> bool:
+        """Whether a detector had any hit that touches one of `areas`, by frame: else it had none on what goes on there."""
+        return any(
+            shared_permille(area, hit.box)
+            for chain in (*self._proven, *self._weak, *self._open)
+            if not chain.is_trail
+            for hit in chain.hits
+            for area in areas.get(hit.ordinal, ())
         )
 
     def add_trail(self, hits: Sequence[Hit]) -> None:

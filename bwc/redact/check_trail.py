@@ -3,17 +3,20 @@
 Pictures are compared small (the subject 24 pixels long), shifted freely within three quarters of its size, by normalised
 correlation. A gap within one track needs no detector: the plan says who is there. Everywhere else likeness is not enough:
 a detector must be sure of the original under the cover and have some hit, however weak, on what goes on. So a profile is
-followed from where it was seen as a face; a head that shows no face before or after is not.
+followed from where it was seen as a face; a head that shows no face before or after is not. Where no detector had any hit, nobody
+asks what lies under the cover.
 """
 
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from math import ceil
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from bwc.media.decode import Picture
 from bwc.redact.check_finders import whole
 from bwc.redact.check_places import Kind, Place
 from bwc.redact.check_sight import Hit, is_same_class, shared_permille, visible_permille
@@ -51,6 +54,9 @@ class Trail:
     templates: list[_Grey] = field(default_factory=list)
     samples: list[_Sample] = field(default_factory=list)
     asked: list[tuple[Future[list[Detection]], Box]] = field(default_factory=list)
+    unseen: list[tuple[Picture, Box, bool]] = field(
+        default_factory=list
+    )  # anchors not decoded; True: the copy shows the same bytes
 
     @property
     def stop(self) -> int:
@@ -81,6 +87,16 @@ class Trail:
         scale = _SIDE / max(box[2] - box[0], box[3] - box[1])
         near = tuple(one for one in hidden if one[0] < x1 and one[2] > x0 and one[1] < y1 and one[3] > y0)
         self.samples.append(_Sample(ordinal, box, _small(y[y0:y1, x0:x1], scale), scale, (x0, y0), near))
+
+    def areas(self) -> dict[int, list[Box]]:
+        """By frame, all of the picture in which it may go on; and the same for the frames beside each."""
+        found: dict[int, list[Box]] = {}
+        for one in self.samples:
+            (left, top), (rows, columns) = one.corner, one.around.shape
+            area = left - 2, top - 2, left + ceil(columns / one.scale) + 2, top + ceil(rows / one.scale) + 2
+            for ordinal in (one.ordinal - 1, one.ordinal, one.ordinal + 1):
+                found.setdefault(ordinal, []).append(area)
+        return found
 
     def hits(self) -> list[Hit]:
         """Frames in which the subject shows, with its likeness as the score; nothing where that proves nothing.

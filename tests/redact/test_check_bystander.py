@@ -105,23 +105,33 @@ def test_the_report_is_the_same_to_the_last_byte(
     assert beside.to_bytes() == alone.to_bytes()
 
 
-def test_copied_groups_without_anybody_are_not_decoded_and_originals_only_at_the_end_of_a_cover(
-    decoded: list[int],
-) -> None:
+def test_copied_groups_without_anybody_are_not_decoded_nor_is_the_original(decoded: list[int]) -> None:
     source = shown((16, 28))
     plan = plan_of(source, (16, 28))
     copy = rendered(source, plan)
     with watched(source, 5) as bystander:
         decoded[0] = 0
         report = check(io.BytesIO(source), io.BytesIO(copy), plan, stride=5, finders=FINDERS, bystander=bystander)
-    # The copy's group 0 (user data was taken out of it), 1 (the walker) and the head of 2 (where the walker may go on), the
-    # original's group 1 up to what is under the last cover; without a bystander all of the copy and groups 0 and 1
-    assert decoded[0] == (15 + 15 + 10) + 13
+    # The copy's group 0 (user data was taken out of it), 1 (the walker) and the head of 2 (where the walker may go on);
+    # without a bystander all of the copy and the original's groups 0 and 1
+    assert decoded[0] == 15 + 15 + 10
     assert (report.frames, report.frames_checked) == (COUNT, 15)
     found = known(source, copy, plan, 5, source)
     assert found.same == ((30 * STEP, 74 * STEP),)
-    assert found.original == ((0, 14 * STEP), (28 * STEP, 74 * STEP))
+    assert found.original == ((0, 74 * STEP),)
     assert found.copy == ((40 * STEP, 74 * STEP),)
+
+
+def test_what_lies_under_a_cover_is_decoded_where_somebody_is_seen_beside_it(decoded: list[int]) -> None:
+    source = shown((16, 28))
+    plan = plan_of(source, (16, 22))
+    copy = rendered(source, plan)
+    with watched(source, 5) as bystander:
+        decoded[0] = 0
+        report = check(io.BytesIO(source), io.BytesIO(copy), plan, stride=5, finders=FINDERS, bystander=bystander)
+    assert report.suspects
+    # of the copy group 2 as far as the walker may go on, of the original's group 1 what comes up to frame 21, hidden last
+    assert decoded[0] == (15 + 15 + 4) + 7
 
 
 def test_what_was_seen_of_other_bytes_is_not_believed() -> None:
