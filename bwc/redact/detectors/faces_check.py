@@ -8,11 +8,12 @@ cell's corner.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 
 from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, info, merge
-from bwc.redact.detectors.network import Feed, Network, runtime_label
+from bwc.redact.detectors.network import Network, runtime_label
 from bwc.redact.detectors.packaged import PackagedFile
 from bwc.redact.detectors.view import View
 from bwc.redact.plan import DetectorInfo
@@ -20,10 +21,9 @@ from bwc.version import TOOL
 
 FILE = PackagedFile(
     name="libfacedetection.onnx",
-    file_sha256="aef7b2689d2a744fb946252edceb0472c6f1aad4229c8df86cd41a5bd316063f",
+    file_sha256="2b831c20e4724c1f337b4bf123c6998117e53e1d394590dec930ca59f3078a5e",
     licence="BSD-3-Clause",
 )
-_FEED = Feed("picture")
 _STEPS = (8, 16, 32)
 _MOST = 1000  # candidates of one pass, best first
 _SAME = 0.45  # overlap from which two candidates are one face
@@ -80,7 +80,8 @@ class CheckFaces:
 
 def found_in(canvas: Picture8, network: Network, threshold: float) -> tuple[Floats, Floats]:
     """Boxes (n x 4, pixels of `canvas`, whose sides are multiples of 32) and scores of the cells above `threshold`, best first."""
-    scores, sides = network.see(["score", "sides"], canvas, _FEED)
+    picture = cast(Floats, canvas[None])  # bytes: making floats and planes of them is part of this network
+    scores, sides = network.run(["score", "sides"], {"picture": picture})
     likely, far = scores[0, 0], sides[0]
     chosen = np.nonzero(likely > threshold)[0]
     chosen = chosen[np.argsort(-likely[chosen], kind="stable")[:_MOST]]
