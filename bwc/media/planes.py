@@ -150,11 +150,14 @@ def resized(planes: Planes, width: int, height: int) -> Planes:
     across, down = shared_by(planes)
     half = (-(-width // across), -(-height // down))
     y, u, v = planes
-    return (
-        cast(Plane, cv2.resize(y, (width, height), interpolation=cv2.INTER_AREA)),
-        cast(Plane, cv2.resize(u, half, interpolation=cv2.INTER_AREA)),
-        cast(Plane, cv2.resize(v, half, interpolation=cv2.INTER_AREA)),
-    )
+    return _by_area(y, width, height), _by_area(u, *half), _by_area(v, *half)
+
+
+def _by_area(plane: Plane, width: int, height: int) -> Plane:
+    if plane.dtype == np.uint8 and plane.shape == (3 * height, 3 * width):
+        # one in three of the means of nine: the same values in half the time (1080 lines to 640 columns)
+        return np.ascontiguousarray(cv2.blur(plane, (3, 3))[1::3, 1::3])
+    return cast(Plane, cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA))
 
 
 def grey_of(luma: Plane, width: int, height: int, *, halves: bool) -> Plane:

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from bwc.media.planes import bgr_of, planes_of, size_at
+from bwc.media.planes import bgr_of, planes_of, resized, size_at
 
 
 def frame_like_footage(pix_fmt: str, width: int = 960, height: int = 540) -> VideoFrame:
@@ -28,6 +28,16 @@ def test_padding_to_whole_steps_is_black_and_changes_nothing(width: int | None, 
     assert (padded[:rows, :columns] == plain).all()
     assert not padded[rows:].any()
     assert not padded[:, columns:].any()
+
+
+def test_a_third_of_each_side_is_the_mean_of_nine() -> None:
+    nines = np.arange(9 * 255 + 1)[:, None] // 9 + (np.arange(9) < np.arange(9 * 255 + 1)[:, None] % 9)
+    y = nines.astype(np.uint8).reshape(28, 82, 3, 3).transpose(0, 2, 1, 3).reshape(84, 246)
+    u, v = y[:42, :123], y[42:, 123:]
+    for plane, small in zip((y, u, v), resized((y, u, v), 82, 28), strict=True):
+        rows, columns = small.shape
+        assert np.array_equal(small, cv2.resize(plane, (columns, rows), interpolation=cv2.INTER_AREA))
+    assert np.array_equal(resized((y, u, v), 82, 28)[0].ravel(), np.round(np.arange(9 * 255 + 1) / 9))
 
 
 def test_odd_sizes_stay_odd() -> None:
