@@ -19,6 +19,7 @@ from bwc.media.source import Source
 
 RATE = 16_000
 _TAPS = 255  # of the filter that turns phases: it turns what lies above 60 Hz
+_AT_ONCE = RATE // 4  # samples
 _JUMP_SECONDS = Fraction(1, 20)  # what a frame may be away from where the one before it ended
 Floats = NDArray[np.float32]
 
@@ -33,7 +34,7 @@ class Block:
 
 
 def mono_blocks(file: BinaryIO, stream: int, *, name: str = "") -> Iterator[Block]:
-    """Every channel of sound track `stream` mixed into one; damaged packets are gaps. Holds about a packet at a time."""
+    """Every channel of sound track `stream` mixed into one; damaged packets are gaps. Holds a quarter of a second at a time."""
     with Source(file, name=name) as source:
         track = sound_stream(source, stream)
         run: _Run | None = None
@@ -61,6 +62,8 @@ class _Run:
         self._resampler = AudioResampler(format="fltp", layout=frame.layout.name, rate=RATE)
         self._fresh = True
         self._mix = _Mix(len(frame.layout.channels))
+        self._held: list[Floats] = []  # resampled, to be mixed some at a time: each by itself takes longer
+        self._count = 0
 
     def is_broken_by(self, frame: AudioFrame, at: Fraction | None) -> bool:
         jumped = at is not None and abs(at - self.end) > _JUMP_SECONDS
@@ -73,11 +76,20 @@ class _Run:
 
     def finish(self) -> Iterator[Block]:
         yield from self._given(self._resampler.resample(None))
+        yield from self._mixed()
         yield from self._block(self._mix.finish())
 
     def _given(self, parts: list[AudioFrame]) -> Iterator[Block]:
         for part in parts:
-            yield from self._block(self._mix.take(np.asarray(part.to_ndarray(), np.float32)))
+            self._held.append(np.asarray(part.to_ndarray(), np.float32))
+            self._count += part.samples
+        if self._count >= _AT_ONCE:
+            yield from self._mixed()
+
+    def _mixed(self) -> Iterator[Block]:
+        held, self._held, self._count = self._held, [], 0
+        if held:
+            yield from self._block(self._mix.take(np.concatenate(held, axis=1)))
 
     def _block(self, samples: Floats) -> Iterator[Block]:
         if samples.size:

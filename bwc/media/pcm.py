@@ -21,20 +21,44 @@ MAX_GAP_SECONDS = 6 * 3600  # a longer pause between two packets is a broken tim
 NS = 1_000_000_000
 
 
-def decode_sound(file: BinaryIO, stream: int, *, name: str = "") -> Iterator[tuple[Fraction, NDArray[np.float32], int]]:
-    """(start in seconds, samples (channels, n) as floats -1..1, rate) per decoded frame; damaged packets left out."""
+def decode_sound(
+    file: BinaryIO, stream: int, *, name: str = "", at_once: int = 1
+) -> Iterator[tuple[Fraction, NDArray[np.float32], int]]:
+    """(start in seconds, samples (channels, n) as floats -1..1, rate) per decoded frame; damaged packets left out.
+
+    Up to `at_once` frames that follow each other without a gap come as one.
+    """
     with Source(file, name=name) as source:
         track = sound_stream(source, stream)
-        for _, frames, _ in decoded_packets(source, track):
-            for frame in frames:
-                if frame.pts is not None and track.time_base is not None:
-                    yield frame.pts * track.time_base, _floats(frame), frame.sample_rate
+        base = track.time_base
+        held: list[NDArray[np.float32]] = []
+        first = samples = rate = 0
+        for frame in (one for _, frames, _ in decoded_packets(source, track) for one in frames):
+            if frame.pts is None or base is None:
+                continue
+            part = _floats(frame)
+            # in whole numbers: with fractions this took as long as to decode the frame
+            follows = (frame.pts - first) * base.numerator * rate == samples * base.denominator
+            alike = bool(held) and (rate, held[0].shape[0]) == (frame.sample_rate, part.shape[0])
+            if held and not (alike and follows and len(held) < at_once):
+                yield first * base, _joined(held), rate
+                held = []
+            if not held:
+                first, samples, rate = frame.pts, 0, frame.sample_rate
+            held.append(part)
+            samples += part.shape[1]
+        if held and base is not None:
+            yield first * base, _joined(held), rate
+
+
+def _joined(parts: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
 
 
 def _floats(frame: AudioFrame) -> NDArray[np.float32]:
     """Its samples (channels, n); what is planar floats already, as AAC decodes to, needs no resampler."""
     if frame.format.name == "fltp":
-        return frame.to_ndarray().astype(np.float32)
+        return np.asarray(frame.to_ndarray(), np.float32)
     resampler = AudioResampler(format="fltp", layout=frame.layout.name, rate=frame.sample_rate)
     return np.concatenate([part.to_ndarray() for part in resampler.resample(frame)], axis=1).astype(np.float32)
 

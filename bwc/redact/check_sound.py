@@ -4,7 +4,7 @@ Sound is compared in windows of 20 ms by its loudness and by that of its differe
 it is): the same for copied packets, near for sound that was encoded again.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import ceil
@@ -27,9 +27,7 @@ _BLEEP_WINDOW = 0.01  # seconds over which its loudness may change evenly
 _NEAR_MUTE = 4  # windows around a muted span where the fade of neighbouring packets is heard
 _FLOOR = 1e-3  # loudness below which two sounds are both called quiet
 _NS = 1_000_000_000
-_AT_ONCE = 32  # packets
-
-_Block = tuple[Fraction, NDArray[np.float32], int]  # start in seconds, samples (channels, n), rate
+_AT_ONCE = 32  # packets: what is done to each block takes longer than to its samples
 
 
 @dataclass(slots=True)
@@ -65,7 +63,7 @@ def hear(
     With `window`, seconds of that clock, only what lies in it counts.
     """
     heard = Loudness()
-    for start, samples, rate in _joined(decode_sound(file, stream)):
+    for start, samples, rate in decode_sound(file, stream, at_once=_AT_ONCE):
         begin = start + shift
         if window is not None:
             low, high = (max(0, ceil((edge - begin) * rate)) for edge in window)
@@ -87,27 +85,6 @@ def hear(
             if inside.size:
                 heard.beside_bleep = max(heard.beside_bleep, _beside_bleep(inside, rate))
     return heard
-
-
-def _joined(blocks: Iterable[_Block]) -> Iterator[_Block]:
-    """`blocks` that follow each other without a gap, some at a time: what is done to each block takes longer than to its samples."""
-    held: list[_Block] = []
-    end = Fraction(0)
-    for block in blocks:
-        start, samples, rate = block
-        follows = held and (start, rate, samples.shape[0]) == (end, held[0][2], held[0][1].shape[0])
-        if held and not (follows and len(held) < _AT_ONCE):
-            yield _one(held)
-            held = []
-        held.append(block)
-        end = start + Fraction(samples.shape[1], rate)
-    if held:
-        yield _one(held)
-
-
-def _one(blocks: Sequence[_Block]) -> _Block:
-    start, samples, rate = blocks[0]
-    return start, np.concatenate([one for _, one, _ in blocks], axis=1) if len(blocks) > 1 else samples, rate
 
 
 def _beside_bleep(samples: NDArray[np.float32], rate: int) -> float:
