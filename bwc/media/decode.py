@@ -22,7 +22,7 @@ from bwc.errors import MediaError, UnreadableMedia
 from bwc.media.delivery import COMPATIBLE, Layout
 from bwc.media.facts import Colour, MediaFacts, VideoFacts
 from bwc.media.paired import PairedDecoder, Unsound, codec_threads
-from bwc.media.planes import Plane, Planes, bgr_of, cropped, native_planes, planes_of, resized
+from bwc.media.planes import Plane, Planes, bgr_of, cropped, half_of, native_planes, planes_of, resized
 from bwc.media.probe import scan
 from bwc.media.source import Decoded, FrameDecoder, LostFrames, Retimed, Source
 from bwc.media.twins import Spans
@@ -57,6 +57,7 @@ class Picture:
     colour: Colour = field(default_factory=Colour)
     known: bool = False  # not decoded, its planes are empty: the reader was told that they are known
     motion: NDArray[Any] | None = None  # the codec's vectors (fields of AVMotionVector), when asked for and present
+    _halves: list[Plane] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def width(self) -> int:
@@ -70,6 +71,12 @@ class Picture:
     def seconds(self) -> Fraction:
         """Time of the frame on the recording's own clock."""
         return self.pts * self.time_base
+
+    def halved(self, times: int) -> Plane:
+        """`y`, 8 bits, by area at half its size, and that again, `times` in all; its sides must divide. Made once for all who ask, by one thread at a time."""
+        while len(self._halves) < times:
+            self._halves.append(half_of(self._halves[-1] if self._halves else self.y))
+        return self._halves[times - 1] if times else self.y
 
     def bgr(self, width: int | None = None) -> Plane:
         """(rows, columns, 3) BGR in coded orientation, scaled to `width` columns by area when given."""

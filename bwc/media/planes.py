@@ -160,12 +160,23 @@ def _by_area(plane: Plane, width: int, height: int) -> Plane:
     return cast(Plane, cv2.resize(plane, (width, height), interpolation=cv2.INTER_AREA))
 
 
-def grey_of(luma: Plane, width: int, height: int, *, halves: bool) -> Plane:
-    """`luma` made small by area; with `halves` in halves as far as that goes evenly: a sixth of the work, rounded twice."""
-    while halves and luma.shape[1] % (2 * width) == 0 and luma.shape[0] % (2 * height) == 0:
-        rows, columns = luma.shape
-        luma = cast(Plane, cv2.resize(luma, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA))
+def grey_of(luma: Plane, width: int, height: int) -> Plane:
+    """`luma` made small by area."""
     return cast(Plane, cv2.resize(luma, (width, height), interpolation=cv2.INTER_AREA))
+
+
+def half_of(plane: Plane) -> Plane:
+    """`plane`, of even size, by area at half its size. In halves a picture gets small with a sixth of the work, rounded each time."""
+    rows, columns = plane.shape
+    return cast(Plane, cv2.resize(plane, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA))
+
+
+def halvings(size: tuple[int, int], small: tuple[int, int]) -> int:
+    """How often pictures of `size` can be halved on the way to `small`, evenly."""
+    times = 0
+    while all(side % (part << times + 1) == 0 for side, part in zip(size, small, strict=True)):
+        times += 1
+    return times
 
 
 def cropped(planes: Planes, window: tuple[int, int, int, int]) -> Planes:

@@ -26,7 +26,7 @@ from bwc.media.build import work_of
 from bwc.media.decode import Onlooker, Picture, VideoReader
 from bwc.media.facts import VideoFacts
 from bwc.media.paired import may_pair
-from bwc.media.planes import grey_of
+from bwc.media.planes import grey_of, halvings
 from bwc.memory import few_arenas
 from bwc.redact.again import AGAIN, listed
 from bwc.redact.ahead import Ahead, pictures_ahead, step_back
@@ -191,7 +191,7 @@ def _seen(reader: VideoReader) -> Iterator[tuple[Picture, Still]]:
         if not picture.ordinal:
             small = _small_of(size)
             scale = size[0] / small[0]
-        grey = grey_of(picture.y, *small, halves=reader.motion_vectors)
+        grey = grey_of(picture.halved(halvings(size, small) if reader.motion_vectors else 0), *small)
         vectors = None if picture.damaged else picture.motion
         still = Still(grey, field_of(vectors, *size, scale))
         picture.motion = None

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from bwc.media.planes import bgr_of, planes_of, resized, size_at
+from bwc.media.planes import bgr_of, halvings, planes_of, resized, size_at
 
 
 def frame_like_footage(pix_fmt: str, width: int = 960, height: int = 540) -> VideoFrame:
@@ -44,3 +44,8 @@ def test_odd_sizes_stay_odd() -> None:
     y = np.full((271, 481), 128, np.uint8)
     chroma = np.full((136, 241), 128, np.uint8)
     assert bgr_of(y, chroma, chroma, full_range=False, step=32).shape == (271, 481, 3)
+
+
+@pytest.mark.parametrize(("size", "times"), [((1920, 1080), 2), ((3840, 2160), 3), ((1280, 720), 0), ((480, 270), 0)])
+def test_pictures_are_halved_as_far_as_that_goes_evenly(size: tuple[int, int], times: int) -> None:
+    assert halvings(size, (480, 270)) == times
