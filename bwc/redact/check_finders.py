@@ -1,7 +1,7 @@
 """The second opinion's own detectors, and how they look at a picture: whole, or enlarged round one place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -52,8 +52,8 @@ class Finders:
         closer: tuple[Detector, ...] = ()
         missing: tuple[str, ...] = ()
         try:
-            plates = (PlateFinder.open(long_sides=(960,), threshold=0.3),)
-            closer = (PlateFinder.open(long_sides=(_PLATE_CUTOUT,), threshold=0.3),)
+            wide = PlateFinder.open(long_sides=(960,), threshold=0.3)
+            plates, closer = (wide,), (replace(wide, long_sides=(_PLATE_CUTOUT,)),)
         except NotFound:
             missing = ("plates: the weight file clp_det.onnx is not here",)
         lines: tuple[Detector, ...] = ()

@@ -69,3 +69,12 @@ def test_hits_far_apart_are_different_subjects_and_the_riskiest_comes_first() ->
 )
 def test_the_visible_share_counts_overlapping_covers_once(covers: list[Box], expected: int) -> None:
     assert visible_permille((0, 0, 100, 100), covers) == expected
+
+
+def test_a_hit_counts_for_an_area_only_in_its_frame_and_where_it_touches_it() -> None:
+    chains = Chains(max_gap=12)
+    chains.add(3, [hit(3, 510)])
+    chains.add(40, [hit(40, 510, box=(200, 200, 240, 240))])
+    assert chains.saw_within({3: [(40, 40, 90, 90)]})
+    assert chains.saw_within({40: [(0, 0, 20, 20), (150, 150, 300, 300)]})
+    assert not chains.saw_within({3: [(60, 10, 90, 50)], 4: [(0, 0, 100, 100)]})
