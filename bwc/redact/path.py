@@ -1,5 +1,6 @@
 """A track in the making, the habits that say how long it lives, and what of it is worth keeping."""
 
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +8,7 @@ from typing import cast, overload
 
 import numpy as np
 
+from bwc.redact.crossing import SIGHTS, Place
 from bwc.redact.cut_out import Cut
 from bwc.redact.flow import Floats
 from bwc.redact.likeness import Follower
@@ -24,6 +26,7 @@ _ACROSS = 0.1  # of a box outside: it lies across an edge
 WELL = 0.6  # who was seen so well once is somebody
 _TINY = 0.67  # of what is easily missed: lower than that says nothing, 16 pixels of the recording
 _STAYS = 2.0  # of its size: what moves less stands where it was seen, as far as a hand holds still
+_LARGER = 1.5  # times what was seen faintly: more is another's size
 _IN, _WHOLE = 0.2, 0.75  # of a face's height: how much further in it reaches than was seen, and how wide a whole one is
 
 
@@ -100,6 +103,9 @@ class Path:
     seen: Floats = field(default_factory=lambda: np.zeros(4, np.float32))  # the box of the last sight
     hits: int = 1
     firm: int = 1  # hits good enough to start a track
+    way: deque[Place] = field(default_factory=lambda: deque(maxlen=SIGHTS))  # its last sights, against the background
+    crosses: bool = False  # it goes its own way there
+    sizes: list[tuple[int, float, float]] = field(default_factory=list)  # of a face: ordinal, height, score
     best: float = 0.0  # score of detectors whose figures are known here
     guesses: int = 0  # hits that only others saw
     guessed: float = 0.0  # the best score of those
@@ -147,10 +153,18 @@ class Path:
             self.guesses += ours == 0
             self.best, self.guessed = max(self.best, ours), max(self.guessed, score)
 
+    def begin(self, ordinal: int, box: Floats) -> None:
+        """Forget all before `ordinal`: what was seen there was too weak to be anybody."""
+        self.first = self.first_seen = ordinal
+        self.boxes, self.trust = deque([box]), deque([True])
+        self.hits, self.longest_gap = 1, 0
+        self.sights, self.sizes = [], []
+
     def close(self) -> None:
         """It has ended: from now on it is only read, and what it was followed by is given up."""
         self.boxes = cast("deque[Floats]", Rows(self.boxes))
-        self.sights, self.cuts = [], []
+        self.sights, self.cuts, self.sizes = [], [], []
+        self.way.clear()
         self.now, self.body = Follower(self.here, None), None
 
     def has_vanished(self) -> bool:
@@ -228,6 +242,29 @@ def reach_in(path: Path, room: tuple[float, float]) -> None:
         if more > 0 and (x0 <= rim or x1 >= room[0] - rim):
             low, high = (0.0 if x0 <= rim else more), (0.0 if x1 >= room[0] - rim else more)
             path.boxes[place] = np.asarray([x0 - low, y0, x1 + high, y1], np.float32)
+
+
+def keep_size(path: Path, reach: int) -> None:
+    """Let a face be as high where it was seen faintly as where it was seen well, up to `reach` pictures from there.
+
+    Of a face that is turned, masked or half behind something detectors see the eyes, and lower boxes than of all of it.
+    """
+    well = [(ordinal, high) for ordinal, high, score in path.sizes if score >= WELL]
+    seen, good = [ordinal for ordinal, _, _ in path.sizes], [ordinal for ordinal, _ in well]
+    for after in range(len(seen) + 1 if well else 0):
+        beside = path.sizes[max(0, after - 1) : after + 1]  # the sights before and after these pictures
+        if min(score for _, _, score in beside) >= WELL:
+            continue
+        near = slice(bisect_left(good, beside[0][0] - reach), bisect_right(good, beside[-1][0] + reach))
+        least = max((high for _, high in well[near]), default=0.0)
+        first = seen[after - 1] + (path.sizes[after - 1][2] >= WELL) if after else path.first
+        stop = seen[after] if after < len(seen) else path.last + 1
+        for ordinal in range(max(first, path.first), min(stop, path.last + 1)):
+            box = path.at(ordinal)
+            high = float(box[3] - box[1])
+            lower = min(least, _LARGER * high) - high
+            if lower > 0:
+                path.boxes[ordinal - path.first] = box + np.asarray([0, 0, 0, lower], np.float32)
 
 
 def is_across(box: Floats, room: tuple[float, float]) -> bool:

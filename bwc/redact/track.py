@@ -17,10 +17,12 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from bwc.redact.crossing import Ground, is_crossing
 from bwc.redact.flow import Floats, Still, carry
 from bwc.redact.heads import FACE, LOOKED_FOR, Sighting, as_faces, head_around, held_by, joined
 from bwc.redact.likeness import Follower
-from bwc.redact.path import Habits, Path, come_in, is_across, is_outside, reach_in, worth
+from bwc.redact.meeting import alike, may_be, shared_of
+from bwc.redact.path import Habits, Path, come_in, is_across, is_outside, keep_size, reach_in, worth
 
 __all__ = ["Habits", "Path", "Sighting", "Tracker", "alike"]
 
@@ -37,6 +39,7 @@ class Tracker:
         self._past: deque[tuple[int, Still]] = deque(maxlen=max(habits.hold, habits.lead) + 1)
         self._width, self._height = float(width), float(height)
         self._began = 0  # the first ordinal of the scene
+        self._ground = Ground(habits.brief)
 
     def advance(self, stretch: Sequence[tuple[int, Still]], sightings: Sequence[Sighting]) -> None:
         """Take in consecutive pictures by ordinal; `sightings` is what detectors saw in the last of them."""
@@ -44,6 +47,7 @@ class Tracker:
             self._began = stretch[0][0]
         for ordinal, still in stretch:
             self._carry_forward(still)
+            self._ground.go(still)
             self._past.append((ordinal, still))
         now = stretch[-1][0]
         pairs, unmatched = self._match(now, as_faces(sightings))
@@ -53,7 +57,7 @@ class Tracker:
             self._saw(path, seen, now)
         self._lead()
         self._carry_back(now, back)
-        self._take_in(now, [seen for seen in unmatched if self._is_firm(seen)])
+        self._take_in(now, [seen for seen in unmatched if self._may_begin(seen)])
         self._lead()
         self._miss(now)
         self._retire(now)
@@ -68,6 +72,7 @@ class Tracker:
             self._end(path, "cut")
         self._live = []
         self._past.clear()
+        self._ground.lose()
 
     def is_unsure(self) -> bool:
         """Whether somebody in sight needs looking at soon: small, doubtful, or being lost."""
@@ -75,7 +80,7 @@ class Tracker:
 
     def _is_in_doubt(self, path: Path) -> bool:
         unseen = path.last - path.last_seen
-        if unseen > 2 * self.habits.brief or path.class_ not in LOOKED_FOR:
+        if unseen > 2 * self.habits.brief or path.class_ not in LOOKED_FOR or not self._is_known(path):
             return False
         is_small = float(path.here[3] - path.here[1]) < self.habits.small
         return is_small or not self._is_strong(path) or path.now.lost > 0
@@ -112,18 +117,19 @@ class Tracker:
     # 2
     def _match(self, now: int, sightings: Sequence[Sighting]) -> tuple[list[tuple[Path, Sighting]], list[Sighting]]:
         """Pairs, best first, and the sightings left over."""
-        offers: list[tuple[float, int, int]] = []
+        offers: list[tuple[bool, float, int, int]] = []
         for i, path in enumerate(self._live):
+            is_weak = not self._is_known(path)
             for j, seen in enumerate(sightings):
                 if seen.class_ == path.class_:
                     likeness = alike(path.here, seen.box)
                     if likeness > 0:
-                        # between equals, the one seen more recently has the better claim
-                        offers.append((-likeness + 0.001 * (now - path.last_seen), i, j))
+                        # between equals, the one seen more recently has the better claim; before all, who was seen firmly
+                        offers.append((is_weak, -likeness + 0.001 * (now - path.last_seen), i, j))
         pairs: list[tuple[Path, Sighting]] = []
         taken_paths: set[int] = set()
         taken: set[int] = set()
-        for _, i, j in sorted(offers):
+        for _, _, i, j in sorted(offers):
             if i not in taken_paths and j not in taken:
                 taken_paths.add(i)
                 taken.add(j)
@@ -134,9 +140,11 @@ class Tracker:
         path.longest_gap = max(path.longest_gap, now - path.last_seen)
         path.last_seen, path.seen = now, seen.box
         path.hits += 1
+        if self._is_firm(seen) and not self._is_known(path):
+            path.begin(now, seen.box)
         path.firm += self._is_firm(seen)
-        path.note(seen.score, seen.ours)
-        if _iou(path.here, seen.box) > 0.5 or path.trust[-1]:
+        self._note(path, seen)
+        if shared_of(path.here, seen.box) > 0.5 or path.trust[-1]:
             path.widen(now, seen.box)
         else:  # the carried box had drifted and nobody vouched for it: it says nothing
             path.boxes[-1] = seen.box
@@ -148,6 +156,17 @@ class Tracker:
             path.widen(now, seen.covers)
             path.is_head = True
         path.trust[-1] = True
+
+    def _note(self, path: Path, seen: Sighting) -> None:
+        """Remember what a sight says of who it is and how large."""
+        path.note(seen.score, seen.ours)
+        if seen.class_ != FACE:
+            return
+        if seen.covers is None:
+            path.sizes.append((path.last_seen, float(seen.box[3] - seen.box[1]), seen.score))
+        if not self.is_believed(path) and (place := self._ground.place(path.last_seen, seen.box)):
+            path.way.append(place)
+            path.crosses = is_crossing(list(path.way), self.habits.brief)
 
     # 3
     def _carry_back(self, now: int, jobs: Sequence[tuple[Path, Floats, int]]) -> None:
@@ -167,7 +186,7 @@ class Tracker:
     def _take_in(self, now: int, unmatched: Sequence[Sighting]) -> None:
         waiting = {id(path): path for path in self._live if path.last_seen < now}
         trails: list[dict[int, Floats]] = [{} for _ in unmatched]
-        oldest = [min((p.last_seen for p in waiting.values() if _may_be(p, seen)), default=now) for seen in unmatched]
+        oldest = [min((p.last_seen for p in waiting.values() if may_be(p, seen)), default=now) for seen in unmatched]
         jobs = [(seen.box, stop) for seen, stop in zip(unmatched, oldest, strict=True)]
         for ordinal, going in self._backward(now, jobs):
             for i, follower in going:
@@ -203,7 +222,8 @@ class Tracker:
                     first_seen=now,
                     is_head=seen.covers is not None,
                 )
-                fresh.note(seen.score, seen.ours)
+                fresh.firm = int(self._is_firm(seen))
+                self._note(fresh, seen)
                 self._live.append(fresh)
 
     # 5
@@ -274,8 +294,11 @@ class Tracker:
         seen_now = [path for path in self._live if path.last_seen == now]
         for path in self._live:
             unseen = now - path.last_seen
-            patience = self.habits.hold if self._is_followed(path) else self.habits.patience(path.class_)
-            if unseen and any(other.class_ == path.class_ and _iou(other.here, path.here) > 0.5 for other in seen_now):
+            known = self._is_known(path) and self._is_followed(path)
+            patience = self.habits.hold if known else self.habits.patience(path.class_)
+            if unseen and any(
+                other.class_ == path.class_ and shared_of(other.here, path.here) > 0.5 for other in seen_now
+            ):
                 self._end(path, "merged")
             elif unseen > patience:
                 self._end(path, "lost")
@@ -305,6 +328,7 @@ class Tracker:
         if path.class_ == FACE:
             reach_in(path, (self._width, self._height))
             self._hide_heads(path)
+            keep_size(path, self.habits.hold)
         where = self.let_go if self.is_let_go(path) else self.done
         path.close()
         where.append(path)
@@ -338,11 +362,19 @@ class Tracker:
             yield ordinal, [(i, followers[i]) for i in active]
 
     def is_believed(self, path: Path) -> bool:
-        return path.firm >= 2 or path.likely >= self.habits.start[path.class_]
+        return path.firm >= 2 or path.likely >= self.habits.start[path.class_] or path.crosses
 
     def _is_firm(self, seen: Sighting) -> bool:
         """Whether it may be somebody new, not only a sign that somebody known is still there."""
         return seen.score >= self.habits.new.get(seen.class_, 0.0)
+
+    def _may_begin(self, seen: Sighting) -> bool:
+        """Firm sights may; weak ones of faces where it can be told who crosses the background."""
+        return self._is_firm(seen) or (seen.class_ == FACE and self._ground.is_known())
+
+    def _is_known(self, path: Path) -> bool:
+        """Whether it was seen firmly or is believed for another reason; others are only asked whether they cross the background."""
+        return path.firm > 0 or self.is_believed(path)
 
     def _is_sure(self, path: Path) -> bool:
         return path.likely >= self.habits.sure[path.class_]
@@ -362,34 +394,3 @@ class Tracker:
 
     def _is_outside(self, box: Floats) -> bool:
         return is_outside(box, (self._width, self._height))
-
-
-def alike(one: Floats, other: Floats) -> float:
-    """How well two boxes may be the same subject in the same picture: 0 for no, up to 2."""
-    # plain numbers: numpy takes ten times as long for four of them
-    x0, y0, x1, y1 = one.tolist()
-    u0, v0, u1, v1 = other.tolist()
-    wide, high, other_wide, other_high = x1 - x0, y1 - y0, u1 - u0, v1 - v0
-    if not 0.16 < wide * high / max(other_wide * other_high, 1e-6) < 6.25:
-        return 0.0
-    apart_x = abs(x0 + x1 - u0 - u1) / 2 / max(wide, other_wide, 1e-6)
-    apart_y = abs(y0 + y1 - v0 - v1) / 2 / max(high, other_high, 1e-6)
-    closeness = 1 - max(apart_x, apart_y)
-    shared = _iou(one, other)
-    return shared + closeness if shared > 0.15 or closeness > 0.5 else 0.0
-
-
-def _may_be(path: Path, seen: Sighting) -> bool:
-    """Whether a lost track could have come this far; following every sighting back through seconds costs too much."""
-    if path.class_ != seen.class_:
-        return False
-    size, seen_size = path.here[2:] - path.here[:2], seen.box[2:] - seen.box[:2]
-    apart = np.abs((path.here[:2] + path.here[2:]) - (seen.box[:2] + seen.box[2:])) / 2
-    return bool((apart < 3 * np.maximum(size, seen_size)).all())
-
-
-def _iou(one: Floats, other: Floats) -> float:
-    x0, y0, x1, y1 = one.tolist()
-    u0, v0, u1, v1 = other.tolist()
-    shared = max(0.0, min(x1, u1) - max(x0, u0)) * max(0.0, min(y1, v1) - max(y0, v0))
-    return float(shared / max((x1 - x0) * (y1 - y0) + (u1 - u0) * (v1 - v0) - shared, 1e-6))

@@ -3,9 +3,10 @@
 from collections import deque
 
 import numpy as np
+import pytest
 
 from bwc.redact.likeness import Follower
-from bwc.redact.path import Path, come_in, is_across, reach_in
+from bwc.redact.path import Path, come_in, is_across, keep_size, reach_in
 
 ROOM = (480.0, 270.0)
 
@@ -90,3 +91,27 @@ def test_an_ended_track_says_the_same_and_gives_up_what_it_was_followed_by() -> 
     assert (one.last, one.at(51).tolist(), len(one.boxes)) == (53, before[1], 4)
     assert all(box.dtype == np.float32 for box in one.boxes)
     assert (one.now.patch, one.body, one.sights, one.cuts) == (None, None, [], [])
+
+
+def faintly(well: float) -> Path:
+    """A face of 40 pixels, later seen as one of 24."""
+    made = path(0, *[50.0] * 21, side=40)
+    for place in range(10, 21):
+        made.boxes[place] = np.asarray([50, 50, 90, 74], np.float32)
+    made.sizes = [(0, 40.0, well), (9, 40.0, well), (15, 24.0, 0.3), (20, 24.0, 0.2)]  # ordinal, height, score
+    return made
+
+
+def test_a_face_seen_faintly_is_as_high_as_where_it_was_seen_well() -> None:
+    made = faintly(0.8)
+    keep_size(made, 60)
+    heights = [float(box[3] - box[1]) for box in made.boxes]
+    assert heights == [40.0] * 10 + [36.0] * 11  # by half at most
+    assert all(float(box[1]) == 50 for box in made.boxes)
+
+
+@pytest.mark.parametrize(("well", "reach"), [(0.5, 60), (0.8, 5)])
+def test_a_face_never_seen_well_or_long_ago_stays_as_it_is(well: float, reach: int) -> None:
+    made = faintly(well)
+    keep_size(made, reach)
+    assert [float(box[3] - box[1]) for box in made.boxes][16:] == [24.0] * 5
