@@ -7,17 +7,17 @@ import numpy as np
 
 from bwc.errors import NotFound
 from bwc.media.decode import Picture
-from bwc.media.planes import Plane, Planes, bgr_of, resized
+from bwc.media.planes import bgr_of
 from bwc.redact.check_sight import is_like_size, shared_permille
 from bwc.redact.check_turns import Turn
 from bwc.redact.detectors.aside import look_aside
-from bwc.redact.detectors.base import Detection, Detector, fit, on_strides
+from bwc.redact.detectors.base import Detection, Detector
 from bwc.redact.detectors.faces_check import CheckFaces
 from bwc.redact.detectors.finder import Finder
 from bwc.redact.detectors.network import Resting
 from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.text import TEXT, TextFinder
-from bwc.redact.detectors.view import Looker, Sized, View, unturned
+from bwc.redact.detectors.view import Looker, View, unturned
 from bwc.redact.plan import Box, DetectorInfo
 
 CUTOUT_SIDES, _LINE_SIDES = 4, 2  # a cut-out is so many sides of its box wide; round a line of text
@@ -27,7 +27,6 @@ _PLATE_CUTOUT = 320
 # 160 and 224), palms and rocks that were 0.97 to 0.99 at 1280 are not (a drone's coast, photographs of cars, 2026-11).
 _TEXT_SIDE, _TEXT_CUTOUT = 1280, 224
 _SMALLEST_CUTOUT = 64
-_EVEN = 8  # a cut-out begins and ends at such a pixel, so that it can be halved, with its colours, twice
 _SAME_PERMILLE = 500
 _BEYOND_DOUBT = 0.85
 
@@ -121,48 +120,24 @@ def detect_near(
     sides = _LINE_SIDES if class_ == TEXT else CUTOUT_SIDES
     side = max(_SMALLEST_CUTOUT, sides * max(box[2] - box[0], box[3] - box[1])) // 2
     x, y = (box[0] + box[2]) // 2, (box[1] + box[3]) // 2
-    # What is halved is cut out a little larger. A small face would be shown smaller for that, and two of 170 planted leaks were missed
-    even = _EVEN if side >= _CUTOUT else 2
-    x0, y0 = max(0, x - side) & -even, max(0, y - side) & -even
-    right, bottom = (edge if even == 2 else -(-edge // even) * even for edge in (x + side, y + side))
-    x1, y1 = min(picture.width, right), min(picture.height, bottom)
+    x0, y0 = max(0, x - side) & ~1, max(0, y - side) & ~1
+    x1, y1 = min(picture.width, x + side), min(picture.height, y + side)
     if x1 - x0 < 16 or y1 - y0 < 16:
         return []
     half = (slice(y0 // 2, (y1 + 1) // 2), slice(x0 // 2, (x1 + 1) // 2))
     planes = picture.y[y0:y1, x0:x1], picture.u[half], picture.v[half]
-    view = _square(planes, full_range=picture.colour.range == 2, turns=turns)
+    part = bgr_of(*planes, full_range=picture.colour.range == 2)
+    square, whole_side = part, max(part.shape[:2])
+    if part.shape[0] != part.shape[1]:
+        square = np.zeros((whole_side, whole_side, 3), np.uint8)
+        square[: part.shape[0], : part.shape[1]] = part
+    view = View.of(np.ascontiguousarray(np.rot90(square, turns)) if turns else square)
     found = []
     for finder in finders:
-        for one in detect(finder, view, turns, view.shape):
+        for one in detect(finder, view, turns, (whole_side, whole_side)):
             a, b, c, d = one.box
             found.append(Detection((a + x0, b + y0, c + x0, d + y0), one.score, one.class_))
     return found
-
-
-def _square(planes: Planes, *, full_range: bool, turns: int) -> View:
-    """A part of a picture as a square. What is shown at half its size or less is halved before it gets its colours: a third of the time."""
-    rows, columns = planes[0].shape
-    longer = max(rows, columns)
-
-    def on_black(part: Plane, side: int) -> Plane:
-        square = np.zeros((side, side, 3), np.uint8)
-        square[: part.shape[0], : part.shape[1]] = part
-        return np.ascontiguousarray(np.rot90(square, turns)) if turns else square
-
-    def whole() -> Plane:
-        return on_black(bgr_of(*planes, full_range=full_range), longer)
-
-    def sized(side: int) -> Sized:
-        scale = side / longer
-        if scale > 0.5:
-            return fit(whole(), side)
-        less = (max(2, 2 * round(length * scale / 2)) for length in (columns, rows))
-        part = planes
-        while max(part[0].shape) >= 2 * side and not any(length % 4 for length in part[0].shape):
-            part = resized(part, part[0].shape[1] // 2, part[0].shape[0] // 2)  # a tenth of the time of any other size
-        return on_strides(on_black(bgr_of(*resized(part, *less), full_range=full_range), side)), scale
-
-    return View((longer, longer), sized, whole)
 
 
 def distinct(found: Sequence[Detection]) -> list[Detection]:
