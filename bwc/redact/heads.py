@@ -20,6 +20,7 @@ _FACE_IN_HEAD = (0.13, 0.24, 0.87, 0.98)  # of a head's box: left, top, right, b
 _ABOVE, _BELOW = 0.32, 0.03  # of a face's height, added to make a head
 _HALF = 0.53  # half a head's width, in heights of its face
 _FRONTAL, _TURNED = 0.78, 0.6  # a face narrower than this share of its height is turned: the head reaches further
+_POOR = 0.5  # of a face scored less the half may be behind something
 _SAME = 0.3  # overlap of a face with the face in a head from which both are of one person
 
 
@@ -27,7 +28,7 @@ _SAME = 0.3  # overlap of a face with the face in a head from which both are of 
 class Sighting:
     """A detection in small-picture pixels. `covers` is what has to be hidden where that is more than `box`.
 
-    `ours` is what it was scored by detectors whose figures are known here; None: all of `score`.
+    `ours` is what it was scored by detectors whose figures are known here; None: all of `score`. `also` is where else a face may be.
     """
 
     box: Floats
@@ -35,12 +36,18 @@ class Sighting:
     class_: str
     covers: Floats | None = None
     ours: float | None = None
+    also: Floats | None = None
+
+    def boxes(self) -> list[Floats]:
+        """Where it may be."""
+        return [self.box] if self.also is None else [self.box, self.also]
 
 
 def as_faces(sightings: Sequence[Sighting]) -> list[Sighting]:
     """Heads as the faces in them, whole heads to be hidden; a head whose face was seen as well says nothing new.
 
-    Unless a plug-in alone saw that face: it takes no head away. A plug-in's faces and plates count as ours do from here
+    Where it was seen better than a poor face, part of that face may be behind something: it lies where the head says, too. And where
+    a plug-in alone saw the face: it takes no head away. A plug-in's faces and plates count as ours do from here
     on; its heads do not.
     """
     seen = [one for one in sightings if one.class_ != HEAD]
@@ -58,6 +65,8 @@ def as_faces(sightings: Sequence[Sighting]) -> list[Sighting]:
             face = places[int(np.argmax(shared))]
             if seen[face].ours == 0 and one.ours != 0:
                 whole[face] = joined(one.box, whole.get(face, seen[face].box))
+            elif one.ours != 0 and seen[face].score < min(_POOR, one.score):
+                seen[face] = replace(seen[face], also=box)
     found = [
         replace(one, covers=whole.get(place), ours=None) if one.class_ in LOOKED_FOR else one
         for place, one in enumerate(seen)

@@ -53,7 +53,8 @@ class Tracker:
         pairs, unmatched = self._match(now, as_faces(sightings))
         back: list[tuple[Path, Floats, int]] = []
         for path, seen in pairs:
-            back.append((path, seen.box, path.last_seen if path.hits > 1 else path.first_seen - self.habits.brief - 1))
+            stop = path.last_seen if path.hits > 1 else path.first_seen - self.habits.brief - 1
+            back += [(path, box, stop) for box in seen.boxes()]
             self._saw(path, seen, now)
         self._lead()
         self._carry_back(now, back)
@@ -148,6 +149,8 @@ class Tracker:
             path.widen(now, seen.box)
         else:  # the carried box had drifted and nobody vouched for it: it says nothing
             path.boxes[-1] = seen.box
+        if seen.also is not None:
+            path.widen(now, seen.also)
         path.now = Follower.at(self._past[-1][1].grey, seen.box)
         path.body = path.beside = None
         if seen.covers is None and self._is_firm(seen):

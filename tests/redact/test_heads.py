@@ -36,6 +36,17 @@ def test_a_head_whose_face_was_seen_says_nothing_new() -> None:
     assert as_faces([face, head()]) == [face]
 
 
+def test_a_poor_face_in_a_head_seen_better_may_be_elsewhere_in_it() -> None:
+    half = FACE_BOX - np.asarray([12, 0, 12, 0], np.float32)  # the rest is behind a hand
+    (seen,) = as_faces([Sighting(half, 0.3, FACE), head()])
+    assert seen.box is half
+    assert seen.covers is None
+    np.testing.assert_allclose(seen.boxes()[1], FACE_BOX, atol=6)
+    for face, other in ((0.3, 0.25), (0.55, 0.6)):  # the head is seen less, or the face is no poor one
+        (alone,) = as_faces([Sighting(half, face, FACE), head(other)])
+        assert alone.boxes() == [half]
+
+
 def test_a_face_that_only_a_plug_in_saw_does_not_uncover_the_head() -> None:
     theirs = Sighting(FACE_BOX, 0.9, FACE, ours=0.0)
     (seen,) = as_faces([theirs, head()])

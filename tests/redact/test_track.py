@@ -289,3 +289,14 @@ def test_a_plate_hardly_seen_is_kept_but_makes_no_track() -> None:
     (path,) = paths({0: 0.6} | dict.fromkeys(range(10, 61, 10), weak))
     assert path.hits == 7
     assert min(covered(path, i, made[i][1]) for i in range(61)) > 0.9
+
+
+def test_where_a_head_says_that_a_poor_face_is_stays_hidden_up_to_the_look_before() -> None:
+    made = {i: walk(i) for i in range(21)}
+    off = made[20][1] - np.asarray([14, 0, 14, 0], np.float32)
+    tracker = Tracker(HABITS, width=W, height=H)
+    looks = {0: seen(made[0][1]), 10: seen(made[10][1]), 20: [Sighting(off, 0.3, "face", also=made[20][1])]}
+    run(tracker, range(21), looks, {i: grey for i, (grey, _) in made.items()})
+    (path,) = tracker.finish()
+    assert min(covered(path, i, made[i][1]) for i in range(21)) > 0.95
+    assert covered(path, 20, off) > 0.95
