@@ -6,6 +6,7 @@ import click
 
 from bwc.cli.entry import Entry, command
 from bwc.cli.times import clock_option, parse_time
+from bwc.cli.versions import edit_option
 from bwc.errors import UsageError
 
 
@@ -14,6 +15,7 @@ from bwc.errors import UsageError
     bwc decide 2026-1122-K4J7QX t3 t5 keep --note "officers on duty"
     bwc decide 2026-1122-K4J7QX --undecided redact --exemption "RCW 42.56.240(14)"
     bwc decide 2026-1122-K4J7QX s342 keep --note "a poster, no person"
+    bwc decide 2026-1122-K4J7QX t4 keep --request R-311 --note "the requester herself"
     """
 )
 @click.argument("item")
@@ -24,6 +26,7 @@ from bwc.errors import UsageError
 @click.option("--exemption", default="", help="The exemption code that allows hiding it.")
 @click.option("--note", default="", help="The reason in words; needed to keep.")
 @click.option("--segment", type=int, help="Which file of the item, when it has several.")
+@edit_option
 def decide(
     entry: Entry,
     item: str,
@@ -35,10 +38,12 @@ def decide(
     exemption: str,
     note: str,
     segment: int | None,
+    request: str,
 ) -> None:
     """Say of tracks (t1, …), sounds (a1, …) or check suspects (s342, …) whether to keep them or redact them.
 
     To keep a --class of sounds leaves out those in which other personal data is said too, and names them.
+    With --request it is said for that request only, in its own version of the plan.
     """
     from bwc.redact import editing
 
@@ -60,6 +65,7 @@ def decide(
             exemption=exemption,
             note=note,
             at=datetime.now(UTC),
+            request=request,
         )
     entry.terminal.result(done.to_json(), done.text())
 
@@ -79,6 +85,7 @@ def decide(
 @click.option("--exemption", default="", help="The exemption code that allows hiding it.")
 @click.option("--note", default="", help="The reason in words.")
 @click.option("--segment", type=int, help="Which file of the item, when it has several.")
+@edit_option
 def mask(
     entry: Entry,
     item: str,
@@ -91,6 +98,7 @@ def mask(
     exemption: str,
     note: str,
     segment: int | None,
+    request: str,
 ) -> None:
     """Cover an area by hand for a span of time, or the whole picture.
 
@@ -114,6 +122,7 @@ def mask(
             exemption=exemption,
             note=note,
             at=datetime.now(UTC),
+            request=request,
         )
     if said := clock_text(done.state.plan):
         entry.terminal.say(said)

@@ -12,6 +12,7 @@ import click
 from bwc.cli.entry import Entry, command
 from bwc.cli.looking import looking
 from bwc.cli.plan_text import plan_text
+from bwc.cli.versions import behind_text, say_behind, version_option, versions_text
 from bwc.errors import BwcError, MediaError, NotFound, PartlyDone, PolicyRefuses, UsageError
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ def detect(
     bwc plan 2026-1122-K4J7QX --export plan.json
     bwc plan 2026-1122-K4J7QX --import plan.json
     bwc plan 2026-1122-K4J7QX --restore 3
+    bwc plan 2026-1122-K4J7QX --request R-311 --take-over
     """
 )
 @click.argument("item")
@@ -117,6 +119,12 @@ def detect(
 @click.option(
     "--sheet", type=click.Path(path_type=Path), help="Write the contact sheet (JPEG) here: faces in the clear!"
 )
+@version_option
+@click.option(
+    "--take-over",
+    is_flag=True,
+    help="With --request: hide in its version what the common plan hides since; all else stays.",
+)
 @click.option("--words", is_flag=True, help="Show what was heard in each sound that is hidden; recorded.")
 @click.option("--transcript", type=click.Path(path_type=Path), help="Write all words that were heard here; recorded.")
 def plan(
@@ -129,33 +137,53 @@ def plan(
     revision: int | None,
     restore: int | None,
     sheet: Path | None,
+    request: str,
+    take_over: bool,
     words: bool,
     transcript: Path | None,
 ) -> None:
-    """Show ITEM's redaction plan: tracks by class, seconds, doubts, decisions."""
+    """Show ITEM's redaction plan: tracks by class, seconds, doubts, decisions; and which versions of it there are.
+
+    A version is made by the first decide, mask, mute or change of looks with --request, from the common plan as it is then.
+    """
     from bwc.cli.listening import note_words, spoken_rows, spoken_text, write_transcript
-    from bwc.redact import editing, session
+    from bwc.redact import branching, editing, session
+    from bwc.redact.side_by_side import side_by_side
 
     _refuse_existing(export_to, sheet, transcript)
-    if sum(map(bool, (import_from, revision, restore))) > 1:
-        raise UsageError("--import, --revision and --restore are three different things", "give one of them")
+    if sum(map(bool, (import_from, revision, restore, take_over))) > 1:
+        raise UsageError("--import, --revision, --restore and --take-over are different things", "give one of them")
+    if take_over and not request:
+        raise UsageError("which version shall take over what is new in the common plan", "--request ID --take-over")
     if import_from and not import_from.is_file():
         raise NotFound(f"{import_from} is not a file", "bwc plan ITEM --export FILE writes one")
     opened: list[str] = []
+    taken: list[branching.Taken] = []
     with entry.house() as house:
         found = house.find(item)
+        now: dict[str, Any] = {"at": datetime.now(UTC), "request": request}
         if import_from:
-            state, opened = editing.import_plan(house, found, segment, import_from.read_bytes(), at=datetime.now(UTC))
+            state, opened, made = editing.import_plan(house, found, segment, import_from.read_bytes(), **now)
+            for line in made:
+                entry.terminal.say(line)
             states = [state]
         elif restore:
-            state, opened = editing.restore(house, found, segment, restore, at=datetime.now(UTC))
+            state, opened = editing.restore(house, found, segment, restore, **now)
             states = [state]
         elif revision:
-            states = [session.revision(house, found, segment, revision)]
+            states = [session.revision(house, found, segment, revision, request)]
+        elif take_over:
+            taken = branching.take_over(house, found, segment, **now)
+            states = [one.state for one in taken]
         else:
-            states = session.plans(house, found, segment)
+            states = session.plans(house, found, segment, request)
         if opened:
             entry.terminal.say(f"no longer hidden: {', '.join(opened)}")
+        for done in taken:
+            entry.terminal.say(done.text())
+        for line in () if revision else behind_text(house, states):
+            entry.terminal.say(line)
+        rows = side_by_side(house, found, segment)
         if export_to:
             note_words(house, _only(states), to=export_to.name)  # the plan holds what was heard
             write_new(export_to, _only(states).data)
@@ -173,8 +201,11 @@ def plan(
         "plans": [one.to_json(tracks=True) | ({"spoken": spoken_rows(one)} if words else {}) for one in states]
     }
     data |= {"opened": opened} if import_from or restore else {}
+    data |= {"taken_over": [name for one in taken for name in one.names]} if take_over else {}
+    data["versions"] = [one.to_json() for one in rows]
     text = spoken_text if words else partial(plan_text, tracks=True)
-    entry.terminal.result(data, "\n\n".join(text(one) for one in states))
+    shown = [text(one) for one in states] + ([] if request or not rows else [versions_text(rows)])
+    entry.terminal.result(data, "\n\n".join(shown))
 
 
 @command(
@@ -191,7 +222,10 @@ def plan(
 @click.option(
     "--sheet", type=click.Path(path_type=Path), help="Write a JPEG here: each suspect enlarged, or the copy in short."
 )
-def check(entry: Entry, item: str, *, stride: int | None, report: Path | None, sheet: Path | None) -> None:
+@version_option
+def check(
+    entry: Entry, item: str, *, stride: int | None, report: Path | None, sheet: Path | None, request: str
+) -> None:
     """Second opinion on the final bytes of ITEM's redacted copy: faces, plates, covers, timing, sound; says what it did not look for.
 
     Exits 6 while suspects are open: look at each, then `bwc decide ITEM s342 keep --note …` or `… s342 redact`.
@@ -202,12 +236,14 @@ def check(entry: Entry, item: str, *, stride: int | None, report: Path | None, s
     _refuse_existing(report, sheet)
     with entry.house() as house, entry.terminal.progress("check") as progress:
         found = house.find(item)
-        done = copies.check(house, found, stride=stride, progress=progress)
+        done = copies.check(house, found, stride=stride, progress=progress, request=request)
+        for line in say_behind(house, found, request):
+            entry.terminal.say(line)
         if report:
             write_new(report, _only(done).data)
         if sheet:
             one = _only(done)
-            picture = copies.copy_sheet(house, found, one.segment, one.report.suspects)
+            picture = copies.copy_sheet(house, found, one.segment, one.report.suspects, request)
             house.note_frames(found, one.segment, what="suspects", to=sheet.name)
             write_new(sheet, picture)
     entry.terminal.result({"checks": [one.to_json() for one in done]}, "\n".join(_check_text(one) for one in done))

@@ -1,8 +1,6 @@
-"""bwc list, show, log, open and tag: what we hold and what is known of it."""
+"""bwc list, show, log and tag: what we hold and what is known of it."""
 
 import json
-import os
-import shutil
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -51,7 +49,10 @@ def list_items(
     since: str | None,
     limit: int | None,
 ) -> None:
-    """What we hold, newest first; what was destroyed only with --state disposed. Needs no key."""
+    """What we hold, newest first; what was destroyed only with --state disposed. Needs no key.
+
+    The state is that of the common plan and its copy; `bwc plan ITEM` tells that of each version for one request.
+    """
     from bwc.storage.rows import ItemFilter, ItemState
 
     wanted = ItemFilter(
@@ -69,6 +70,7 @@ def list_items(
         held = len(rows) if rows else len(house.items())
         gone = 0 if state else len(house.items(ItemFilter(state=ItemState.DISPOSED)))
         half = _half_approved(house, rows)
+        versions = {row.item_id: count for row in rows if (count := house.versions_of(row.item_id, row.state))}
     shown = [
         (
             row.item_id,
@@ -78,13 +80,18 @@ def list_items(
             ",".join(row.case_ids) or "-",
             row.category or "-",
             size_text(row.size_bytes),
-            half.get(row.item_id, row.state.value),
+            half.get(row.item_id, row.state.value) + _versions_text(versions.get(row.item_id, 0)),
         )
         for row in rows
     ]
     found = table(("item", "recorded", "officer", "camera", "case", "category", "size", "state"), shown)
     entry.terminal.result(
-        {"destroyed": gone, "half_approved": dict(half), "items": [row.to_json() for row in rows]},
+        {
+            "destroyed": gone,
+            "half_approved": dict(half),
+            "items": [row.to_json() for row in rows],
+            "versions": dict(versions),
+        },
         found or (f"no item matches ({held} held)" if held else "nothing held"),
     )
     if gone:
@@ -113,6 +120,7 @@ def show(entry: Entry, item: str) -> None:
         sidecars = house.files(row.item_id, ObjectRole.SIDECAR)
         copies = house.stores(row.item_id)
         by = house.names().get(row.ingested_by)
+        versions = house.versions_of(row.item_id, row.state)
     data = row.to_json() | {
         "half_approved": half,
         "ingested_by_name": by,
@@ -121,11 +129,13 @@ def show(entry: Entry, item: str) -> None:
         "kept": verdicts[0].text if verdicts else None,
         "objects": [one.to_json() for one in objects],
         "recordings": [one.to_json() for one in segments],
+        "versions": versions,
         "sidecars": [{"name": one.name, "object": one.object_id, "segment": one.segment} for one in sidecars],
     }
     told = row.to_json() | {"ingested_by": f"{by or '?'} ({row.ingested_by})"}
     lines = [f"{key:<17}{value}" for key, value in _flat(told).items() if value not in ("", None)]
     lines += [f"{'approval':<17}{half}; another person: bwc approve {row.item_id}"] if half else []
+    lines += [f"{'versions':<17}{versions} of the plan, a request each: bwc plan {row.item_id}"] if versions else []
     lines += [f"{'kept':<17}{one.text}" for one in verdicts]
     lines += [f"{'copy':<17}{_copy_text(one, len(objects))}" for one in copies if objects]
     if gone:
@@ -221,60 +231,6 @@ def _export_trail(entry: Entry, item: str, out: Path, *, private: bool) -> None:
 
 @command(
     """
-    bwc open 2026-1122-K4J7QX -o copy.mp4 --reason "discovery, case 26-1182"
-    bwc open 2026-1122-K4J7QX --copy -o draft.mp4 --reason "watched before approval"
-    """,
-    name="open",
-)
-@click.argument("item")
-@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The file to write.")
-@click.option("--reason", required=True, help="Why; kept in the private body of the event.")
-@click.option("--segment", type=int, default=0, show_default=True, help="Which file of the item.")
-@click.option("--copy", "redacted", is_flag=True, help="The redacted copy, to watch before it is approved.")
-@click.option("--sidecar", metavar="NAME", help="A sidecar file that lay beside the recording.")
-def open_item(
-    entry: Entry, item: str, *, out: Path, reason: str, segment: int, redacted: bool, sidecar: str | None
-) -> None:
-    """Write an original, its redacted copy or a sidecar out of the vault. Who, when and why is recorded first."""
-    from bwc.redact import copies
-
-    if redacted and sidecar:
-        raise UsageError("one thing at a time", "--copy or --sidecar NAME")
-    if out.exists():
-        raise UsageError(f"{out} exists", "choose a new file name")
-    partial = out.with_name(out.name + ".partial")
-    with entry.house() as house:
-        try:
-            found = house.find(item)
-            if redacted:
-                wanted = copies.copy_object(house, found, segment)
-            elif sidecar:
-                wanted = house.sidecar(found, sidecar).object_id
-            else:
-                wanted = house.segment(found, segment).object_id
-            gaps = house.gaps(wanted)
-            purpose = "copy" if redacted else "export"
-            with house.open_kept(found, segment, wanted, purpose=purpose, reason=reason, to=out.name) as source:
-                descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with os.fdopen(descriptor, "wb") as sink:
-                    shutil.copyfileobj(source, sink, 1 << 20)
-                    sink.flush()
-                    os.fsync(sink.fileno())
-            partial.rename(out)
-        finally:
-            partial.unlink(missing_ok=True)
-    size = out.stat().st_size
-    lost = sum(gap.size_bytes for gap in gaps)
-    for gap in gaps[:10]:
-        entry.terminal.say(f"zeros from byte {gap.offset:,} to {gap.end:,}: the card could not be read there")
-    entry.terminal.result(
-        {"item": item, "file": str(out), "bytes": size, "gaps": [gap.to_json() for gap in gaps]},
-        f"{out}  {size_text(size)}" + (f"  {counted(len(gaps), 'gap')}, {lost:,} bytes are zeros" if gaps else ""),
-    )
-
-
-@command(
-    """
     bwc tag 2026-1122-K4J7QX --case 26-1182
     bwc tag 2026-1122-K4J7QX --officer B1235 --note "wrong badge at the dock"
     """
@@ -343,6 +299,11 @@ def _segment_cells(row: "SegmentRow") -> tuple[object, ...]:
     if facts.get("frames_lost"):
         text += f", {counted(int(facts['frames_lost']), 'frame')} lost"  # type: ignore[arg-type]
     return row.segment, row.name or "?", row.state, text
+
+
+def _versions_text(count: int) -> str:
+    """Besides the common plan's state, how many versions it has, for requests of their own."""
+    return f" + {counted(count, 'version')}" if count else ""
 
 
 def _half_approved(house: "House", rows: "Iterable[ItemRow]") -> "dict[ItemId, str]":

@@ -10,6 +10,7 @@ import click
 from bwc.cli.entry import Entry, command
 from bwc.cli.terminal import table
 from bwc.cli.times import clock_option, parse_moment
+from bwc.cli.versions import edit_option
 from bwc.errors import NotFound, PartlyDone, UsageError
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def listen(
 @click.option("--exemption", default="", help="The exemption code that allows hiding it.")
 @click.option("--note", default="", help="The reason in words.")
 @click.option("--segment", type=int, help="Which file of the item, when it has several.")
+@edit_option
 def mute(
     entry: Entry,
     item: str,
@@ -94,6 +96,7 @@ def mute(
     exemption: str,
     note: str,
     segment: int | None,
+    request: str,
 ) -> None:
     """Hide every sound track for a span of time, wherever somebody speaks, or altogether.
 
@@ -106,6 +109,7 @@ def mute(
     if is_span + voices + no_audio != 1 or (is_span and (start is None or end is None)):
         raise UsageError("what to mute", "--from TIME --to TIME, or --voices, or --no-audio")
     more: dict[str, Any] = {"kind": kind_of(bleep), "exemption": exemption, "note": note, "at": datetime.now(UTC)}
+    more["request"] = request
     with entry.house() as house:
         found = house.find(item)
         if voices or no_audio:
@@ -175,7 +179,7 @@ def write_transcript(house: "House", state: "PlanState", path: Path) -> None:
 
 def spoken_rows(state: "PlanState") -> list[dict[str, Any]]:
     """Proposals with the words in them. Raises `NotFound` when nobody listened."""
-    from bwc.redact.session import sound_row
+    from bwc.redact.plan_rows import sound_row
     from bwc.redact.speech.record import record_of, words_of
 
     record = record_of(state.plan)

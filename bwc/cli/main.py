@@ -30,7 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "list": ("holdings", "list_items", "What we hold"),
     "show": ("holdings", "show", "Everything known of one item"),
     "log": ("holdings", "log", "One item's chain of custody"),
-    "open": ("holdings", "open_item", "Write an original out of the vault; an event"),
+    "open": ("opening", "open_item", "Write an original out of the vault; an event"),
     "tag": ("holdings", "tag", "Correct officer, case or category; old and new are recorded"),
     "case": ("keeping", "case", "Open and close cases; an open one keeps what names it"),
     "hold": ("keeping", "hold", "Place, lift and list legal holds"),

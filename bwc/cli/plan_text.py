@@ -16,7 +16,8 @@ def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
     summary = state.summary()
     length = seconds_text(summary.milliseconds / 1000)
     frames = counted(summary.frames, "frame")
-    head = f"{state.item} segment {state.segment}: plan revision {summary.revision}, {length}, {frames}"
+    of = f" of the version for {state.request}" if state.request else ""
+    head = f"{state.item} segment {state.segment}: plan revision {summary.revision}{of}, {length}, {frames}"
     classes = [
         (row.class_, row.tracks, f"{row.milliseconds / 1000:.1f}", row.keep, row.undecided) for row in summary.classes
     ]
@@ -26,8 +27,8 @@ def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
         or "nothing found: look for faces and plates yourself",
     ]
     if tracks:
+        from bwc.redact.plan_rows import sound_row, track_row, whole_row
         from bwc.redact.plan_view import let_go_times
-        from bwc.redact.session import sound_row, track_row, whole_row
 
         rows = [track_row(state.plan, one) for one in state.plan.tracks]
         rows += [whole_row(state.plan, one) for one in state.plan.whole_frame]
@@ -50,7 +51,7 @@ def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
         parts.append("doubts: " + ", ".join(f"{code} {count}" for code, count in sorted(summary.doubts.items())))
     if summary.undecided:
         parts.append(
-            f"{len(summary.undecided)} undecided (covered until decided): bwc decide {state.item} --undecided redact"
+            f"{len(summary.undecided)} undecided (covered until decided): bwc decide {state.words} --undecided redact"
         )
     return "\n".join(parts)
 

@@ -10,6 +10,7 @@ from bwc.cli.entry import Entry, command
 from bwc.cli.looking import looking
 from bwc.cli.looks import change_of, look_options
 from bwc.cli.terminal import counted, size_text
+from bwc.cli.versions import say_behind, version_option
 from bwc.errors import LeakFound, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     """
     bwc redact 2026-1122-K4J7QX
     bwc redact 2026-1122-K4J7QX --reproduce
+    bwc redact 2026-1122-K4J7QX --request R-311 --inverse
     bwc redact clip.mp4 -o out.mp4 --effect mean --delivery faithful
     """
 )
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 )
 @click.option("--from", "start", metavar="TIME", help="Of an item: render only from here: 12.5, 1:02.5 …")
 @click.option("--to", "end", metavar="TIME", help="Of an item: render only up to here.")
+@version_option
 @look_options
 @click.option("--mute-voices", is_flag=True, help="For a loose file: nobody's voice is left.")
 @click.option("--no-audio", is_flag=True, help="For a loose file: no sound is left.")
@@ -64,6 +67,7 @@ def redact(
     reproduce: bool,
     start: str | None,
     end: str | None,
+    request: str,
     mute_voices: bool,
     no_audio: bool,
     bleep: bool,
@@ -86,6 +90,8 @@ def redact(
     if is_file or (Path(what).exists() and not reproduce):
         if span:
             raise UsageError("a loose file is redacted whole", "leave out --from and --to")
+        if request:
+            raise UsageError("a loose file has no versions", "leave out --request")
         with workers:
             _redact_file(
                 entry,
@@ -113,7 +119,7 @@ def redact(
     if change and reproduce:
         raise UsageError("--reproduce renders what was recorded", "leave out effect and delivery")
     if reproduce:
-        _reproduce(entry, what, workers)
+        _reproduce(entry, what, workers, request)
         return
     if out or plan_file or save_plan or no_check or also or text or screens:
         raise UsageError(
@@ -125,18 +131,20 @@ def redact(
 
     with workers, entry.house() as house, entry.terminal.progress("redact") as progress:
         found = house.find(what)
-        for line in amend(house, found, change) if change else ():
+        for line in amend(house, found, change, request) if change else ():
             entry.terminal.say(line)
-        done = making.render(house, found, progress=progress, jobs=workers, span=span)
+        for line in say_behind(house, found, request):
+            entry.terminal.say(line)
+        done = making.render(house, found, progress=progress, jobs=workers, span=span, request=request)
     entry.terminal.result({"copies": [one.to_json() for one in done]}, "\n".join(_copy_text(one) for one in done))
     raise_lost([(f"{one.item} segment {one.segment}", one.frames_lost) for one in done])
 
 
-def _reproduce(entry: Entry, what: str, jobs: "Jobs") -> None:
+def _reproduce(entry: Entry, what: str, jobs: "Jobs", request: str) -> None:
     from bwc.redact import making
 
     with jobs, entry.house() as house, entry.terminal.progress("reproduce") as progress:
-        done = making.reproduce(house, house.find(what), progress=progress, jobs=jobs)
+        done = making.reproduce(house, house.find(what), progress=progress, jobs=jobs, request=request)
     lines = [f"{one.item} segment {one.segment}: the same bytes, sha256 {one.copy_sha256}" for one in done]
     entry.terminal.result({"reproduced": [one.to_json() for one in done]}, "\n".join(lines))
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from bwc.cli.entry import Entry, command
+from bwc.cli.versions import named
 
 
 @command(
@@ -16,7 +17,10 @@ from bwc.cli.entry import Entry, command
 @click.argument("item")
 @click.option("--note", default="", help="Kept in the private body of the event.")
 @click.option(
-    "--request", default="", metavar="ID", help="For this request only: a release for another one is refused."
+    "--request",
+    metavar="ID",
+    callback=named,
+    help="For this request only: the copy of its version, if the plan has one. A release for another one is refused.",
 )
 @click.option("--unseen", is_flag=True, help="Sign although you have not opened the copy; recorded.")
 def approve(entry: Entry, item: str, *, note: str, request: str, unseen: bool) -> None:
@@ -25,8 +29,8 @@ def approve(entry: Entry, item: str, *, note: str, request: str, unseen: bool) -
     Says who signed without having opened the copy (`bwc open ITEM --copy`); where policy asks for more than
     one person, that is refused (7) without --unseen.
 
-    Refused (7) while a track is undecided, the copy is older than the plan or was not checked;
-    refused (6) while suspects of the check are open.
+    Refused (7) while a track is undecided, the copy is older than the plan or was not checked, or a version would show
+    what the common plan hides by now; refused (6) while suspects of the check are open.
     """
     from bwc.redact.approving import approve as sign
 
@@ -43,7 +47,13 @@ def approve(entry: Entry, item: str, *, note: str, request: str, unseen: bool) -
     """
 )
 @click.argument("item")
-@click.option("--request", required=True, metavar="ID", help="The request this answers.")
+@click.option(
+    "--request",
+    required=True,
+    metavar="ID",
+    callback=named,
+    help="The request this answers; if the plan has a version for it, the copy of that goes out.",
+)
 @click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The folder to make.")
 @click.option("--requester", default="", help="To whom; kept in the private body of the event only.")
 @click.option("--from", "start", metavar="TIME", help="The part begins here: 12.5, 1:02.5 …")
@@ -70,7 +80,8 @@ def release(
     """Put the approved copy of ITEM, those very bytes, into a package that anyone can verify offline.
 
     With --from and --to: only if the copy is of exactly that part (bwc redact ITEM --from … --to …).
-    A copy that was released or approved for another request is refused (7) without --reuse.
+    A copy that was released or approved for another request is refused (7) without --reuse; that of another request's version
+    is not released at all. A version that would show what the common plan hides by now is refused (7): bwc plan --take-over.
     """
     from bwc.cli.times import span_of
     from bwc.release.publish import publish

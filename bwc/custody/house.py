@@ -5,13 +5,14 @@ objects are durable and proven before their event, the event is durable before t
 """
 
 import io
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from typing import BinaryIO
 
 from bwc.anchors.contradicted import Contradictions
-from bwc.audit.event import Entry
+from bwc.audit.event import Entry, parse_entry
 from bwc.canonical import Json
 from bwc.config import seen_dir
 from bwc.custody.disposing import Disposing
@@ -27,7 +28,7 @@ from bwc.recording import Gap, new_item_id
 from bwc.roles import FOOTAGE_READERS, WORKER_PURPOSES, Role, approvals_missing, footage_readers
 from bwc.storage.held import Held
 from bwc.storage.pieces import Pieces
-from bwc.storage.rows import SuspectRow
+from bwc.storage.rows import ItemState, SuspectRow
 from bwc.storage.scratch import Scratch
 from bwc.storage.vault import Sink
 
@@ -79,8 +80,13 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
 
     # --- acts: opening and redaction --------------------------------------------------------------------
 
-    def record_opening(self, item: ItemId, segment: int, *, purpose: str, reason: str = "", to: str = "") -> None:
-        """`item.opened`: recorded before the first byte is read. Raises `NotAllowed` when a worker wants it out."""
+    def record_opening(
+        self, item: ItemId, segment: int, *, purpose: str, reason: str = "", to: str = "", version: str = ""
+    ) -> None:
+        """`item.opened`: recorded before the first byte is read. Raises `NotAllowed` when a worker wants it out.
+
+        `version`: of whose copy, when it is not that of the common plan.
+        """
         roles = self.roles()
         if Role.WORKER in roles and FOOTAGE_READERS.isdisjoint(roles) and purpose not in WORKER_PURPOSES:
             refusal = NotAllowed(
@@ -88,7 +94,9 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
             )
             self.record_refusal(item, EventKind.ITEM_OPENED, refusal, reason=reason)
             raise refusal
-        self.act(EventKind.ITEM_OPENED, item, {"purpose": purpose, "segment": segment}, {"reason": reason, "to": to})
+        facts: dict[str, Json] = {"purpose": purpose, "segment": segment}
+        facts |= {"version": version} if version else {}
+        self.act(EventKind.ITEM_OPENED, item, facts, {"reason": reason, "to": to})
 
     @contextmanager
     def open_original(
@@ -102,10 +110,18 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
 
     @contextmanager
     def open_kept(
-        self, item: ItemId, segment: int, object_id: ObjectId, *, purpose: str, reason: str = "", to: str = ""
+        self,
+        item: ItemId,
+        segment: int,
+        object_id: ObjectId,
+        *,
+        purpose: str,
+        reason: str = "",
+        to: str = "",
+        version: str = "",
     ) -> Iterator[BinaryIO]:
         """The same for anything sealed of an item: an original, a sidecar, a redacted copy on its way out."""
-        self.record_opening(item, segment, purpose=purpose, reason=reason, to=to)
+        self.record_opening(item, segment, purpose=purpose, reason=reason, to=to, version=version)
         try:
             with self.open_object(object_id) as source:
                 yield source
@@ -124,20 +140,24 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
         sheet: bytes | None,
         detected: bool,
         unless: Callable[[], None] | None = None,
+        request: str = "",
     ) -> None:
         """`plan.saved`; after a fresh analysis `detection.run` before it, and its contact sheet with it.
 
-        `made_from` is the digest of the plan that it follows. Raises `PlanStale`, and nothing is recorded, when another
-        one was saved meanwhile: two plans never follow the same one. What `unless` raises, in the same moment, stops it too.
+        `made_from` is the digest of the plan that it follows, of the same version (`facts`), which is for `request`. Raises `PlanStale`, and nothing is
+        recorded, when another one was saved meanwhile: two plans never follow the same one. What `unless` raises, in the same
+        moment, stops it too.
         """
         held = [self._seal_bytes(data, item, ObjectRole.PLAN, segment)]
         if sheet is not None:
             held.append(self._seal_bytes(sheet, item, ObjectRole.SHEET, segment))
-        saved = EventDraft(kind=EventKind.PLAN_SAVED, item=item, facts=facts, objects=tuple(one.sealed for one in held))
+        objects = tuple(one.sealed for one in held)
+        private: dict[str, Json] = {"request": request} if request else {}
+        saved = EventDraft(kind=EventKind.PLAN_SAVED, item=item, facts=facts, private=private, objects=objects)
         run = [EventDraft(kind=EventKind.DETECTION_RUN, item=item, facts=facts)] if detected else []
 
         def still() -> None:
-            row = self.latest(item, segment, ObjectRole.PLAN)
+            row = self.latest(item, segment, ObjectRole.PLAN, version=str(facts.get("version", "")))
             if (row.facts.get("plan_sha256") if row else None) != made_from:
                 raise PlanStale(
                     f"the plan of {item} was changed by somebody else meanwhile; nothing was saved",
@@ -193,13 +213,14 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
         return self.act(EventKind.COPY_APPROVED, item, facts, private).seq
 
     def approvals_of(self, item: ItemId) -> tuple[int, int]:
-        """How many people approved the newest copies of `item`, and how many it takes before a release."""
+        """How many people approved the newest copies of `item`'s common plan, and how many it takes before a release."""
         have, missing = 0, 0
         for segment in {one.segment for one in self.segments(item)}:
             row = self.latest(item, segment, ObjectRole.COPY)
             if row is None:
                 continue
-            people = {self.person_of(one.actor) for one in self.approvals(str(row.facts.get("copy_sha256")))}
+            signed = self.approvals(str(row.facts.get("copy_sha256")))
+            people = {self.person_of(one.actor) for one in signed if one.plan_sha256 == row.facts.get("plan_sha256")}
             short = approvals_missing(self.policy, approvers=people, renderer=self.person_of(row.actor))
             if short >= missing:
                 have, missing = len(people), short
@@ -219,6 +240,24 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
         assert isinstance(approvals, list)
         self.verify_approved(item, [str(one) for one in copies], [int(str(one)) for one in approvals])
         return self.act(EventKind.RELEASE_PUBLISHED, item, facts, private, first=unless).entry
+
+    def versions_of(self, item: ItemId, state: ItemState) -> int:
+        """How many requests, at most, the plans of `item` have versions for; `state` is its own, for most have no plan yet."""
+        if state in (ItemState.INGESTED, ItemState.INDEXED, ItemState.DISPOSED):
+            return 0
+        per_segment = Counter[int]()
+        rows = self._catalog.documents(item, ObjectRole.PLAN)
+        for segment, _ in {(row.sealed.segment, row.facts["version"]) for row in rows if "version" in row.facts}:
+            per_segment[segment] += 1
+        return max(per_segment.values(), default=0)
+
+    def released_on(self, item: ItemId) -> set[int]:
+        """The approvals that releases of `item` went out on."""
+        return {seq for row in self._catalog.releases(item) for seq in row.approvals}
+
+    def private_of(self, seq: int) -> Mapping[str, Json] | None:
+        """The private body of one entry; None where there is none, or this reader's key does not open it."""
+        return self._private(parse_entry(self.entry(seq)).body_commit)
 
     def _seal_bytes(self, data: bytes, item: ItemId, role: ObjectRole, segment: int) -> Held:
         held = self.seal(io.BytesIO(data), item=item, role=role, segment=segment)

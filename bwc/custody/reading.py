@@ -266,14 +266,15 @@ class Reading:
 
     # --- documents --------------------------------------------------------------------------------------
 
-    def documents(self, item: ItemId, segment: int, role: ObjectRole) -> list[DocumentRow]:
-        """The plans, copies or reports of one segment, newest first."""
+    def documents(self, item: ItemId, segment: int, role: ObjectRole, *, version: str | None = "") -> list[DocumentRow]:
+        """The plans, copies or reports of one segment, newest first: of the common plan, of one version, or (None) all."""
         self._raise_if_destroyed(item)
-        return self._catalog.documents(item, role, segment)
+        rows = self._catalog.documents(item, role, segment)
+        return rows if version is None else [row for row in rows if row.facts.get("version", "") == version]
 
-    def latest(self, item: ItemId, segment: int, role: ObjectRole) -> DocumentRow | None:
+    def latest(self, item: ItemId, segment: int, role: ObjectRole, *, version: str = "") -> DocumentRow | None:
         """The newest of them."""
-        return next(iter(self.documents(item, segment, role)), None)
+        return next(iter(self.documents(item, segment, role, version=version)), None)
 
     def read(self, object_id: ObjectId) -> bytes:
         """A whole small document (plan, report, sheet)."""

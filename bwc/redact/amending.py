@@ -7,23 +7,27 @@ from bwc.custody.house import House
 from bwc.evidence import ItemId, ObjectRole
 from bwc.media.delivery import layout_of
 from bwc.media.facts import MediaFacts
-from bwc.redact import editing, session
+from bwc.redact import branching, editing, session
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_view import delivery_of
 
 
-def amend(house: House, item: ItemId, change: Callable[[RedactionPlan], RedactionPlan]) -> list[str]:
+def amend(house: House, item: ItemId, change: Callable[[RedactionPlan], RedactionPlan], request: str = "") -> list[str]:
     """Apply `change` to the current plan of every recording; where it changes anything, the next revision is saved.
+
+    With `request` to the versions for it; where there is none and anything is to change, it is made.
 
     What became a new revision, in words. Raises `UsageError`, before anything is saved, for what cannot be.
     """
-    edited = [(state, change(state.plan)) for state in session.plans(house, item)]
+    states = [branching.base(house, item, one, request) for one in session.recordings(house, item)]
+    edited = [(state, change(state.plan)) for state in states]
     for state, plan in edited:
         _verify_delivery(house, item, state.segment, plan)
-    saved = []
+    saved: list[str] = []
     for state, plan in edited:
         if plan != state.plan:
-            done = editing.edit(house, item, state.segment, change, what="look")
+            done = editing.edit(house, item, state.segment, change, what="look", request=request)
+            saved += done.made
             saved.append(f"{item} segment {state.segment}: plan revision {done.state.plan.revision}")
     return saved
 

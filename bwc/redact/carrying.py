@@ -51,10 +51,14 @@ class Said:
         return f"{self.choice}, as {self.by} decided on {self.at[:10]} of {self.earlier} in an earlier check"
 
 
-def carry(house: House, item: ItemId, segment: int, report: CheckReport) -> tuple[Carried, ...]:
-    """The earlier decisions to keep that hold for suspects of `report`, which is not recorded yet."""
+def carry(house: House, item: ItemId, segment: int, report: CheckReport, version: str = "") -> tuple[Carried, ...]:
+    """The earlier decisions to keep that hold for suspects of `report`, which is not recorded yet.
+
+    What is kept in the common plan's copy anybody may see; what is kept for one `version`, nobody else.
+    """
     found: dict[str, Carried | None] = {}
-    for row in house.documents(item, segment, ObjectRole.REPORT)[:_MOST_REPORTS]:
+    rows = house.documents(item, segment, ObjectRole.REPORT, version=None)
+    for row in [one for one in rows if one.facts.get("version", "") in ("", version)][:_MOST_REPORTS]:
         digest = str(row.facts.get("report_sha256"))
         said = house.suspects_decided(digest)
         if not said or digest == report.sha256:

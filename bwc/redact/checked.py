@@ -20,6 +20,8 @@ class Checked:
     segment: int
     report: CheckReport
     decided: dict[str, Said]
+    request: str = ""  # the copy is of the version for this request; empty: of the common plan
+    words: str = ""  # how item and version are named on the command line
     media: PlanMedia | None = None  # without it boxes are told as the recording is coded
 
     @property
@@ -40,6 +42,7 @@ class Checked:
             "not_checked": list(self.report.not_checked),
             "open": [one.id for one in self.open_suspects],
             "report_sha256": self.report.sha256,
+            "request": self.request or None,
             "segment": self.segment,
             "stride": self.report.stride,
             "suspects": [_suspect_json(one) for one in self.report.suspects],
@@ -69,18 +72,18 @@ class Checked:
         details += [{"fault": one.fault.value, "detail": one.detail} for one in self.report.faults]
         if self.open_suspects:
             first = self.open_suspects[0].id
-            hint = f"look, then: bwc decide {self.item} {first} redact, or {first} keep --note '…'"
+            hint = f"look, then: bwc decide {self.words} {first} redact, or {first} keep --note '…'"
             still = (
                 f"{counted(len(self.open_suspects), 'suspect')} {'is' if len(self.open_suspects) == 1 else 'are'} open"
             )
             raise LeakFound(f"{self.item}: {still}", hint, details=details)
         if self.report.faults:
-            hint = f"bwc redact {self.item}, then check again"
+            hint = f"bwc redact {self.words}, then check again"
             raise LeakFound(
                 f"{self.item}: the copy has {counted(len(self.report.faults), 'fault')}", hint, details=details
             )
         if not self.report.is_searched:
-            raise LeakFound(f"{self.item}: no picture of the copy was searched", f"bwc check {self.item} --stride 1")
+            raise LeakFound(f"{self.item}: no picture of the copy was searched", f"bwc check {self.words} --stride 1")
 
 
 def _suspect_json(one: Suspect) -> dict[str, Json]:

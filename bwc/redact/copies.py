@@ -10,7 +10,8 @@ from bwc.custody.house import House
 from bwc.errors import NotApproved, NotFound, PlanStale, SecondPersonNeeded, Undecided, UsageError
 from bwc.evidence import Choice, ItemId, ObjectId, ObjectRole
 from bwc.redact import editing, plan_edit, session, sounds
-from bwc.redact.carrying import carry, decisions
+from bwc.redact.branching import verify_not_behind
+from bwc.redact.carrying import Said, carry, decisions
 from bwc.redact.check_places import rate_of
 from bwc.redact.check_report import CheckReport, Sight, Suspect
 from bwc.redact.check_turns import frames_in
@@ -20,6 +21,7 @@ from bwc.redact.excerpt import Excerpt, excerpt_of
 from bwc.redact.plan import RedactionPlan, undecided
 from bwc.redact.plan_view import counted
 from bwc.redact.session import PlanState
+from bwc.redact.versions import selected
 from bwc.roles import approvals_missing
 
 _BESIDE_SECONDS = Fraction(2, 5)  # a suspect is covered so long before and after it was seen, if not longer
@@ -44,16 +46,20 @@ class Releasable:
     stride: int
     suspects: int
     approvals: tuple[int, ...]
+    version: str = ""  # what the log calls the version it is of; empty: the common plan
+    request: str = ""  # for which that is
     not_checked: tuple[str, ...] = ()
     excerpt: Excerpt | None = None  # None: of the whole recording
 
 
-def check(house: House, item: ItemId, *, stride: int | None, progress: Progress | None = None) -> list[Checked]:
-    """Second opinion on the sealed bytes of every copy of `item`; the report is sealed and recorded."""
+def check(
+    house: House, item: ItemId, *, stride: int | None, progress: Progress | None = None, request: str = ""
+) -> list[Checked]:
+    """Second opinion on the sealed bytes of every copy of `item`, or of its versions for `request`; the report is sealed and recorded."""
     from bwc.redact.check import check as check_copy
 
     done = []
-    for state in session.plans(house, item):
+    for state in session.plans(house, item, request=request):
         copy = _copy(house, state)
         with (
             house.open_original(item, state.segment, purpose="check") as original,
@@ -61,7 +67,7 @@ def check(house: House, item: ItemId, *, stride: int | None, progress: Progress 
         ):
             report = check_copy(original, redacted, state.plan, stride=stride, progress=progress, excerpt=copy.excerpt)
         if report.copy_sha256 != copy.copy_sha256:
-            raise PlanStale(f"{item}: the copy is not the one recorded", f"bwc redact {item}")
+            raise PlanStale(f"{item}: the copy is not the one recorded", f"bwc redact {state.words}")
         facts: dict[str, Json] = {
             "copy_sha256": report.copy_sha256,
             "faults": len(report.faults),
@@ -72,23 +78,35 @@ def check(house: House, item: ItemId, *, stride: int | None, progress: Progress 
             "stride": report.stride,
             "suspects": len(report.suspects),
         }
-        carried = carry(house, item, state.segment, report)
+        facts |= {"version": state.version} if state.version else {}
+        carried = carry(house, item, state.segment, report, state.version)
         if carried:
             facts["carried"] = [one.to_json() for one in carried]
         house.record_report(item, state.segment, report.to_bytes(), facts)
         decided = decisions(house, report, facts)
-        done.append(Checked(item=item, segment=state.segment, report=report, decided=decided, media=state.plan.media))
+        done.append(_checked(state, report, decided))
     return done
 
 
 def last_check(house: House, state: PlanState) -> Checked:
     """The newest check of the current copy. Raises `NotFound` when there is none."""
-    row = house.latest(state.item, state.segment, ObjectRole.REPORT)
+    row = house.latest(state.item, state.segment, ObjectRole.REPORT, version=state.version)
     if row is None:
-        raise NotFound(f"{state.item} was not checked", f"bwc check {state.item}")
+        raise NotFound(f"{state.item} was not checked", f"bwc check {state.words}")
     report = CheckReport.from_bytes(house.read(row.object_id))
-    decided = decisions(house, report, row.facts)
-    return Checked(item=state.item, segment=state.segment, report=report, decided=decided, media=state.plan.media)
+    return _checked(state, report, decisions(house, report, row.facts))
+
+
+def _checked(state: PlanState, report: CheckReport, decided: dict[str, Said]) -> Checked:
+    return Checked(
+        item=state.item,
+        segment=state.segment,
+        report=report,
+        decided=decided,
+        media=state.plan.media,
+        request=state.request,
+        words=state.words,
+    )
 
 
 def decide_suspects(
@@ -101,17 +119,18 @@ def decide_suspects(
     exemption: str,
     note: str,
     at: datetime,
+    request: str = "",
 ) -> Edited:
     """`keep`: a person looked and it is no leak. `redact`: its boxes become a mask of the next plan revision.
 
     The check looks at some pictures: what it saw was there before and after, so the mask is longer on both sides.
     """
-    state = session.current(house, item, segment)
+    state = session.current(house, item, segment, request)
     checked = last_check(house, state)
     known = {one.id: one for one in checked.report.suspects}
     missing = [name for name in names if name not in known]
     if missing:
-        raise NotFound(f"the last check has no suspect {', '.join(missing)}", f"bwc check {item}")
+        raise NotFound(f"the last check has no suspect {', '.join(missing)}", f"bwc check {state.words}")
     if choice == Choice.KEEP and not note:
         raise UsageError("a suspect is left visible only with a reason", "--note 'a poster, no person'")
     if choice == Choice.UNDECIDED:
@@ -135,7 +154,7 @@ def decide_suspects(
                 )
             return plan
 
-        edited = editing.edit(house, item, state.segment, cover, what="covered, render again")
+        edited = editing.edit(house, item, state.segment, cover, what="covered, render again", request=request)
     for name in names:
         facts: dict[str, Json] = {
             "choice": choice,
@@ -143,40 +162,49 @@ def decide_suspects(
             "segment": state.segment,
             "suspect": name,
         }
+        facts |= {"version": state.version} if state.version else {}
         house.record_suspect(item, facts, note=note)
     return edited
 
 
-def copy_sheet(house: House, item: ItemId, segment: int, suspects: Sequence[Suspect] = ()) -> bytes:
+def copy_sheet(house: House, item: ItemId, segment: int, suspects: Sequence[Suspect] = (), request: str = "") -> bytes:
     """A contact sheet (JPEG) of the redacted copy: its suspects enlarged where there are any, else all of it in short."""
     from bwc.redact.sheet import contact_sheet
     from bwc.redact.suspect_sheet import suspect_sheet
 
-    state = session.current(house, item, segment)
+    state = session.current(house, item, segment, request)
     with house.open_object(_copy(house, state).object_id) as redacted:
         return suspect_sheet(redacted, suspects) if suspects else contact_sheet(redacted, None)
 
 
-def copy_object(house: House, item: ItemId, segment: int) -> ObjectId:
-    """The newest redacted copy of one recording. Raises `NotFound`, or `PlanStale` when the plan is newer."""
-    return _copy(house, session.current(house, item, segment)).object_id
+def copy_object(house: House, item: ItemId, segment: int, request: str = "") -> tuple[ObjectId, str]:
+    """The newest redacted copy of one recording, and what the log calls the version it is of.
+
+    Raises `NotFound`, or `PlanStale` when the plan is newer.
+    """
+    state = session.current(house, item, segment, request)
+    return _copy(house, state).object_id, state.version
 
 
-def releasable(house: House, item: ItemId, span: tuple[int | None, int | None] | None = None) -> list[Releasable]:
-    """Every copy of `item`, if nothing stands in the way of its release. Raises what does.
+def releasable(
+    house: House, item: ItemId, span: tuple[int | None, int | None] | None = None, request: str = ""
+) -> list[Releasable]:
+    """Every copy of `item`, if nothing stands in the way of its release for `request`. Raises what does.
 
-    With `span` the copy must be of exactly that part of the recording.
+    They are those of the versions for it, where there are any; else those of the common plan. With `span` the copy must be
+    of exactly that part of the recording.
     """
     found = []
-    for state in session.plans(house, item):
+    for state in session.plans(house, item, request=selected(house, item, request)):
         _verify_part(house, state, span)
         one = ready(house, state)
         missing = missing_approvals(house, state, one.copy_sha256)
         if not one.approvals:
-            raise NotApproved(f"{item} was not approved", f"bwc approve {item}")
+            raise NotApproved(f"{_named(state)} was not approved", f"bwc approve {state.words}")
         if missing:
             people = "1 other person" if missing == 1 else f"{missing} other people"
-            raise SecondPersonNeeded(f"{people} must approve {item}", f"from their own login: bwc approve {item}")
+            hint = f"from their own login: bwc approve {state.words}"
+            raise SecondPersonNeeded(f"{people} must approve {_named(state)}", hint)
         found.append(one)
     return found
 
@@ -186,13 +214,13 @@ def _verify_part(house: House, state: PlanState, span: tuple[int | None, int | N
     if span is None:
         part = _copy(house, state).excerpt
         if part is not None:
-            hint = f"say so: --from … --to …; or make the whole copy again: bwc redact {state.item}"
+            hint = f"say so: --from … --to …; or make the whole copy again: bwc redact {state.words}"
             raise NotApproved(f"the copy of {state.item} is only {part.text(state.plan)}", hint)
         return
     wanted = Excerpt.between(state.plan, *span)
     if _copy(house, state).excerpt != wanted:
         item = state.item
-        hint = f"bwc redact {item} --from … --to … makes a copy of that part; then check and approve it"
+        hint = f"bwc redact {state.words} --from … --to … makes a copy of that part; then check and approve it"
         raise NotApproved(f"the copy of {item} is not of {wanted.text(state.plan)}", hint)
 
 
@@ -208,12 +236,12 @@ class _Copy:
 
 def _copy(house: House, state: PlanState) -> _Copy:
     """The newest copy, which must be made from the current plan."""
-    row = house.latest(state.item, state.segment, ObjectRole.COPY)
+    row = house.latest(state.item, state.segment, ObjectRole.COPY, version=state.version)
     if row is None:
-        raise NotFound(f"{state.item} has no redacted copy", f"bwc redact {state.item}")
+        raise NotFound(f"{_named(state)} has no redacted copy", f"bwc redact {state.words}")
     facts = row.facts
     if facts.get("plan_sha256") != state.sha256:
-        raise PlanStale(f"the copy of {state.item} is older than its plan", f"bwc redact {state.item}")
+        raise PlanStale(f"the copy of {_named(state)} is older than its plan", f"bwc redact {state.words}")
     return _Copy(
         object_id=row.object_id,
         copy_sha256=str(facts["copy_sha256"]),
@@ -226,19 +254,20 @@ def _copy(house: House, state: PlanState) -> _Copy:
 
 def ready(house: House, state: PlanState) -> Releasable:
     """The checked copy of a plan, approved or not. Raises what stands in the way of an approval."""
-    item = state.item
+    item = _named(state)
     open_tracks = undecided(state.plan)
     if open_tracks:
         raise Undecided(
-            f"{item} has {counted(len(open_tracks), 'undecided track')}", f"bwc decide {item} --undecided redact"
+            f"{item} has {counted(len(open_tracks), 'undecided track')}", f"bwc decide {state.words} --undecided redact"
         )
+    verify_not_behind(house, state)
     copy = _copy(house, state)
     try:
         checked = last_check(house, state)
     except NotFound as error:
         raise NotApproved(error.message, error.hint) from error
     if (checked.report.copy_sha256, checked.report.plan_sha256) != (copy.copy_sha256, state.sha256):
-        raise PlanStale(f"the last check of {item} is of another copy", f"bwc check {item}")
+        raise PlanStale(f"the last check of {item} is of another copy", f"bwc check {state.words}")
     checked.raise_if_open()
     approvals = house.approvals(copy.copy_sha256)
     return Releasable(
@@ -257,7 +286,14 @@ def ready(house: House, state: PlanState) -> Releasable:
         suspects=len(checked.report.suspects),
         not_checked=checked.report.not_checked,
         approvals=tuple(row.seq for row in approvals if row.report_sha256 == checked.report.sha256),
+        version=state.version,
+        request=state.request,
     )
+
+
+def _named(state: PlanState) -> str:
+    """What is spoken of: the item, or its version for a request."""
+    return f"the version of {state.item} for {state.request}" if state.request else str(state.item)
 
 
 def _duration_ms(plan: RedactionPlan, excerpt: Excerpt | None) -> int:
@@ -266,8 +302,9 @@ def _duration_ms(plan: RedactionPlan, excerpt: Excerpt | None) -> int:
 
 
 def missing_approvals(house: House, state: PlanState, copy_sha256: str) -> int:
-    """How many different people must still approve a copy."""
-    approvers = {house.person_of(row.actor) for row in house.approvals(copy_sha256)}
+    """How many different people must still approve a copy of this plan: another version may have the same bytes."""
+    signed = [row for row in house.approvals(copy_sha256) if row.plan_sha256 == state.sha256]
+    approvers = {house.person_of(row.actor) for row in signed}
     renderer = house.person_of(_copy(house, state).actor)
     return approvals_missing(house.policy, approvers=approvers, renderer=renderer)
 

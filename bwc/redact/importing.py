@@ -16,6 +16,7 @@ from bwc.redact.plan import (
     LET_GO,
     OVERLAY,
     TURNED,
+    VERSION,
     Box,
     Coverage,
     Decision,
@@ -35,7 +36,7 @@ from bwc.redact.speech.record import KEY
 _Part = TypeVar("_Part", Track, SoundSpan, WholeFrame)
 _Known = dict[str, Track | SoundSpan | WholeFrame]
 
-_MACHINES = (DECODING, LET_GO, OVERLAY, TURNED, KEY)
+MACHINES = (DECODING, LET_GO, OVERLAY, TURNED, KEY)  # extensions in which machines say what they saw and heard
 INVERSE = "all but who is kept (inverse)"
 
 
@@ -44,6 +45,10 @@ def taken_over(before: RedactionPlan, edited: RedactionPlan, *, by: str, at: dat
 
     Raises `PlanStale` for what was made from another revision or recording, `UsageError` for what may not be decided so.
     """
+    if edited.plan_id != before.plan_id:
+        raise PlanStale(
+            "that file is of another version of the plan", "bwc plan ITEM --export FILE, with its --request"
+        )
     if (edited.content_sha256, edited.media.pts) != (before.content_sha256, before.media.pts):
         raise PlanStale("that plan belongs to another recording", "bwc plan ITEM --export FILE")
     if (edited.revision, edited.previous) != (before.revision, before.previous) and edited.previous != sha256_hex(
@@ -99,7 +104,8 @@ def put_back(before: RedactionPlan, earlier: RedactionPlan, *, by: str, at: date
         tool=before.tool,
         detectors=before.detectors,
         doubts=before.doubts,
-        extensions=_seen(before, earlier),
+        # What of the common plan it had taken in: what was taken over since is missing again, and said to be
+        extensions=_seen(before, earlier) | {k: v for k, v in earlier.extensions.items() if k == VERSION},
         tracks=tuple(again(one) for one in earlier.tracks),
         audio_spans=(*(again(one) for one in earlier.audio_spans), *heard),
         whole_frame=tuple(again(one) for one in earlier.whole_frame),
@@ -112,9 +118,13 @@ def _found(plan: RedactionPlan) -> list[tuple[str, object]]:
 
 
 def _seen(before: RedactionPlan, edited: RedactionPlan) -> dict[str, Json]:
-    """What `edited` chooses of delivery and labels; what machines saw and heard as it was, for the check goes by it."""
-    chosen = {name: value for name, value in edited.extensions.items() if name not in _MACHINES}
-    return chosen | {name: value for name, value in before.extensions.items() if name in _MACHINES}
+    """What `edited` chooses of delivery and labels; what machines saw and heard as it was, for the check goes by it.
+
+    And for which request it is.
+    """
+    kept = (*MACHINES, VERSION)
+    chosen = {name: value for name, value in edited.extensions.items() if name not in kept}
+    return chosen | {name: value for name, value in before.extensions.items() if name in kept}
 
 
 def _as_found(part: _Part, known: _Known) -> _Part:

@@ -59,13 +59,16 @@ def render(
     progress: Progress | None = None,
     jobs: Jobs | None = None,
     span: Span | None = None,
+    request: str = "",
 ) -> list[Rendered]:
     """Render the redacted copy of every recording of `item` from its current plan, straight into the vault.
+
+    With `request` from the versions for it.
 
     With `span` (nanoseconds from the first frame, None: the very end) only that part; of one recording only.
     """
     done = []
-    states = session.plans(house, item)
+    states = session.plans(house, item, request=request)
     if span and len(states) != 1:
         raise UsageError(f"{item} has {len(states)} recordings", "a part can be made of an item with one recording")
     for state in states:
@@ -100,6 +103,7 @@ def render(
             excerpt=excerpt.facts() if excerpt else None,
         )
         facts = one.facts() | {"build": build(), "encoder": dict(result.encoder)}
+        facts |= {"version": state.version} if state.version else {}
         proof = canonical(dict(result.proof)) if result.proof else None
         if proof is not None:
             facts["groups_sha256"] = sha256_hex(proof)
@@ -135,21 +139,21 @@ class _Nowhere:
 
 
 def reproduce(
-    house: House, item: ItemId, *, progress: Progress | None = None, jobs: Jobs | None = None
+    house: House, item: ItemId, *, progress: Progress | None = None, jobs: Jobs | None = None, request: str = ""
 ) -> list[Reproduced]:
     """Render every copy of `item` again from its plan and compare; nothing is kept.
 
     Raises `PlanStale` when the plan is newer than the copy, `OtherBuild` when this build of the codecs, or this class of
     processor, did not make it (its bytes would tell nothing), and `DigestMismatch` when the same build gives other bytes.
     """
-    states = session.plans(house, item)
-    rows = [house.latest(item, state.segment, ObjectRole.COPY) for state in states]
+    states = session.plans(house, item, request=request)
+    rows = [house.latest(item, state.segment, ObjectRole.COPY, version=state.version) for state in states]
     made: list[tuple[session.PlanState, Mapping[str, Json], Excerpt | None]] = []
     for state, row in zip(states, rows, strict=True):
         if row is None:
-            raise NotFound(f"{item} has no redacted copy", f"bwc redact {item}")
+            raise NotFound(f"{item} has no redacted copy", f"bwc redact {state.words}")
         if row.facts.get("plan_sha256") != state.sha256:
-            raise PlanStale(f"the copy of {item} is older than its plan", f"bwc redact {item}")
+            raise PlanStale(f"the copy of {item} is older than its plan", f"bwc redact {state.words}")
         _check_build(item, row.facts.get("build"))
         made.append((state, row.facts, excerpt_of(state.plan, row.facts)))
     done = []

@@ -26,6 +26,7 @@ DELIVERY = "delivery"  # an extension: how the copy is delivered, {"profile": "c
 LABELS = "labels"  # an extension: what is written on covers, {"show": "class" or "exemption"}
 TURNED = "turned"  # an extension and a doubt: people stand turned by these quarters from how the picture is shown, too: {"quarters": […]}
 LET_GO = "let_go"  # an extension and a doubt: what scored like a face and was left after a second look, [[first, stop, x0, y0, x1, y1]…]
+VERSION = "version"  # an extension: for which request this is, and which common plan it has taken in: `versions`
 OVERLAY = "overlay"  # an extension: where the camera's own writing stands and was left, [[x0, y0, x1, y1]…]
 
 Way = TypeVar("Way", bound=StrEnum)

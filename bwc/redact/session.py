@@ -6,12 +6,12 @@ A revision is saved only if the plan it was made from is still the newest: what 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from fractions import Fraction
+from shlex import quote
 from typing import BinaryIO
 
 from bwc.canonical import Json, sha256_hex
 from bwc.custody.house import House
-from bwc.errors import MediaError, NotFound, PlanStale, PolicyRefuses, UsageError
+from bwc.errors import IntegrityError, MediaError, NotFound, PlanStale, PolicyRefuses, UsageError
 from bwc.evidence import ItemId, ObjectRole
 from bwc.memory import give_back
 from bwc.redact.plan import (
@@ -19,7 +19,6 @@ from bwc.redact.plan import (
     LET_GO,
     OVERLAY,
     TURNED,
-    Decision,
     Origin,
     RedactionPlan,
     SoundSpan,
@@ -27,11 +26,14 @@ from bwc.redact.plan import (
     WholeFrame,
     undecided,
 )
-from bwc.redact.plan_format import from_bytes, to_bytes
-from bwc.redact.plan_view import PlanSummary, summary, within
-from bwc.redact.speech.record import class_of, listened, record_of
+from bwc.redact.plan_format import to_bytes
+from bwc.redact.plan_rows import sound_row, track_row, whole_row
+from bwc.redact.plan_view import PlanSummary, summary
+from bwc.redact.speech.record import listened
+from bwc.redact.versions import id_of, is_same_request, plan_in, version_id, version_of, versions
 from bwc.roles import looking_for
 from bwc.storage.pieces import Pieces
+from bwc.storage.rows import DocumentRow
 
 Progress = Callable[[int, int | None], None]
 Listen = Callable[[BinaryIO, RedactionPlan, Progress | None], RedactionPlan]
@@ -52,12 +54,29 @@ class PlanState:
     def sha256(self) -> str:
         return sha256_hex(self.data)
 
+    @property
+    def version(self) -> str:
+        """What the log calls its version; empty for the common plan."""
+        return id_of(self.plan)
+
+    @property
+    def request(self) -> str:
+        """For which request it is; empty for the common plan."""
+        found = version_of(self.plan)
+        return found.request if found else ""
+
+    @property
+    def words(self) -> str:
+        """How it is named on the command line."""
+        return words_for(self.item, self.request)
+
     def summary(self) -> PlanSummary:
         return summary(self.plan)
 
     def to_json(self, *, tracks: bool = False) -> dict[str, Json]:
         """Stable keys for `--json`."""
         found: dict[str, Json] = {"item": self.item, "segment": self.segment, "plan_sha256": self.sha256}
+        found["request"] = self.request or None
         found["summary"] = self.summary().to_json()
         if tracks:
             found["tracks"] = [track_row(self.plan, track) for track in self.plan.tracks]
@@ -69,51 +88,6 @@ class PlanState:
 Make = Callable[[PlanState | None], RedactionPlan]  # the next plan after the newest one, if there is any
 Look = Callable[[BinaryIO, int, Pieces], RedactionPlan]
 Hear = Callable[[BinaryIO, RedactionPlan], RedactionPlan]
-
-
-def track_row(plan: RedactionPlan, track: Track) -> dict[str, Json]:
-    """One track in short: when it is seen (milliseconds of presentation time), what was decided, what is doubtful."""
-    first = min((span.first for span in track.spans), default=0)
-    stop = max((span.stop for span in track.spans), default=1)
-    return {
-        "class": track.class_,
-        "decision": track.decision.choice.value,
-        "doubts": list(track.doubts),
-        "end_ms": _ms(plan, stop),
-        "exemption": track.decision.exemption or "",
-        "frames": sum(len(span.boxes) for span in track.spans),
-        "id": track.id,
-        "note": track.decision.note,
-        "score_permille": track.score_permille,
-        "start_ms": _ms(plan, first),
-    }
-
-
-def sound_row(plan: RedactionPlan, span: SoundSpan) -> dict[str, Json]:
-    """One hidden span of sound in short, in milliseconds after the first frame."""
-    begin = int(plan.media.pts.start * plan.media.time_base * 1_000_000_000)
-    start, end = within(plan, span.start_ns, span.end_ns)
-    times: dict[str, Json] = {"start_ms": (start - begin) // 1_000_000, "end_ms": (end - begin) // 1_000_000}
-    record = record_of(plan)
-    label = record.labels.get(span.id) if record else None
-    return times | _said(span.id, class_of(label), span.decision) | {"kind": span.kind.value}
-
-
-def whole_row(plan: RedactionPlan, span: WholeFrame) -> dict[str, Json]:
-    """One span of wholly covered frames in short."""
-    times: dict[str, Json] = {"start_ms": _ms(plan, span.first), "end_ms": _ms(plan, span.stop)}
-    return times | _said(span.id, "whole frame", span.decision)
-
-
-def _said(name: str, class_: str, decision: Decision) -> dict[str, Json]:
-    return {
-        "class": class_,
-        "decision": decision.choice.value,
-        "doubts": [],
-        "exemption": decision.exemption or "",
-        "id": name,
-        "note": decision.note,
-    }
 
 
 def detect(
@@ -163,8 +137,10 @@ def _detect(house: House, item: ItemId, segment: int, look: Look, hear: Hear, *,
     from bwc.redact.sheet import contact_sheet
 
     before, approved = newest(house, item, segment), _approvals(house, item, segment)
-    if before and not again and (approved or _is_touched(before.plan)):
+    others = versions(house, item, segment)
+    if before and not again and (approved or others or _is_touched(before.plan)):
         done = "is approved" if approved else "holds what a person decided, drew or muted"
+        done = done if approved or not others else f"has versions ({', '.join(sorted(others.values()))})"
         raise PolicyRefuses(
             f"the plan of {item} {done}",
             f"bwc detect {item} --again keeps masks, mutes and what was decided of sounds; decisions on tracks start anew",
@@ -194,13 +170,22 @@ def _detect(house: House, item: ItemId, segment: int, look: Look, hear: Hear, *,
     return state
 
 
-def newest(house: House, item: ItemId, segment: int) -> PlanState | None:
-    """The current plan of one recording, if there is one."""
-    row = house.latest(item, segment, ObjectRole.PLAN)
+def newest(house: House, item: ItemId, segment: int, request: str = "") -> PlanState | None:
+    """The current plan of one recording, or of its version for `request`, if there is one."""
+    name = version_id(house, item, segment, request) if request else ""
+    row = None if name is None else house.latest(item, segment, ObjectRole.PLAN, version=name)
     if row is None:
         return None
+    state = state_of(house, row, item, segment)
+    if not is_same_request(state.request, request):
+        raise IntegrityError(f"the plan of entry {row.seq} is not for the request that its entry tells", "bwc verify")
+    return state
+
+
+def state_of(house: House, row: DocumentRow, item: ItemId, segment: int) -> PlanState:
+    """The plan of a row. Raises `IntegrityError` when the tables take it for one of another version."""
     data = house.read(row.object_id)
-    return PlanState(item=item, segment=segment, plan=from_bytes(data), data=data)
+    return PlanState(item=item, segment=segment, plan=plan_in(row, data), data=data)
 
 
 def _approvals(house: House, item: ItemId, segment: int) -> frozenset[int]:
@@ -255,33 +240,41 @@ def recordings(house: House, item: ItemId) -> list[int]:
     return found
 
 
-def plans(house: House, item: ItemId, segment: int | None = None) -> list[PlanState]:
-    """The current plan of each recording of `item`, or of one. Raises `NotFound` before `bwc detect`."""
+def plans(house: House, item: ItemId, segment: int | None = None, request: str = "") -> list[PlanState]:
+    """The current plan of each recording of `item`, or of one; with `request` of its version. Raises `NotFound` before `bwc detect`."""
     wanted = recordings(house, item) if segment is None else [segment]
-    return [current(house, item, one) for one in wanted]
+    return [current(house, item, one, request) for one in wanted]
 
 
-def current(house: House, item: ItemId, segment: int | None) -> PlanState:
+def current(house: House, item: ItemId, segment: int | None, request: str = "") -> PlanState:
     """The current plan of one recording; `segment` may be None when the item has one only."""
-    return there(newest(house, item, segment_of(house, item, segment)), item)
+    return there(newest(house, item, segment_of(house, item, segment), request), item, request)
 
 
-def revision(house: House, item: ItemId, segment: int | None, number: int) -> PlanState:
+def revision(house: House, item: ItemId, segment: int | None, number: int, request: str = "") -> PlanState:
     """An earlier plan of one recording. Raises `NotFound`."""
     place = segment_of(house, item, segment)
-    rows = house.documents(item, place, ObjectRole.PLAN)
+    version = current(house, item, place, request).version
+    rows = house.documents(item, place, ObjectRole.PLAN, version=version)
     row = next((one for one in rows if one.facts.get("revision") == number), None)
     if row is None:
-        raise NotFound(f"the plan of {item} has no revision {number}", f"bwc log {item}")
-    data = house.read(row.object_id)
-    return PlanState(item=item, segment=place, plan=from_bytes(data), data=data)
+        raise NotFound(f"the plan of {words_for(item, request)} has no revision {number}", f"bwc log {item}")
+    return state_of(house, row, item, place)
 
 
-def there(found: PlanState | None, item: ItemId) -> PlanState:
-    """Raises `NotFound` unless `item` has a plan."""
+def there(found: PlanState | None, item: ItemId, request: str = "") -> PlanState:
+    """Raises `NotFound` unless `item` has a plan, or a version for `request`."""
+    if found is None and request:
+        hint = f"bwc plan {item} lists what there is; the first decide, mask or mute with --request makes one"
+        raise NotFound(f"the plan of {item} has no version for {request}", hint)
     if found is None:
         raise NotFound(f"{item} has no redaction plan", f"bwc detect {item}")
     return found
+
+
+def words_for(item: ItemId, request: str) -> str:
+    """How an item, or its version for a request, is named on the command line."""
+    return f"{item} --request {quote(request)}" if request else item
 
 
 def sheet(house: House, item: ItemId, segment: int) -> bytes:
@@ -302,6 +295,7 @@ def save_next(
     sheet: bytes | None = None,
     detected: bool = False,
     unless: Callable[[], None] | None = None,
+    request: str = "",
 ) -> PlanState:
     """Save what `make` makes of the newest plan as the next one; made anew from what others saved meanwhile.
 
@@ -309,7 +303,7 @@ def save_next(
     """
     tries = 0
     while True:
-        before, tries = newest(house, item, segment), tries + 1
+        before, tries = newest(house, item, segment, request), tries + 1
         plan = make(before)
         try:
             return save(house, item, segment, plan, made_from=before, sheet=sheet, detected=detected, unless=unless)
@@ -329,7 +323,7 @@ def save(
     detected: bool = False,
     unless: Callable[[], None] | None = None,
 ) -> PlanState:
-    """Save `plan` as the revision after `made_from`. Raises `PlanStale` if that is not the newest any more.
+    """Save `plan` as the revision after `made_from`, of the version that it says it is of. Raises `PlanStale` if that is not the newest any more.
 
     Raises what `unless` raises, which is asked in the same transaction.
     """
@@ -344,9 +338,20 @@ def save(
     }
     if detected:
         facts |= {"frames": plan.media.frames, "frames_lost": plan.media.frames_lost, "models": models}
-    before = made_from.sha256 if made_from else None
-    house.save_plan(item, segment, data, made_from=before, facts=facts, sheet=sheet, detected=detected, unless=unless)
-    return PlanState(item=item, segment=segment, plan=plan, data=data)
+    state = PlanState(item=item, segment=segment, plan=plan, data=data)
+    facts |= {"version": state.version} if state.version else {}
+    house.save_plan(
+        item,
+        segment,
+        data,
+        made_from=made_from.sha256 if made_from else None,
+        facts=facts,
+        sheet=sheet,
+        detected=detected,
+        unless=unless,
+        request=state.request,
+    )
+    return state
 
 
 def segment_of(house: House, item: ItemId, segment: int | None) -> int:
@@ -357,12 +362,3 @@ def segment_of(house: House, item: ItemId, segment: int | None) -> int:
     if segment is not None and segment not in found:
         raise NotFound(f"{item} has no recording {segment}", f"bwc show {item}")
     return found[0] if segment is None else segment
-
-
-def _ms(plan: RedactionPlan, ordinal: int) -> int:
-    """When frame `ordinal` begins; that after the last one when the recording ends."""
-    media = plan.media
-    ticks: Fraction = (
-        media.pts.pts_of(ordinal) - media.pts.start if ordinal < media.frames else media.duration
-    ) * media.time_base
-    return int(ticks * 1000)

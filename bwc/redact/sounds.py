@@ -10,6 +10,7 @@ from bwc.custody.house import House
 from bwc.errors import NotFound, UsageError
 from bwc.evidence import ItemId
 from bwc.redact import editing, plan_edit, session
+from bwc.redact.branching import base
 from bwc.redact.check_report import CheckReport, Suspect
 from bwc.redact.editing import Edited
 from bwc.redact.plan import RedactionPlan, SoundKind
@@ -95,10 +96,11 @@ def mute(
     exemption: str = "",
     note: str = "",
     at: datetime,
+    request: str = "",
 ) -> Edited:
     """Hide all sound from `start_ns` to `end_ns` of `clock`; before the first picture, too."""
     by, code = house.person.key_id, exemption or house.policy.default_exemption
-    before = session.current(house, item, segment)
+    before = base(house, item, segment, request)
     asked = from_picture(before.plan, start_ns, clock), from_picture(before.plan, end_ns, clock)
     # to the end that was asked for: sound may outlast the pictures
     start, end = span_within(before.plan, *asked)
@@ -107,7 +109,7 @@ def mute(
         return plan_edit.add_mute(plan, start, end, by=by, at=at, kind=kind, exemption=code, note=note)
 
     what = f"{_verb(kind)} {span_text(before.plan, *asked)}"
-    return editing.edit(house, item, before.segment, change, what=what)
+    return editing.edit(house, item, before.segment, change, what=what, request=request)
 
 
 def mute_wide(
@@ -120,6 +122,7 @@ def mute_wide(
     exemption: str = "",
     note: str = "",
     at: datetime,
+    request: str = "",
 ) -> Edited:
     """Hide all sound there is, or with `voices` every voice that was found: the sound between them stays."""
     by, code = house.person.key_id, exemption or house.policy.default_exemption
@@ -130,6 +133,7 @@ def mute_wide(
         segment,
         lambda plan: act(plan, by=by, at=at, kind=kind, exemption=code, note=note),
         what=f"{_verb(kind)} {where}",
+        request=request,
     )
 
 

@@ -14,9 +14,12 @@ from bwc.custody.house import House
 from bwc.errors import BwcError, PlanStale, PolicyRefuses
 from bwc.evidence import EventKind, ItemId, KeyId, ObjectRole
 from bwc.oversight.anchor import anchor
+from bwc.redact.branching import verify_not_behind
 from bwc.redact.copies import Releasable, releasable
 from bwc.redact.excerpt import from_zero
+from bwc.redact.session import state_of, words_for
 from bwc.redact.speech.captions import captions_of, to_text, to_vtt
+from bwc.redact.versions import selected
 from bwc.release.package import (
     Captions,
     CopiedPaper,
@@ -53,6 +56,7 @@ class Published:
     files: tuple[str, ...]
     fingerprint: str
     vkey: str
+    version: str = ""  # the request whose version went out; empty: the common plan's copy
 
     def to_json(self) -> dict[str, Json]:
         return {
@@ -64,11 +68,13 @@ class Published:
             "release": self.release,
             "release_sha256": self.release_sha256,
             "request": self.request,
+            "version": self.version or None,
             "vkey": self.vkey,
         }
 
     def text(self) -> str:
-        return f"{self.folder}: release {self.release}, {len(self.files)} files, entry {self.seq} of the log"
+        of = f"the version for {self.version}" if self.version else "the common plan's copy"
+        return f"{self.folder}: release {self.release}, {of}, {len(self.files)} files, entry {self.seq} of the log"
 
 
 def publish(
@@ -87,7 +93,8 @@ def publish(
 
     With `captions`, where the recording was listened to, captions and transcript of what the copy lets be heard.
 
-    A copy that was released, or approved, for another request goes out only with `reuse`, which says why it may.
+    Where there is a version for `request` its copies go out, else those of the common plan. A copy of the latter that was
+    released, or approved, for another request goes out only with `reuse`, which says why it may.
 
     Raises what `releasable` raises when a person still has something to do, and records the refusal. The event
     is published and proven before the folder gets its name; on any failure no folder is left.
@@ -95,8 +102,8 @@ def publish(
     from bwc.anchors.pins import fingerprint_text
 
     try:
-        copies = releasable(house, item, span)
-        verify_request(house, item, [one.copy_sha256 for one in copies], request, reuse=reuse)
+        copies = releasable(house, item, span, request)
+        verify_request(house, item, copies, request, reuse=reuse)
     except PolicyRefuses as error:
         house.record_refusal(item, EventKind.RELEASE_PUBLISHED, error)
         raise
@@ -133,11 +140,17 @@ def publish(
 
     def unless() -> None:
         """While this was prepared somebody may have drawn a mask, or handed the copy to another request."""
-        verify_request(house, item, [one.copy_sha256 for one in copies], request, reuse=reuse)
+        verify_request(house, item, copies, request, reuse=reuse)
         for one in copies:
-            row = house.latest(item, one.segment, ObjectRole.PLAN)
+            row = house.latest(item, one.segment, ObjectRole.PLAN, version=one.version)
             if row is None or row.facts.get("plan_sha256") != one.plan_sha256:
-                raise PlanStale(f"the plan of {item} was changed while it was released", f"bwc redact {item}")
+                words = words_for(item, one.request)
+                raise PlanStale(f"the plan of {item} was changed while it was released", f"bwc redact {words}")
+            if one.version:
+                verify_not_behind(house, state_of(house, row, item, one.segment))
+            elif selected(house, item, request):
+                words = words_for(item, request)
+                raise PlanStale(f"somebody made a version of {item} for {request} meanwhile", f"bwc plan {words}")
 
     told: dict[str, Json] = {"request": request, "requester": requester, "to_folder": folder.name}
     told |= {"reuse": reuse.strip()} if reuse.strip() else {}
@@ -173,6 +186,7 @@ def publish(
         files=tuple(sorted(str(path.relative_to(final)) for path in final.rglob("*") if path.is_file())),
         fingerprint=fingerprint_text(key),
         vkey=house.vkey,
+        version=copies[0].request,
     )
 
 
@@ -184,7 +198,7 @@ def _ask_outsiders(house: House) -> None:
 
 def _copied(house: House, item: ItemId, one: Releasable) -> CopiedPaper | None:
     """What proves which pictures of a copy are the recording's own; None where nothing was copied or indexed."""
-    found = house.latest(item, one.segment, ObjectRole.GROUPS)
+    found = house.latest(item, one.segment, ObjectRole.GROUPS, version=one.version)
     index = house.latest(item, one.segment, ObjectRole.FACTS)
     if found is None or index is None or found.facts.get("copy_sha256") != one.copy_sha256:
         return None

@@ -202,9 +202,14 @@ def _rewrapped(act: Act) -> Iterator[Change]:
 
 
 def _reaches(state: ItemState) -> Callable[[Act], Iterator[Change]]:
-    """The segment named in the facts stands at `state` now, the item where its least advanced segment stands."""
+    """The segment named in the facts stands at `state` now, the item where its least advanced segment stands.
+
+    What is done to a version for one request moves nothing: this is where the common plan stands.
+    """
 
     def effect(act: Act) -> Iterator[Change]:
+        if "version" in act.facts:
+            return
         yield Change(
             "UPDATE segments SET state = ? WHERE item = ? AND segment = ? AND role = 'segment'",
             (_place(state), act.item, act.facts["segment"]),

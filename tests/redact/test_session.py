@@ -7,8 +7,9 @@ from bwc.media.delivery import Delivery
 from bwc.redact import plan_edit
 from bwc.redact.plan import DECODING, OVERLAY
 from bwc.redact.plan_format import to_bytes
+from bwc.redact.plan_rows import track_row, whole_row
 from bwc.redact.plan_view import delivery_of
-from bwc.redact.session import continued, track_row, whole_row
+from bwc.redact.session import continued
 from bwc.redact.speech.record import KEY
 from tests.redact.clips import FRAMES, NOON, plan_for
 
