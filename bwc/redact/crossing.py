@@ -16,6 +16,8 @@ from bwc.redact.flow import Floats, Still
 SIGHTS = 3
 _FAR = 1.0  # of its size, against the background
 _STRAIGHT = 0.75  # of all that it went, from first to last
+_FAST = 0.15  # of the picture's width in a second, on average: a slower camera blurs nobody
+_LATELY = 0.2  # what a picture counts in that average
 _BLIND = 2  # pictures in a row of which the codec says nothing: a keyframe is one
 
 
@@ -26,11 +28,13 @@ class Ground:
     Vectors of quiet footage are never read: pictures wait until somebody asks, `most` of them. Before those the camera was lost.
     """
 
-    most: int
+    most: int  # about half a second
+    width: float
     _era: int = 0
     _moved: Floats = field(default_factory=lambda: np.zeros(2, np.float32))
     _step: Floats = field(default_factory=lambda: np.zeros(2, np.float32))
     _blind: int = _BLIND
+    _pace: float = 0.0
     _waiting: deque[Still] = field(default_factory=deque)
 
     def go(self, still: Still) -> None:
@@ -56,7 +60,12 @@ class Ground:
             else:  # it goes on as it went
                 self._blind += 1
             self._moved = self._moved + self._step
+            self._pace += _LATELY * (float(np.abs(self._step).max()) - self._pace)
         return self._blind < _BLIND
+
+    def is_panned(self) -> bool:
+        """Whether the camera is known to move fast."""
+        return self.is_known() and self._pace * self.most >= _FAST / 2 * self.width
 
     def place(self, ordinal: int, box: Floats) -> "Place | None":
         """Where `box` of picture `ordinal`, the last one, is; None when nobody knows."""

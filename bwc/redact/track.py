@@ -39,7 +39,7 @@ class Tracker:
         self._past: deque[tuple[int, Still]] = deque(maxlen=max(habits.hold, habits.lead) + 1)
         self._width, self._height = float(width), float(height)
         self._began = 0  # the first ordinal of the scene
-        self._ground = Ground(habits.brief)
+        self._ground = Ground(habits.brief, float(width))
 
     def advance(self, stretch: Sequence[tuple[int, Still]], sightings: Sequence[Sighting]) -> None:
         """Take in consecutive pictures by ordinal; `sightings` is what detectors saw in the last of them."""
@@ -253,9 +253,8 @@ class Tracker:
 
     def _miss(self, now: int) -> None:
         """Follow the bodies of those whom this look has missed, from where they were last seen."""
-        missed = [
-            path for path in self._live if path.last_seen < now and path.body is None and path.class_ in LOOKED_FOR
-        ]
+        gone = [path for path in self._live if path.last_seen < now and path.body is None and self._is_known(path)]
+        missed = [path for path in gone if path.class_ in LOOKED_FOR]
         if not missed:
             return
         stills = dict(self._past)
@@ -372,8 +371,8 @@ class Tracker:
         return seen.score >= self.habits.new.get(seen.class_, 0.0)
 
     def _may_begin(self, seen: Sighting) -> bool:
-        """Firm sights may; weak ones of faces where it can be told who crosses the background."""
-        return self._is_firm(seen) or (seen.class_ == FACE and self._ground.is_known())
+        """Firm sights may; under a fast pan weak ones of faces, too: it can be told who crosses the background."""
+        return self._is_firm(seen) or (seen.class_ == FACE and self._ground.is_panned())
 
     def _is_known(self, path: Path) -> bool:
         """Whether it was seen firmly or is believed for another reason; others are only asked whether they cross the background."""

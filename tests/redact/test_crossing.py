@@ -9,9 +9,10 @@ from bwc.redact.crossing import Ground, Place, is_crossing
 from bwc.redact.flow import Floats, Grey, Still
 from bwc.redact.motion import CELL, MotionField
 from bwc.redact.track import Path, Sighting, Tracker
-from tests.redact.test_track import HABITS, H, W, covered, scene
+from tests.redact.test_track import FACE, HABITS, H, W, covered, texture
 
 WEAK = 0.15
+WALL = texture(1, H, W + 400)
 ONE_NEW = replace(HABITS, new={"face": 0.2}, brief=15)
 
 
@@ -42,28 +43,35 @@ def crossing(pace: int, camera: int, length: int = 21) -> list[tuple[Grey, Float
     """A subject that goes `pace` pixels a picture over the background, which a pan moves by `camera`."""
     made: list[tuple[Grey, Floats, MotionField | None]] = []
     for n in range(length):
-        grey, truth = scene((60 + pace * n, 60), (-camera * n, 0))
+        x, behind = 60 + (pace + camera) * n, 200 - camera * n
+        grey = WALL[:, behind : behind + W].copy()
+        grey[60:100, x : x + 32] = FACE
+        truth = np.asarray([x, 60, x + 32, 100], np.float32)
         made.append((grey, truth, field(truth, (pace + camera, 0), (camera, 0)) if n else None))
     return made
 
 
 def test_weak_sights_that_cross_the_background_are_somebody() -> None:
-    made = crossing(pace=7, camera=0)
+    made = crossing(pace=14, camera=-7)  # a pan that follows half of the way
     (path,) = followed(made)
     assert path.firm == 0
     assert min(covered(path, n, truth) for n, (_, truth, _) in enumerate(made)) > 0.9
 
 
 def test_weak_sights_of_what_a_pan_moves_are_nobody() -> None:
-    assert followed(crossing(pace=0, camera=2, length=20)) == []
+    assert followed(crossing(pace=0, camera=5, length=20)) == []
+
+
+def test_weak_sights_are_nobody_where_the_camera_rests() -> None:
+    assert followed(crossing(pace=7, camera=0)) == []
 
 
 def test_nobody_crosses_where_the_codec_says_nothing() -> None:
-    assert followed([(grey, truth, None) for grey, truth, _ in crossing(pace=7, camera=0)]) == []
+    assert followed([(grey, truth, None) for grey, truth, _ in crossing(pace=14, camera=-7)]) == []
 
 
 def test_who_is_seen_firmly_after_weak_sights_begins_there() -> None:
-    made = crossing(pace=0, camera=0, length=26)
+    made = crossing(pace=0, camera=5, length=26)
     tracker = Tracker(replace(ONE_NEW, lead=0), width=W, height=H)
     for ordinal, (grey, truth, motion) in enumerate(made):
         score = WEAK if ordinal < 10 else 0.25
@@ -74,7 +82,7 @@ def test_who_is_seen_firmly_after_weak_sights_begins_there() -> None:
 
 def test_weak_sights_alone_ask_for_no_more_looks() -> None:
     tracker = Tracker(ONE_NEW, width=W, height=H)
-    for ordinal, (grey, truth, motion) in enumerate(crossing(pace=0, camera=0, length=11)):
+    for ordinal, (grey, truth, motion) in enumerate(crossing(pace=0, camera=5, length=11)):
         tracker.advance([(ordinal, Still(grey, motion))], [Sighting(truth, WEAK, "face")] if not ordinal % 5 else [])
     assert tracker.live()
     assert not tracker.is_unsure()
@@ -97,7 +105,7 @@ def test_a_way_is_three_sights_going_on(way: list[Place], crosses: bool) -> None
 
 def test_the_ground_is_known_through_a_keyframe_and_not_beyond() -> None:
     grey = np.zeros((H, W), np.uint8)
-    ground, box = Ground(15), np.asarray([10, 10, 30, 36], np.float32)
+    ground, box = Ground(15, W), np.asarray([10, 10, 30, 36], np.float32)
     pan = Still(grey, MotionField(np.full((4, 4, 2), 3, np.float32), 1.0))
     assert ground.place(0, box) is None
     ground.go(pan)
@@ -117,7 +125,7 @@ def test_the_ground_is_known_through_a_keyframe_and_not_beyond() -> None:
 
 def test_what_nobody_asked_about_in_time_is_another_ground() -> None:
     grey = np.zeros((H, W), np.uint8)
-    ground, box = Ground(5), np.asarray([10, 10, 30, 36], np.float32)
+    ground, box = Ground(5, W), np.asarray([10, 10, 30, 36], np.float32)
     eras = []
     for length in (1, 5, 6):
         for _ in range(length):
