@@ -46,7 +46,7 @@ class Edited:
         left = len(undecided(self.state.plan))
         names = ", ".join(self.changed) if len(self.changed) <= 12 else f"{len(self.changed)} tracks"
         of = f", for {self.state.request} only" if self.state.request else ""
-        done = f"{self.what}: {names} (plan revision {self.state.plan.revision}{of}, {left} undecided)"
+        done = f"{self.what}{': ' if names else ''}{names} (plan revision {self.state.plan.revision}{of}, {left} undecided)"
         more = [f"not kept, other data is said there too: {', '.join(self.left)}"] if self.left else []
         return "\n".join((*self.made, done, *more))
 
