@@ -29,6 +29,9 @@ _SAME = 0.7
 _STEP_SAME = 0.5
 _DARK = 26  # of 16 (black) to 235 on average: noise, in which no patch is like itself
 _GONE = 0.35  # from above `_SAME` to below this in one picture: it vanished
+# Boxes that nobody can vouch for grow, and elsewhere end after half a second, three times as large. In the dark they go on,
+# and in another second one of them was the whole picture
+_GROWN = 3.0
 _FAR = 0.1  # what a match at the rim of the search must be better by
 _REACH, _REACH_MOST = 0.25, 8.0  # searched around a box, as a share of its size, and pixels at most
 _WIDE, _WIDE_MOST = 0.8, 16.0  # the same while it is being looked for
@@ -52,13 +55,16 @@ class Follower:
     lost: int = 0  # steps since anybody vouched for it
     vanished: bool = False  # lost from one picture to the next, not little by little, and not found since
     ended: bool = False  # nobody wants it carried any further
+    size: Floats | None = None  # width and height it began with
 
     @classmethod
     def at(cls, grey: Grey, box: Floats) -> "Follower":
-        return cls(box, patch_of(grey, box))
+        return cls(box, patch_of(grey, box), size=box[2:] - box[:2])
 
     def step(self, before: Grey, after: Grey, moved: Floats, *, by_motion: bool) -> bool:
         """Go on to `after`; `moved` is where motion puts the box, `by_motion` whether by the box's own. Whether it is vouched for."""
+        if not by_motion and self.size is not None:
+            moved = _no_larger(moved, _GROWN * self.size)
         if self.patch is None:
             self.box = moved
             self.lost = 0 if by_motion else self.lost + 1
@@ -80,6 +86,12 @@ class Follower:
         self.box = moved
         self.lost = 0 if sure else self.lost + 1
         return sure
+
+
+def _no_larger(box: Floats, most: Floats) -> Floats:
+    """`box` about its middle, of the size `most` at most."""
+    middle, half = (box[:2] + box[2:]) / 2, np.minimum(box[2:] - box[:2], most) / 2
+    return np.concatenate([middle - half, middle + half]).astype(np.float32)
 
 
 def _is_dark(grey: Grey, box: Floats) -> bool:

@@ -87,3 +87,19 @@ def test_who_stands_in_the_dark_is_not_gone() -> None:
         before = dark
     assert not follower.vanished
     assert follower.step(dark, lit, follower.box, by_motion=False)  # known again in the light
+
+
+def test_what_nobody_can_vouch_for_in_the_dark_does_not_grow_over_the_whole_picture() -> None:
+    lit, box = fine((100, 60))
+    dark = np.full((H, W), 20, np.uint8)
+    follower, sizes = Follower.at(lit, box), []
+    for _ in range(60):
+        grown = (follower.box[2:] - follower.box[:2]) * np.float32(0.04)
+        moved = np.concatenate([follower.box[:2] - grown, follower.box[2:] + grown]).astype(np.float32)
+        assert follower.step(dark, dark, moved, by_motion=False)
+        sizes.append(float(follower.box[2] - follower.box[0]))
+    assert sizes[10] > 2 * 32
+    assert max(sizes) <= 3.01 * 32
+    np.testing.assert_allclose((follower.box[:2] + follower.box[2:]) / 2, (box[:2] + box[2:]) / 2, atol=0.01)
+    follower.step(dark, dark, np.asarray([0, 0, 200, 150], np.float32), by_motion=True)  # its own motion is believed
+    assert float(follower.box[2]) == 200
