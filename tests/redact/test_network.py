@@ -3,13 +3,14 @@
 import importlib.util
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage import data
 
 from bwc.errors import BwcError, UsageError
-from bwc.redact.detectors import faces, finder, network
+from bwc.redact.detectors import faces, finder, network, packaged
 from bwc.redact.detectors.base import Picture8, fit, planes
 from bwc.redact.detectors.faces import CenterFace
 from bwc.redact.detectors.network import ONNXRUNTIME, OPENVINO, Network
@@ -38,11 +39,53 @@ def test_both_runtimes_give_the_same_scores(monkeypatch: pytest.MonkeyPatch, ast
     for name in (OPENVINO, ONNXRUNTIME):
         network.runtime.cache_clear()
         monkeypatch.setenv("BWC_RUNTIME", name)
+        monkeypatch.setattr(network, "has_fast_bfloats", lambda: False)
         ready = Network(finder.FILE.load())
         assert network.runtime_label().startswith(name)
         found.append(ready.run(["score", "sides"], {"picture": planes(fit(astronaut, 640)[0])}))
     for one, other in zip(*found, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("file", [finder.FILE, finder.INT8, faces.INT8], ids=lambda file: file.name)
+def test_bfloats_score_as_floats_do(
+    file: packaged.PackagedFile, astronaut: Picture8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not importlib.util.find_spec(OPENVINO) or not network.has_fast_bfloats():
+        pytest.skip("OPENVINO OR AMX ABSENT: bfloat16 is not used here")
+    monkeypatch.setenv("BWC_RUNTIME", OPENVINO)
+    output, feed = ("537", faces._FEED) if file is faces.INT8 else ("score", finder._FEED)
+    found, labels = [], []
+    for fast in (True, False):
+        monkeypatch.setattr(network, "has_fast_bfloats", lambda fast=fast: fast)
+        labels.append((network.precision(), network.precision(integers=True)))
+        found.append(Network(file.load()).see([output], fit(astronaut, 640)[0], feed)[0])
+    assert labels == [("bf16", "int8 bf16"), ("f32", "int8")]
+    assert not np.array_equal(*found)
+    np.testing.assert_allclose(*found, atol=0.05)
+    assert float(np.abs(found[0] - found[1]).mean()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("flags", "integers", "bfloats"),
+    [
+        ("fpu avx2", False, False),
+        ("fpu avx_vnni", True, False),
+        ("avx512_vnni amx_bf16x", True, False),
+        ("avx512_vnni amx_bf16 amx_int8", True, True),
+    ],
+)
+def test_what_a_processor_is_good_at_is_read_from_its_flags(
+    flags: str, *, integers: bool, bfloats: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "cpuinfo"
+    said.write_text(f"processor : 0\nmodel name : any amx_bf16\nflags\t\t: {flags}\nbugs : none\n")
+    monkeypatch.setattr(network, "_CPUINFO", said)
+    network._abilities.cache_clear()
+    try:
+        assert (network.has_fast_integers(), network.has_fast_bfloats()) == (integers, bfloats)
+    finally:
+        network._abilities.cache_clear()
 
 
 def test_integers_find_the_face_that_floats_find(astronaut: Picture8) -> None:
@@ -52,7 +95,7 @@ def test_integers_find_the_face_that_floats_find(astronaut: Picture8) -> None:
             source = faces.open_network(integers=integers)
         except BwcError as error:
             pytest.skip(f"weights absent: {error.message}; run: {error.hint}")
-        assert source.precision == ("int8" if integers else "f32")
+        assert source.precision == network.precision(integers=integers)
         best = CenterFace(source, (640,)).detect(astronaut)[0]
         assert best.score > 0.7
         boxes.append(best.box)

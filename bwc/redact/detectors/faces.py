@@ -20,7 +20,7 @@ from bwc.redact.detectors.base import (
 )
 from bwc.redact.detectors.graph import free_sizes
 from bwc.redact.detectors.light import AIM, brightened
-from bwc.redact.detectors.network import Feed, Network, has_fast_integers, runtime_label
+from bwc.redact.detectors.network import Feed, Network, has_fast_integers, precision, runtime_label
 from bwc.redact.detectors.packaged import PackagedFile
 from bwc.redact.detectors.view import View
 from bwc.redact.detectors.weights import CENTERFACE, load
@@ -54,7 +54,7 @@ class FaceNetwork:
     network: Network
     package: str
     file_sha256: str
-    precision: str  # "int8" or "f32"
+    precision: str
 
 
 def open_network(*, integers: bool | None = None) -> FaceNetwork:
@@ -63,9 +63,9 @@ def open_network(*, integers: bool | None = None) -> FaceNetwork:
     Raises `NotFound` or `DigestMismatch` for its file.
     """
     if has_fast_integers() if integers is None else integers:
-        return FaceNetwork(Network(INT8.load()), TOOL, INT8.file_sha256, "int8")
+        return FaceNetwork(Network(INT8.load()), TOOL, INT8.file_sha256, precision(integers=True))
     model = free_sizes(load(CENTERFACE.name), inputs=INPUTS, outputs=OUTPUTS)
-    return FaceNetwork(Network(model), CENTERFACE.label, CENTERFACE.file_sha256, "f32")
+    return FaceNetwork(Network(model), CENTERFACE.label, CENTERFACE.file_sha256, precision())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import cast
 import numpy as np
 
 from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, info, merge
-from bwc.redact.detectors.network import Network, runtime_label
+from bwc.redact.detectors.network import Network, precision, runtime_label
 from bwc.redact.detectors.packaged import PackagedFile
 from bwc.redact.detectors.view import View
 from bwc.redact.plan import DetectorInfo
@@ -56,6 +56,7 @@ class CheckFaces:
             package=TOOL,
             file_sha256=FILE.file_sha256,
             licence=FILE.licence,
+            precision=precision(),
             settings={
                 "long_sides": list(self.long_sides),
                 "runtime": runtime_label(),

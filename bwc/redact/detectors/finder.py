@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, info, merge
-from bwc.redact.detectors.network import Feed, Network, has_fast_integers, runtime_label
+from bwc.redact.detectors.network import Feed, Network, has_fast_integers, precision, runtime_label
 from bwc.redact.detectors.packaged import PackagedFile
 from bwc.redact.detectors.view import View
 from bwc.redact.plan import DetectorInfo
@@ -53,7 +53,7 @@ class FinderNetwork:
 
     network: Network
     file: PackagedFile
-    precision: str  # "int8" or "f32"
+    precision: str
 
 
 def open_network(*, sheets: bool = False, integers: bool | None = None) -> FinderNetwork:
@@ -63,7 +63,7 @@ def open_network(*, sheets: bool = False, integers: bool | None = None) -> Finde
     """
     fast = has_fast_integers() if integers is None else integers
     file = (SHEETS_INT8 if fast else SHEETS) if sheets else INT8 if fast else FILE
-    return FinderNetwork(Network(file.load()), file, "int8" if fast else "f32")
+    return FinderNetwork(Network(file.load()), file, precision(integers=fast))
 
 
 @dataclass(frozen=True, slots=True)

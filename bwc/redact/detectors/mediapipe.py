@@ -90,6 +90,7 @@ class MediaPipe:
             name=self.name,
             package=TOOL,
             file_sha256=self.file_sha256,
+            precision="f32",
             licence="Apache-2.0" if self.file_sha256 in KNOWN else "not known here: the file was brought by the user",
             settings={
                 "file": KNOWN.get(self.file_sha256, "another"),

@@ -1,7 +1,7 @@
 """One network on the CPU: one thread a call, inputs by name; OpenVINO where it is installed, else onnxruntime.
 
-Both compute in 32-bit floats (or the 8-bit integers that the file itself prescribes): OpenVINO would take bfloat16 by
-itself on some processors, and boxes would differ from machine to machine. What computed is recorded in the plan.
+Both compute in the 8-bit integers that a file prescribes, and everything else in 32-bit floats; in bfloat16 only where the
+processor multiplies whole tiles of them (`has_fast_bfloats`). What computed is recorded in the plan.
 """
 
 import importlib.util
@@ -27,6 +27,7 @@ Picture8 = NDArray[np.uint8]  # height x width x 3, blue green red
 OPENVINO, ONNXRUNTIME = "openvino", "onnxruntime"
 _STREAMS = 2  # calls at a time, one thread each
 _LARGE = 3 * 800 * 800  # values of input
+_CPUINFO = Path("/proc/cpuinfo")
 # With onnxruntime one large inference at a time in the process: CenterFace at 1280 holds about 300 MB while it runs
 _one_large = threading.Lock()
 # With OpenVINO one thread at a time reads and changes graphs (`_know_types` says why)
@@ -204,7 +205,9 @@ class _OpenVino:
         size = max(math.prod(values.shape) for values in model.inputs)
         streams = 1 if size > _LARGE else _STREAMS
         settings = {
-            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_PRECISION_HINT": "bf16"
+            if has_fast_bfloats()
+            else "f32",  # said always: OpenVINO would choose by itself
             "INFERENCE_NUM_THREADS": streams,
             "NUM_STREAMS": streams,
             "ENABLE_CPU_PINNING": False,
@@ -228,11 +231,30 @@ def runtime_label() -> str:
     return f"{runtime()} {version(runtime())} cpu"
 
 
-@lru_cache
+def precision(*, integers: bool = False) -> str:
+    """In what a network computes here, for the plan: "f32" or "bf16"; of a file with integers "int8", with "bf16" if the rest is that."""
+    floats = "bf16" if runtime() == OPENVINO and has_fast_bfloats() else "f32"
+    if not integers:
+        return floats
+    return "int8" if floats == "f32" else f"int8 {floats}"
+
+
 def has_fast_integers() -> bool:
     """Whether this processor multiplies 8-bit integers without overflow (VNNI): then int8 files are exact and pay."""
+    return not {"avx512_vnni", "avx_vnni"}.isdisjoint(_abilities())
+
+
+def has_fast_bfloats() -> bool:
+    """Whether this processor multiplies tiles of bfloat16 (AMX): elsewhere they are no faster than 32-bit floats, or slower."""
+    return "amx_bf16" in _abilities()
+
+
+@lru_cache
+def _abilities() -> frozenset[str]:
+    """Flags of the processor; empty where nobody says (not Linux): floats work everywhere."""
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace")
+        said = _CPUINFO.read_text(encoding="ascii", errors="replace")
     except OSError:
-        return False  # not Linux: floats work everywhere
-    return "avx512_vnni" in flags or "avx_vnni" in flags
+        return frozenset()
+    line = next((one for one in said.splitlines() if one.startswith("flags")), "")
+    return frozenset(line.partition(":")[2].split())

@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 
 from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, info, merge
-from bwc.redact.detectors.network import Feed, Network, runtime_label
+from bwc.redact.detectors.network import Feed, Network, precision, runtime_label
 from bwc.redact.detectors.view import View
 from bwc.redact.detectors.weights import CLP_DET, load
 from bwc.redact.plan import DetectorInfo
@@ -64,6 +64,7 @@ class PlateFinder:
             package=CLP_DET.label,
             file_sha256=CLP_DET.file_sha256,
             licence=CLP_DET.licence,
+            precision=precision(),
             settings={
                 "largest_permille": round(self.largest * 1000),
                 "long_sides": list(self.long_sides),

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from bwc.redact.detectors.base import Detection, Floats, Picture8, collect, fit, info, merge, planes, sides_for
-from bwc.redact.detectors.network import Network, runtime_label
+from bwc.redact.detectors.network import Network, precision, runtime_label
 from bwc.redact.detectors.weights import PPOCR_DET, load
 from bwc.redact.plan import DetectorInfo
 
@@ -49,6 +49,7 @@ class TextFinder:
             package=PPOCR_DET.label,
             file_sha256=PPOCR_DET.file_sha256,
             licence=PPOCR_DET.licence,
+            precision=precision(),
             settings={
                 "long_sides": list(self.long_sides),
                 "runtime": runtime_label(),
