@@ -5,20 +5,21 @@ processor multiplies whole tiles of them (`has_fast_bfloats`). What computed is 
 """
 
 import importlib.util
-import math
 import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bwc.canonical import sha256_hex
 from bwc.errors import UsageError
+from bwc.redact.detectors import ready
 from bwc.redact.detectors.first_layer import plain_bytes
 
 Floats = NDArray[np.float32]
@@ -144,38 +145,54 @@ class _OpenVino:
 
         _know_types()
         self._core: Any = openvino.Core()
-        self._read: Any = self._core.read_model(model)
+        self._model, self._model_sha256 = model, sha256_hex(model)
+        self._read: Any = None  # the graph, when it is first needed
         self._compiled: dict[Any, Any] = {}
         self._compiling = threading.Lock()
         self._mine = threading.local()
 
     def run(self, outputs: list[str], inputs: Mapping[str, Floats]) -> list[Floats]:
         shapes = tuple((name, values.shape) for name, values in inputs.items())
-        found = self._request(shapes, lambda: self._of_floats(shapes)).infer(dict(inputs))
+        size = max(values.size for values in inputs.values())
+        found = self._request(shapes, size, lambda: self._of_floats(shapes)).infer(dict(inputs))
         return [np.array(found[name]) for name in outputs]
 
     def see(self, outputs: Sequence[str], bgr: Picture8, feed: Feed) -> list[Floats]:
         key = (feed, bgr.shape, tuple(outputs))
-        found = self._request(key, lambda: self._of_picture(bgr.shape, feed, outputs)).infer({feed.name: bgr[None]})
+        made = partial(self._of_picture, bgr.shape, feed, outputs)
+        found = self._request(key, bgr.size, made).infer({feed.name: bgr[None]})
         return [np.array(found[name]) for name in outputs]
 
     def rest(self) -> None:
         with self._compiling:
             self._compiled, self._mine = {}, threading.local()
 
-    def _request(self, key: Any, model: Callable[[], Any]) -> Any:
-        """An inference request of this thread's own for what `key` names; `model` is compiled when it is the first."""
+    def _request(self, key: Any, size: int, model: Callable[[], Any]) -> Any:
+        """An inference request of this thread's own for what `key` names, of `size` values; `model` is compiled when it is the first."""
         requests: dict[Any, Any] = self._mine.__dict__.setdefault("requests", {})
         if key not in requests:
             with self._compiling:
                 if key not in self._compiled:
-                    with _one_graph:
-                        made = model()
-                    self._compiled[key] = self._compile(made)
+                    self._compiled[key] = self._ready(key, size, model)
             requests[key] = self._compiled[key].create_infer_request()
         return requests[key]
 
+    def _ready(self, key: Any, size: int, model: Callable[[], Any]) -> Any:
+        """What `key` names, taken in as it was kept or, when nothing was, made ready and kept."""
+        name = ready.name_of(self._model_sha256, key, precision(), runtime_label())
+        found = ready.kept(name)
+        if found is not None:
+            with suppress(RuntimeError):  # of another build, or processor, after all
+                return self._core.import_model(found, "CPU", _settings(size))
+        with _one_graph:
+            made = model()
+        compiled = self._core.compile_model(made, "CPU", _settings(size))
+        ready.keep(name, compiled.export_model().getvalue())
+        return compiled
+
     def _of_floats(self, shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Any:
+        if self._read is None:
+            self._read = self._core.read_model(self._model)
         model = self._read.clone()
         model.reshape({name: list(shape) for name, shape in shapes})
         return model
@@ -201,18 +218,16 @@ class _OpenVino:
             floats.reverse_channels()
         return steps.build()
 
-    def _compile(self, model: Any) -> Any:
-        size = max(math.prod(values.shape) for values in model.inputs)
-        streams = 1 if size > _LARGE else _STREAMS
-        settings = {
-            "INFERENCE_PRECISION_HINT": "bf16"
-            if has_fast_bfloats()
-            else "f32",  # said always: OpenVINO would choose by itself
-            "INFERENCE_NUM_THREADS": streams,
-            "NUM_STREAMS": streams,
-            "ENABLE_CPU_PINNING": False,
-        }
-        return self._core.compile_model(model, "CPU", settings)
+
+def _settings(size: int) -> dict[str, Any]:
+    """For inputs of `size` values."""
+    streams = 1 if size > _LARGE else _STREAMS
+    return {
+        "INFERENCE_PRECISION_HINT": precision(),  # said always: OpenVINO would choose by itself
+        "INFERENCE_NUM_THREADS": streams,
+        "NUM_STREAMS": streams,
+        "ENABLE_CPU_PINNING": False,
+    }
 
 
 @lru_cache
