@@ -133,6 +133,16 @@ def _camera_grid(width: int, height: int) -> Floats:
 def _there_and_back(before: Grey, after: Grey, start: Floats) -> tuple[Floats, NDArray[np.bool_]]:
     """Where each point is in `after`, and whether it comes home when followed back."""
     points = start.reshape(-1, 1, 2)
+    there, seen = _followed(before, after, points)
+    home = seen.copy()
+    if seen.any():  # what was not found there cannot come back: a fifth of the points by torchlight
+        back, seen_back = _followed(after, before, there[seen])
+        home[seen] = seen_back & (np.abs(back - points[seen]).max(axis=(1, 2)) < _HOME_PX)
+    return there.reshape(-1, 2), home
+
+
+def _followed(before: Grey, after: Grey, points: Floats) -> tuple[Floats, NDArray[np.bool_]]:
+    """Where each of `points` (n x 1 x 2) is in `after`, and whether it was found."""
     there, seen, _ = cv2.calcOpticalFlowPyrLK(
         before,
         after,
@@ -143,19 +153,7 @@ def _there_and_back(before: Grey, after: Grey, start: Floats) -> tuple[Floats, N
         criteria=_STOP,
         minEigThreshold=1e-3,
     )
-    back, seen_back, _ = cv2.calcOpticalFlowPyrLK(
-        after,
-        before,
-        there,
-        np.empty_like(points),
-        winSize=_WINDOW,
-        maxLevel=_LEVELS,
-        criteria=_STOP,
-        minEigThreshold=1e-3,
-    )
-    miss = np.abs(back - points).max(axis=(1, 2))
-    home = (seen.ravel() == 1) & (seen_back.ravel() == 1) & (miss < _HOME_PX)
-    return there.reshape(-1, 2).astype(np.float32), home
+    return np.asarray(there, np.float32), seen.ravel() == 1
 
 
 def _moved(box: Floats, start: Floats, there: Floats) -> Floats:

@@ -136,9 +136,9 @@ class Path:
     def widen(self, ordinal: int, box: Floats) -> None:
         """Make the box of `ordinal` cover `box` too."""
         own = self.at(ordinal)
-        self.boxes[ordinal - self.first] = np.concatenate(
-            [np.minimum(own[:2], box[:2]), np.maximum(own[2:], box[2:])]
-        ).astype(np.float32)
+        both = np.minimum(own, box)
+        np.maximum(own[2:], box[2:], out=both[2:])
+        self.boxes[ordinal - self.first] = both
 
     @property
     def likely(self) -> float:
