@@ -8,13 +8,13 @@
 Only times, pictures and answers in their order decide, so the same recording is looked at the same way each time.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bwc.redact.cuts import fine_likeness
+from bwc.redact.cuts import Apart, fine_likeness, fine_of
 from bwc.redact.profiles import Profile
 
 Small = NDArray[np.float32]
@@ -39,7 +39,7 @@ class Cadence:
     looks: int = 0  # in this scene
     _scene: Fraction | None = None
     _last: Fraction | None = None
-    _seen: Small = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    _seen: Apart | None = None  # the things in the picture of the last look
 
     def cut(self) -> None:
         """The next picture begins a scene."""
@@ -48,14 +48,14 @@ class Cadence:
 
     def is_due(self, small: Small, seconds: Fraction) -> bool:
         """Whether to look at the picture shown at `seconds`."""
-        if self._last is None or self._scene is None:
+        if self._last is None or self._scene is None or self._seen is None:
             return True
         waited, profile = seconds - self._last, self.profile
         if waited < profile.every_busy * _SLACK:
             return False
         if self.is_unsure or seconds - self._scene < _SETTLING or waited >= profile.every_still * _SLACK:
             return True
-        likeness = fine_likeness(self._seen, small)
+        likeness = fine_likeness(self._seen, fine_of(small))
         return likeness < _CHANGED or (waited >= profile.every * _SLACK and likeness < _STILL)
 
     def is_deep(self) -> bool:
@@ -63,7 +63,7 @@ class Cadence:
         return self.looks % self.profile.deep_every == 0
 
     def looked(self, small: Small, seconds: Fraction) -> None:
-        self._seen = small
+        self._seen = fine_of(small)
         self._last = seconds
         self._scene = seconds if self._scene is None else self._scene
         self.looks += 1
