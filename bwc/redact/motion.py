@@ -158,9 +158,12 @@ def carry_along(field: MotionField, boxes: Floats, *, backward: bool) -> tuple[F
     centres: Floats = ((coded[:, :2] + coded[:, 2:]) / 2).astype(np.float32)
     sizes = coded[:, 2:] - coded[:, :2]
     places = _cells(field, centres, sizes)
-    first = min((place[1] for place in places if place is not None), default=0)
-    grid = field.rows(first, max((place[3] for place in places if place is not None), default=first))
     moves, growths, trusted = np.zeros_like(centres), np.zeros(len(boxes)), np.zeros(len(boxes), np.bool_)
+    inside = [place for place in places if place is not None]
+    if not inside:
+        return boxes.copy(), trusted
+    first = min(place[1] for place in inside)
+    grid = field.rows(first, max(place[3] for place in inside))
     for i, (place, side) in enumerate(zip(places, sizes.min(axis=1).tolist(), strict=True)):
         if place is None:
             continue
@@ -215,15 +218,16 @@ def _cells(field: MotionField, centres: Floats, sizes: Floats) -> list[_Cells | 
     """The cells in the inner part of each box; at least one, None where that is not in the picture."""
     rows, columns = field.shape
     halves = sizes * (_INNER / 2)
-    low = np.floor((centres - halves) / CELL + 0.5).astype(int).tolist()
-    high = np.floor((centres + halves) / CELL + 0.5).astype(int).tolist()
-    within = (centres // CELL).astype(int).tolist()
+    edges = np.concatenate([centres - halves, centres + halves], axis=1)
+    cells = np.floor(edges / CELL + 0.5).astype(int).tolist()
     places: list[_Cells | None] = []
-    for (x0, y0), (x1, y1), (x, y) in zip(low, high, within, strict=True):
+    for (x0, y0, x1, y1), (x, y) in zip(cells, centres.tolist(), strict=True):
         if x1 <= x0:
-            x0, x1 = x, x + 1
+            x0 = int(x // CELL)
+            x1 = x0 + 1
         if y1 <= y0:
-            y0, y1 = y, y + 1
+            y0 = int(y // CELL)
+            y1 = y0 + 1
         x0, y0, x1, y1 = max(0, x0), max(0, y0), min(columns, x1), min(rows, y1)
         places.append((x0, y0, x1, y1) if x1 > x0 and y1 > y0 else None)
     return places
