@@ -9,8 +9,6 @@ from numpy.typing import NDArray
 from bwc.redact.flow import Grey
 
 _SIZE = (64, 36)
-# Fifteen pixels are two of those: twice seven of them, and the middle one once to each
-_OF_FIFTEEN = np.asarray([[2] * 7 + [1] + [0] * 7, [0] * 7 + [1] + [2] * 7], np.float32)
 # Measured on 11 clips (2026-11), lowest value between neighbours of one scene: all brightness .73, fine structure
 # .44 (a head turning at 10 frames per second, a camera shaking by 2 % of its width); across a cut .39 and .01.
 _ALIKE = 0.6
@@ -58,19 +56,8 @@ class CutFinder:
 
 
 def reduced(grey: Grey) -> NDArray[np.float32]:
-    """`grey` as small as scenes are compared at, by area."""
-    if grey.shape == (7.5 * _SIZE[1], 7.5 * _SIZE[0]):
-        return _by_fifteens(grey)
+    """`grey` as small as scenes are compared at."""
     return cv2.resize(grey, _SIZE, interpolation=cv2.INTER_AREA).astype(np.float32)
-
-
-def _by_fifteens(grey: Grey) -> NDArray[np.float32]:
-    """The same values for pictures of sixteen to nine, in a third of the time: sums of whole numbers, of which none ends in a half."""
-    columns = grey.shape[1]
-    across = np.matmul(_OF_FIFTEEN, grey.astype(np.float32).reshape(-1, 15, columns)).reshape(-1, columns // 15, 15)
-    sums = np.matmul(across, _OF_FIFTEEN.T).reshape(_SIZE[1], _SIZE[0])
-    made: NDArray[np.float32] = np.rint(sums * np.float32(1 / 225))
-    return made
 
 
 def fine_of(picture: NDArray[np.float32]) -> Apart:
