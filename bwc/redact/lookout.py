@@ -16,6 +16,8 @@ from bwc.redact.detectors.text import TextFinder
 from bwc.redact.plan import DetectorInfo
 from bwc.redact.profiles import Profile
 
+_FAR_HEAD = 48  # pixels of height at the size that plates are looked for: the other sizes see larger ones
+
 
 @dataclass(frozen=True, slots=True)
 class Lookout:
@@ -49,6 +51,7 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
     sheets = open_finder(sheets=True) if screens else None
     sheets_only = {"screen": profile.sheet_threshold, "paper": profile.sheet_threshold}
     plates_only = {"plate": profile.own_plate_threshold}
+    far_heads = plates_only | {"head": profile.far_head_threshold}
 
     def others(sides: tuple[int, ...]) -> list[Detector]:
         return [PlateFinder(plates, sides, profile.plate_threshold, SCENERY)] if plates and sides else []
@@ -69,7 +72,7 @@ def lookout_for(profile: Profile, also: Sequence[str] = (), *, text: bool = Fals
             *others(profile.plates_deep),
             Finder(own, profile.own_deep, wanted),
             *asked(profile.own_deep),
-            *(Finder(own, (side,), plates_only) for side in profile.own_plates_deep),
+            *(Finder(own, (side,), far_heads, heads_below=_FAR_HEAD) for side in profile.own_plates_deep),
             *(Finder(own, (side,), plates_only, enlarge=False) for side in profile.own_plates_large),
             *more,
         ),

@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from skimage import data
 
 from bwc.canonical import sha256_hex
 from bwc.redact.detectors import finder as module
@@ -108,6 +109,21 @@ def test_only_the_kinds_asked_for_are_told(finder: Finder) -> None:
     heads = Finder(finder.source, (640,), {"head": 0.05})
     assert heads.classes == ("head",)
     assert {one.class_ for one in heads.detect(scene(PLATES))} <= {"head"}
+
+
+def test_of_heads_only_low_ones_are_told_where_only_those_are_wanted(finder: Finder) -> None:
+    person = np.ascontiguousarray(data.astronaut()[:, :, ::-1])
+    picture = np.full((512, 900, 3), 120, np.uint8)
+    picture[:, :512] = person
+    picture[256:384, 600:728] = cv2.resize(person, (128, 128), interpolation=cv2.INTER_AREA)
+    both, low = (Finder(finder.source, (900,), {"head": 0.3}, heads_below=below) for below in (0, 100))
+    heights = sorted(round(one.box[3] - one.box[1]) for one in both.detect(picture))
+    assert heights[0] < 100 < heights[-1]
+    assert sorted(round(one.box[3] - one.box[1]) for one in low.detect(picture)) == [
+        one for one in heights if one < 100
+    ]
+    assert low.describe().settings["heads_below"] == 100
+    assert "heads_below" not in both.describe().settings
 
 
 def test_a_size_for_large_pictures_is_left_out_in_smaller_ones(finder: Finder) -> None:

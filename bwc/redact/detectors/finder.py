@@ -78,6 +78,7 @@ class Finder:
     long_sides: tuple[int, ...] = (640, 1280)
     thresholds: Mapping[str, float] = field(default_factory=lambda: {PLATE: 0.5, HEAD: 0.5})
     enlarge: bool = True
+    heads_below: int = 0  # pixels of height in the picture as it is looked at: higher heads are left out; 0: none are
 
     @classmethod
     def open(cls, long_sides: Sequence[int] = (640, 1280), thresholds: Mapping[str, float] | None = None) -> "Finder":
@@ -102,6 +103,7 @@ class Finder:
                 "long_sides": list(self.long_sides),
                 "runtime": runtime_label(),
                 **({} if self.enlarge else {"enlarge": False}),
+                **({"heads_below": self.heads_below} if self.heads_below else {}),
                 **{f"{kind}_threshold_permille": round(value * 1000) for kind, value in self.thresholds.items()},
             },
         )
@@ -126,6 +128,9 @@ class Finder:
             row = KINDS.index(kind)
             likely, far = scores[0, row], sides[0, 4 * row : 4 * row + 4]
             boxes, chosen = decode(likely, far, cells(canvas.shape[0], canvas.shape[1]), threshold)
+            if kind == HEAD and self.heads_below:
+                low = boxes[:, 3] - boxes[:, 1] < self.heads_below
+                boxes, chosen = boxes[low], chosen[low]
             found += collect(boxes / np.float32(scale), chosen, shape=view.shape, class_=kind, iou=0.4)
         return found
 
