@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from bwc.jobs import Jobs
     from bwc.redact.making import Rendered
     from bwc.redact.plan import RedactionPlan
-    from bwc.redact.sounds import SoundWish
+    from bwc.redact.sound_wish import SoundWish
 
 
 @command(
@@ -204,7 +204,7 @@ def _redact_file(
 
 def _wish(mute_voices: bool, no_audio: bool, bleep: bool) -> "SoundWish":
     from bwc.cli.listening import kind_of
-    from bwc.redact.sounds import SoundWish
+    from bwc.redact.sound_wish import SoundWish
 
     return SoundWish(voices=mute_voices, everything=no_audio, kind=kind_of(bleep))
 

@@ -116,8 +116,12 @@ class VideoReader:
         planes: bool = True,
         borrow: bool = False,
         paired: bool = False,
+        facts: MediaFacts | None = None,
     ) -> None:
-        """`paired`: two pictures are decoded at a time, where all are stored in the order of showing; they are the same."""
+        """`paired`: two pictures are decoded at a time, where all are stored in the order of showing; they are the same.
+
+        `facts`: those of the file, if they are known.
+        """
         self._file = file
         self._name = name
         self.motion_vectors = motion_vectors
@@ -127,7 +131,7 @@ class VideoReader:
         self.layout: Layout = COMPATIBLE
         self.onlooker: Onlooker | None = None
         self.known: Spans = ()  # pictures not to be decoded: whole closed groups, see bwc.media.twins
-        self._facts: MediaFacts | None = None
+        self._facts = facts
         self._account: FrameDecoder | None = None
         self._sought: Source | None = None
         with Source(file, name=name) as source:

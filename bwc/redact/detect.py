@@ -24,7 +24,7 @@ from bwc.canonical import Json
 from bwc.errors import UnreadableMedia
 from bwc.media.build import work_of
 from bwc.media.decode import Onlooker, Picture, VideoReader
-from bwc.media.facts import VideoFacts
+from bwc.media.facts import MediaFacts, VideoFacts
 from bwc.media.paired import may_pair
 from bwc.media.planes import grey_of, halvings
 from bwc.memory import few_arenas
@@ -87,18 +87,20 @@ def analyse(
     pieces: Pieces | None = None,
     also: Sequence[str] = (),
     onlooker: Onlooker | None = None,
+    facts: MediaFacts | None = None,
 ) -> RedactionPlan:
     """The first plan of a recording. `file` is seekable and stays the caller's.
 
     `progress(done, total)` is called about every second of footage; total may be None. Raises `UnreadableMedia`
     when no picture decodes, `NotFound` when weight files are absent. Same bytes, build and profile: same tracks.
     With `pieces` what detectors answered is kept there as it comes, and after an interruption not asked again.
-    `onlooker` is told of every picture decoded; nothing here depends on it.
+    `onlooker` is told of every picture decoded; nothing here depends on it. `lookout` of `ready_to_look` and `facts`, where
+    the caller has them already.
     """
     few_arenas()
     chosen = profile_named(profile)
-    look = lookout or lookout_for(chosen, also, text=policy.text != OFF, screens=policy.screens != OFF)
-    video = VideoReader(file).facts.video
+    look = lookout or ready_to_look(profile, policy, also)
+    video = (facts or VideoReader(file).facts).video
     if video is None:
         raise UnreadableMedia("the recording holds no picture")
     reader = VideoReader(file, motion_vectors=has_plain_motion(video), borrow=True, paired=may_pair(video))
@@ -155,6 +157,11 @@ def analyse(
         | ({LET_GO: [list(row) for row in let_go]} if let_go else {})
         | ({TURNED: {"quarters": list(ways)}} if ways else {}),
     )
+
+
+def ready_to_look(profile: str, policy: Policy, also: Sequence[str] = ()) -> Lookout:
+    """What an analysis looks with: networks loaded, none of them made ready for a size of picture yet. Raises `NotFound`."""
+    return lookout_for(profile_named(profile), also, text=policy.text != OFF, screens=policy.screens != OFF)
 
 
 def _passed(

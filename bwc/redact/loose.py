@@ -22,18 +22,20 @@ from bwc.jobs import Jobs
 from bwc.media.decode import VideoReader
 from bwc.media.delivery import Delivery, layout_of
 from bwc.memory import give_back
-from bwc.redact import sounds
 from bwc.redact.check import check
 from bwc.redact.check_bystander import Bystander
 from bwc.redact.check_report import CheckReport
-from bwc.redact.detect import analyse
-from bwc.redact.loose_work import read_digests, working_folder
+from bwc.redact.detect import analyse, ready_to_look
+from bwc.redact.loose_meanwhile import Meanwhile
+from bwc.redact.loose_work import LooseWork, read_digests, working_folder
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_format import from_edited, to_bytes
 from bwc.redact.plan_view import PlanSummary, counted, summary
 from bwc.redact.profiles import DEFAULT
 from bwc.redact.render import RenderResult, render
-from bwc.redact.rendering import Pieces, way_json, way_text
+from bwc.redact.rendering import way_json, way_text
+from bwc.redact.sound_wish import SoundWish
+from bwc.redact.speech.listen import find_hearing, listen
 from bwc.roles import OFF, Policy, looking_for
 from bwc.storage.stream import OpenedStream, SealingWriter
 
@@ -158,7 +160,7 @@ def redact_file(
     delivery: Delivery | None = None,
     text: str | None = None,
     screens: str | None = None,
-    sound: sounds.SoundWish | None = None,
+    sound: SoundWish | None = None,
 ) -> LooseResult:
     """Write the redacted copy of `source` to `out`, which must not exist.
 
@@ -178,25 +180,29 @@ def redact_file(
         with source.open("rb") as original, working_folder(out) as work, ExitStack() as held:
             if delivery is not None:
                 _verify_delivery(original, delivery)
-            content, key = read_digests(original)
+            bystander, facts, wish = None, None, sound or SoundWish()
+            if plan_file is not None:
+                content, key = read_digests(original)
+                phases.next()
+                plan = _given(plan_file, content, wish)
+            else:
+                with Meanwhile(original) as beside:
+                    if check_copy:  # the check sees what detection decodes, and need not decode it again
+                        looks = policy.text == OFF
+                        scratch = partial(SealedScratch, work.folder)
+                        bystander = held.enter_context(Bystander(scratch, stride=stride, looks=looks))
+                    plan = _found(
+                        beside,
+                        work,
+                        profile=profile,
+                        policy=policy,
+                        also=also,
+                        progress=phases.next(),
+                        wish=wish,
+                        onlooker=bystander,
+                    )
+                    (_, key), facts = beside.digests(), beside.facts()
             pieces = work.pieces(key)
-            bystander = None
-            if check_copy and plan_file is None:  # the check sees what detection decodes, and need not decode it again
-                looks = policy.text == OFF
-                scratch = partial(SealedScratch, work.folder)
-                bystander = held.enter_context(Bystander(scratch, stride=stride, looks=looks))
-            plan = _plan(
-                original,
-                plan_file,
-                content=content,
-                pieces=pieces,
-                profile=profile,
-                policy=policy,
-                also=also,
-                progress=phases.next(),
-                wish=sound or sounds.SoundWish(),
-                onlooker=bystander,
-            )
             if bystander is not None:
                 bystander.ends()
             plan = amend(plan) if amend else plan
@@ -209,6 +215,7 @@ def redact_file(
                     phases.next(),
                     jobs=jobs,
                     pieces=pieces,
+                    facts=facts,
                 )
                 sink.flush()
                 os.fsync(sink.fileno())
@@ -248,37 +255,44 @@ def _verify_delivery(original: BinaryIO, delivery: Delivery) -> None:
         layout_of(delivery, video)
 
 
-def _plan(
-    original: BinaryIO,
-    plan_file: Path | None,
+def _found(
+    beside: Meanwhile,
+    work: LooseWork,
     *,
-    content: str,
-    pieces: Pieces,
     profile: str,
     policy: Policy,
     also: Sequence[str],
     progress: Progress | None,
-    wish: sounds.SoundWish,
+    wish: SoundWish,
     onlooker: Bystander | None,
 ) -> RedactionPlan:
-    if plan_file is None:
-        plan = analyse(
-            original,
-            content_sha256=content,
-            item=None,
-            segment=0,
-            profile=profile,
-            progress=progress,
-            policy=policy,
-            now=datetime.now(UTC),
-            also=also,
-            pieces=pieces,
-            onlooker=onlooker,
-        )
-        give_back()  # the networks that looked are gone
-        plan = wish.apply(sounds.listener(kind=wish.kind)(original, plan, None))
-        give_back()
-        return plan
+    look = ready_to_look(profile, policy, also)  # while the digests are taken
+    content, key = beside.digests()
+    plan = analyse(
+        beside.reader(),
+        content_sha256=content,
+        item=None,
+        segment=0,
+        profile=profile,
+        progress=progress,
+        policy=policy,
+        now=datetime.now(UTC),
+        lookout=look,
+        also=also,
+        pieces=work.pieces(key),
+        onlooker=onlooker,
+        facts=beside.facts(),
+    )
+    del look
+    give_back()  # the networks that looked are gone
+    hearing = find_hearing()
+    beside.tell(hearing, content)
+    plan = wish.apply(listen(beside.reader(), plan, hearing, kind=wish.kind))
+    give_back()
+    return plan
+
+
+def _given(plan_file: Path, content: str, wish: SoundWish) -> RedactionPlan:
     plan = from_edited(plan_file.read_bytes())
     if plan.content_sha256 != content:
         raise PlanStale(f"{plan_file} is the plan of another file", "leave out --plan to make one")

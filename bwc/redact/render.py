@@ -21,7 +21,7 @@ from bwc.jobs import Jobs
 from bwc.media.audio import Sound, write_sound
 from bwc.media.decode import VideoReader
 from bwc.media.delivery import layout_of
-from bwc.media.facts import VideoFacts
+from bwc.media.facts import MediaFacts, VideoFacts
 from bwc.media.gops import Uncopyable
 from bwc.media.group_index import GroupIndex
 from bwc.media.mp4 import Mp4, SampleTable, Track, video_track
@@ -50,16 +50,18 @@ def render(
     pieces: Pieces | None = None,
     index: GroupIndex | None = None,
     excerpt: Excerpt | None = None,
+    facts: MediaFacts | None = None,
 ) -> RenderResult:
     """Write the redacted copy of `original` to `out`, which need not seek. Same inputs, same bytes, however many `jobs`.
 
     With `excerpt` only that part is written, every frame of it encoded; `plan` is that of the whole recording.
+    `facts` are those of the original, if they are known.
 
     Raises `PlanStale` when the recording is not the one `plan` describes, `UsageError` when the plan asks for a delivery
     that cannot be, and `UnreadableMedia` when no frame
     decodes; nothing is written to `out` then. Undecided tracks are covered. Frames lost are counted, not raised.
     """
-    reader = VideoReader(original)
+    reader = VideoReader(original, facts=facts)
     facts = reader.facts
     if facts.video is None:
         raise UnreadableMedia("the recording holds no picture")

@@ -1,42 +1,21 @@
 """The sound of one item on the redaction desk: listened to, muted by hand, by voice or altogether."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
 from bwc.custody.house import House
-from bwc.errors import NotFound, UsageError
 from bwc.evidence import ItemId
 from bwc.redact import editing, plan_edit, session
 from bwc.redact.branching import base
 from bwc.redact.check_report import CheckReport, Suspect
 from bwc.redact.editing import Edited
 from bwc.redact.plan import RedactionPlan, SoundKind
-from bwc.redact.plan_view import ALWAYS_NS, span_text, span_within
+from bwc.redact.plan_view import span_text, span_within
 from bwc.redact.session import Listen, PlanState, Progress
 from bwc.redact.shown import Clock, from_picture
-from bwc.redact.speech.record import record_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SoundWish:
-    """What shall become of the sound of a loose file besides spoken personal data."""
-
-    voices: bool = False  # no voice is left
-    everything: bool = False  # no sound is left
-    kind: SoundKind = SoundKind.MUTE
-
-    def apply(self, plan: RedactionPlan) -> RedactionPlan:
-        """`plan` with that hidden; without a voice it stays as it is. Raises `NotFound` when nobody listened for voices."""
-        record = record_of(plan)
-        now = datetime.now(UTC)
-        if self.everything:
-            return all_muted(plan, by="command line", at=now, kind=self.kind)
-        if self.voices and (record is None or record.voice_ms):
-            return voices_muted(plan, by="command line", at=now, kind=self.kind)
-        return plan
+from bwc.redact.sound_wish import all_muted, voices_muted
 
 
 def listener(
@@ -135,30 +114,6 @@ def mute_wide(
         what=f"{_verb(kind)} {where}",
         request=request,
     )
-
-
-def all_muted(
-    plan: RedactionPlan, *, by: str, at: datetime, kind: SoundKind, exemption: str | None = None, note: str = ""
-) -> RedactionPlan:
-    """`plan` with all sound there can be hidden."""
-    return plan_edit.add_mute(plan, -ALWAYS_NS, ALWAYS_NS, by=by, at=at, kind=kind, exemption=exemption, note=note)
-
-
-def voices_muted(
-    plan: RedactionPlan, *, by: str, at: datetime, kind: SoundKind, exemption: str | None = None, note: str = ""
-) -> RedactionPlan:
-    """`plan` with every voice hidden. Raises `NotFound` when nobody listened, `UsageError` when there is no voice."""
-    from bwc.redact.speech.heard import MS
-    from bwc.redact.speech.proposals import joined, voices_in
-
-    record = record_of(plan)
-    if record is None:
-        raise NotFound("nobody listened to the recording yet", "bwc listen ITEM; for a loose file leave out --plan")
-    voices = joined(one for track in record.tracks for one in voices_in(track))
-    if not voices:
-        raise UsageError("no voice was found", "bwc mute ITEM --no-audio hides all sound")
-    spans = [(one.start_ms * MS, one.end_ms * MS) for one in voices]
-    return plan_edit.add_mutes(plan, spans, by=by, at=at, kind=kind, exemption=exemption, note=note or "voice")
 
 
 def suspect_muted(

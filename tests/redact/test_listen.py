@@ -9,7 +9,7 @@ import pytest
 
 from bwc.evidence import Choice
 from bwc.media.decode import VideoReader
-from bwc.redact import plan_edit, session, sounds
+from bwc.redact import plan_edit, session, sound_wish
 from bwc.redact.check import check
 from bwc.redact.check_finders import Finders
 from bwc.redact.check_report import Sight
@@ -80,7 +80,7 @@ def test_without_a_recogniser_voices_are_found_and_it_is_said(bare: RedactionPla
     assert "NOTHING WAS WRITTEN DOWN: no speech model is here" in speech.text()
     assert plan.audio_spans == ()
     assert captions_of(plan) is None
-    voices = sounds.voices_muted(plan, by="k", at=NOON, kind=SoundKind.MUTE)
+    voices = sound_wish.voices_muted(plan, by="k", at=NOON, kind=SoundKind.MUTE)
     assert all(is_hidden(voices, word) for word in TRUTH["words"])
     assert voices.revision == plan.revision + 1
 
@@ -194,7 +194,7 @@ def test_no_audio_leaves_nothing_to_hear(bare: RedactionPlan) -> None:
     from bwc.media.pcm import decode_sound
     from bwc.media.probe import scan
 
-    plan = sounds.all_muted(bare, by="k", at=NOON, kind=SoundKind.MUTE)
+    plan = sound_wish.all_muted(bare, by="k", at=NOON, kind=SoundKind.MUTE)
     copy = copy_of(plan)
     stream = scan(io.BytesIO(copy), decode_frames=0).audio[0].stream
     assert not any(samples.any() for _, samples, _ in decode_sound(io.BytesIO(copy), stream))

@@ -63,6 +63,10 @@ class Hearing:
             self._heard = plan.content_sha256, tuple(hear_all(file, self, progress=progress))
         return self._heard[1]
 
+    def knows(self, content_sha256: str, tracks: tuple[HeardTrack, ...]) -> None:
+        """`tracks` is what it would hear in that recording, and need not."""
+        self._heard = content_sha256, tracks
+
     def describe(self) -> tuple[DetectorInfo, ...]:
         """What was used: nothing where no voice was."""
         return self._opened.describe() if self._opened is not None else ()

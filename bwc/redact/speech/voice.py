@@ -85,6 +85,11 @@ def describe() -> DetectorInfo:
     )
 
 
+def load() -> None:
+    """Load the network's code now: it sets an environment variable meanwhile, which other threads may be reading."""
+    _library()
+
+
 @lru_cache
 def _library() -> ModuleType:
     """The network's code, told to use one thread, which it can be only while it is loaded.
