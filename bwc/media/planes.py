@@ -110,20 +110,14 @@ def bgr_of(
 ) -> Plane:
     """(rows, columns, 3) BGR by BT.601, scaled by area to `width` columns (rounded down to even) when given.
 
-    Plane-wise scaling before the colour conversion: 8.3 ms instead of 10.4 for 1080p to 960 (facts, 2026-11). Even sizes
-    are padded, right and below, with black to whole `step`s.
+    Plane-wise scaling before the colour conversion: 8.3 ms instead of 10.4 for 1080p to 960 (facts, 2026-11). Padded, right
+    and below, with black to whole `step`s.
     """
-    height, full_width = y.shape
-    if width is None:
-        padded: Planes = (_even(y), u, v)
-    else:
-        padded = resized((y, u, v), *size_at((full_width, height), width))
+    planes = (y, u, v) if width is None else resized((y, u, v), *size_at((y.shape[1], y.shape[0]), width))
     if full_range:
         tables = (_TO_LIMITED_Y, _TO_LIMITED_C, _TO_LIMITED_C)
-        padded = cast(Planes, tuple(cv2.LUT(plane, table) for plane, table in zip(padded, tables, strict=True)))
-    is_odd = width is None and bool(height % 2 or full_width % 2)
-    picture = _coloured(padded, 1 if is_odd else step)
-    return np.ascontiguousarray(picture[:height, :full_width]) if is_odd else picture
+        planes = cast(Planes, tuple(cv2.LUT(plane, table) for plane, table in zip(planes, tables, strict=True)))
+    return _coloured(planes, step)
 
 
 def size_at(size: tuple[int, int], width: int) -> tuple[int, int]:
@@ -135,14 +129,21 @@ def size_at(size: tuple[int, int], width: int) -> tuple[int, int]:
 
 
 def _coloured(planes: Planes, step: int) -> Plane:
-    """BGR of planes of even size, padded with black to whole `step`s."""
-    height, width = planes[0].shape
-    joined = cast(Plane, _in_one(*planes)[0].base)  # each is copied once, wherever its rows lie
-    picture = np.empty((-(-height // step) * step, -(-width // step) * step, 3), np.uint8)
-    picture[height:] = 0
-    picture[:height, width:] = 0
-    cv2.cvtColor(joined, cv2.COLOR_YUV2BGR_I420, dst=picture[:height, :width])
-    return picture
+    """BGR of planes, padded with black to whole `step`s. The conversion wants even sizes: an odd edge is doubled for it."""
+    rows, columns = planes[0].shape
+    high, wide = rows + rows % 2, columns + columns % 2
+    joined = np.empty((high * 3 // 2, wide), np.uint8)
+    joined[:rows, :columns] = planes[0]
+    joined[:rows, columns:wide] = planes[0][:, -1:]
+    joined[rows:high] = joined[rows - 1]
+    chroma = joined[high:].reshape(2, high // 2, wide // 2)
+    chroma[0], chroma[1] = planes[1:]
+    tall, broad = (-(-side // step) * step for side in (rows, columns))
+    picture = np.empty((max(high, tall), max(wide, broad), 3), np.uint8)
+    cv2.cvtColor(joined, cv2.COLOR_YUV2BGR_I420, dst=picture[:high, :wide])
+    picture[rows:] = 0
+    picture[:rows, columns:] = 0
+    return np.ascontiguousarray(picture[:tall, :broad])
 
 
 def resized(planes: Planes, width: int, height: int) -> Planes:
@@ -248,10 +249,3 @@ def _mean(
     like: Samples,
 ) -> Samples:
     return ((a.astype(np.uint32) + b + 1) >> 1).astype(like.dtype)
-
-
-def _even(plane: Plane) -> Plane:
-    rows, columns = plane.shape
-    if rows % 2 == 0 and columns % 2 == 0:
-        return plane
-    return np.pad(plane, ((0, rows % 2), (0, columns % 2)), mode="edge")

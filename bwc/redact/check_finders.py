@@ -126,11 +126,8 @@ def detect_near(
         return []
     half = (slice(y0 // 2, (y1 + 1) // 2), slice(x0 // 2, (x1 + 1) // 2))
     planes = picture.y[y0:y1, x0:x1], picture.u[half], picture.v[half]
-    part = bgr_of(*planes, full_range=picture.colour.range == 2)
-    square, whole_side = part, max(part.shape[:2])
-    if part.shape[0] != part.shape[1]:
-        square = np.zeros((whole_side, whole_side, 3), np.uint8)
-        square[: part.shape[0], : part.shape[1]] = part
+    whole_side = max(planes[0].shape)
+    square = bgr_of(*planes, full_range=picture.colour.range == 2, step=whole_side)
     view = View.of(np.ascontiguousarray(np.rot90(square, turns)) if turns else square)
     found = []
     for finder in finders:

@@ -40,10 +40,22 @@ def test_a_third_of_each_side_is_the_mean_of_nine() -> None:
     assert np.array_equal(resized((y, u, v), 82, 28)[0].ravel(), np.round(np.arange(9 * 255 + 1) / 9))
 
 
-def test_odd_sizes_stay_odd() -> None:
-    y = np.full((271, 481), 128, np.uint8)
-    chroma = np.full((136, 241), 128, np.uint8)
-    assert bgr_of(y, chroma, chroma, full_range=False, step=32).shape == (271, 481, 3)
+@pytest.mark.parametrize("full_range", [False, True])
+@pytest.mark.parametrize("size", [(481, 271), (480, 271), (481, 270)])
+def test_odd_sizes_stay_odd_unless_padded(size: tuple[int, int], full_range: bool) -> None:
+    (columns, rows), rng = size, np.random.default_rng(7)
+    around = rng.integers(0, 256, (rows + 4, columns + 6), np.uint8)
+    y, u, v = around[2 : rows + 2, 4 : columns + 4], *rng.integers(0, 256, (2, 136, 241), np.uint8)
+    u, v = u[: (rows + 1) // 2, : (columns + 1) // 2], v[: (rows + 1) // 2, : (columns + 1) // 2]
+    plain = bgr_of(y, u, v, full_range=full_range)
+    assert plain.shape == (rows, columns, 3)
+    even = np.pad(y, ((0, rows % 2), (0, columns % 2)), mode="edge")
+    assert (plain == bgr_of(even, u, v, full_range=full_range)[:rows, :columns]).all()
+    square = bgr_of(y, u, v, full_range=full_range, step=481)
+    assert square.shape == (481, 481, 3)
+    assert (square[:rows, :columns] == plain).all()
+    assert not square[rows:].any()
+    assert not square[:, columns:].any()
 
 
 @pytest.mark.parametrize(("size", "times"), [((1920, 1080), 2), ((3840, 2160), 3), ((1280, 720), 0), ((480, 270), 0)])
