@@ -180,13 +180,17 @@ def _passed(
         Ahead(_seen(reader), depth=pictures_ahead(reader.width, reader.height, _DEPTH)) as pictures,
     ):
         run = _Run(video, profile, lookout, pool, answers=answers, bearings=Bearings(ways))
-        for picture, still in pictures:
-            run.take(picture, still)
-            if run.bearings.found:
-                return run
-            if progress and picture.ordinal % 30 == 29:
-                progress(picture.ordinal + 1, video.frames or None)
-        run.close()
+        try:
+            for picture, still in pictures:
+                run.take(picture, still)
+                if run.bearings.found:
+                    break
+                if progress and picture.ordinal % 30 == 29:
+                    progress(picture.ordinal + 1, video.frames or None)
+            else:
+                run.close()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # nobody waits for looks that have not begun
     return run
 
 

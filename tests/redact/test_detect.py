@@ -1,6 +1,7 @@
 """Analysing small drawn recordings end to end with a stand-in detector; with the shipped ones; and real footage."""
 
 import io
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -104,8 +105,7 @@ def plan_of(file: io.BytesIO, finder: GreenFinder | None = None, **more: object)
         segment=0,
         policy=Policy(),
         now=NOW,
-        lookout=lookout,
-        **more,  # type: ignore[arg-type]
+        **{"lookout": lookout, **more},  # type: ignore[arg-type]
     )
 
 
@@ -125,6 +125,22 @@ def test_a_walking_subject_is_one_track_covered_in_every_frame() -> None:
     assert finder.looks == 7  # every fifth in the first second, then every fifteenth of a still picture
     assert plan.media.frames == 41
     assert plan.media.duration * plan.media.time_base == Fraction(41, 30)
+
+
+def test_who_interrupts_waits_for_no_look_that_has_not_begun() -> None:
+    class Slow(GreenFinder):
+        def detect(self, bgr: Picture8) -> list[Detection]:
+            time.sleep(0.05)
+            return super().detect(bgr)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    finders = tuple(Slow() for _ in range(60))
+    with pytest.raises(KeyboardInterrupt):
+        plan_of(recording(walking, 41), lookout=Lookout(finders, finders), progress=interrupt)
+    begun = sum(finder.looks for finder in finders)
+    assert begun % len(finders), "the looks of the last picture were made to the end"
 
 
 def test_the_last_frame_is_looked_at() -> None:
