@@ -36,7 +36,7 @@ from bwc.redact.cadence import Cadence
 from bwc.redact.cuts import CutFinder
 from bwc.redact.detectors.aside import look_aside, turned_within
 from bwc.redact.detectors.base import Detection, Detector, join
-from bwc.redact.detectors.view import Looker, View, unturned
+from bwc.redact.detectors.view import Looker, Piecewise, View, unturned
 from bwc.redact.flow import Still
 from bwc.redact.lookout import Lookout, lookout_for
 from bwc.redact.motion import field_of
@@ -218,7 +218,7 @@ def _small_of(size: tuple[int, int]) -> tuple[int, int]:
 class _Look:
     """Detectors at work on one picture."""
 
-    answers: list[Future[list[Detection]]]
+    answers: list[Callable[[], list[Detection]]]  # each waits for what one of them says
     number: int
     picture: Picture
     known: list[Detection] | None  # from before an interruption: nobody is asked again
@@ -231,7 +231,7 @@ class _Look:
         if self.known is not None:
             return self.known
         # two networks look for plates: what both see is one sighting, else it would count as two
-        return join(one for answer in self.answers for one in answer.result())
+        return join(one for answer in self.answers for one in answer())
 
     def sightings(self, answer: Sequence[Detection]) -> list[Sighting]:
         found: list[Sighting] = []
@@ -322,10 +322,10 @@ class _Run:
         always = self.lookout.deep if deep else self.lookout.ordinary
         detectors = {id(one): one for one in (*always, *self._seldom(picture, ends_scene=ends_scene))}.values()
         known = self.answers.get(self.looks, picture.pts) if self.answers is not None else None
-        asked = [] if known is not None else [self.pool.submit(_ask, one, view) for one in detectors]
+        asked = [] if known is not None else [_asked(self.pool, one, view) for one in detectors]
         for way in self.bearings.known if known is None else ():
             turned = View.of_planes(planes, full_range=full_range, quarters=(turns + way) % 4)
-            asked += [self.pool.submit(_ask_turned, one, turned, way, view.shape) for one in detectors]
+            asked += [self.pool.submit(_ask_turned, one, turned, way, view.shape).result for one in detectors]
         look = _Look(asked, self.looks, picture, known, self.small[0] / picture.width, turns)
         if self.lookout.aside is not None and (way_aside := self.bearings.due(picture.seconds)):
             look.way, look.aside = way_aside, self.pool.submit(look_aside, self.lookout.aside, view, way_aside)
@@ -367,6 +367,15 @@ class _Run:
         if stretch.ends_scene:
             self.tracker.cut()
         self.cadence.is_unsure = self.tracker.is_unsure()
+
+
+def _asked(pool: ThreadPoolExecutor, detector: Detector, view: View) -> Callable[[], list[Detection]]:
+    """Have `detector` look; what is returned waits for its answer. A look of many pieces is nobody's alone: all else would wait for it."""
+    if not isinstance(detector, Piecewise):
+        return pool.submit(_ask, detector, view).result
+    pieces = [pool.submit(piece) for piece in detector.pieces(view)]
+    shape = view.shape  # the view itself holds the picture at all sizes
+    return lambda: detector.together(shape, [piece.result() for piece in pieces])
 
 
 def _ask(detector: Detector, view: View) -> list[Detection]:

@@ -5,8 +5,9 @@ Large faces are missed at the large size and small ones at the small size, so on
 height and width (natural logarithm, in cells) and where in the cell the centre is.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -26,6 +27,8 @@ from bwc.redact.detectors.view import View
 from bwc.redact.detectors.weights import CENTERFACE, load
 from bwc.redact.plan import DetectorInfo
 from bwc.version import TOOL
+
+_Piece = tuple[float, Floats, Floats]  # scale of the picture looked at; boxes there, n x 4, and scores
 
 _CELL = 4
 _HEAT, _SIZE, _SHIFT, _POINTS = "537", "538", "539", "540"  # the names its exporter gave
@@ -133,33 +136,46 @@ class CenterFace:
         return self.look(View.of(bgr))
 
     def look(self, view: View) -> list[Detection]:
-        above = self.reach.above if self.reach else 0
-        return merge(one for side in view.sides(self.long_sides) if side > above for one in self._pass(view, side))
+        return self.together(view.shape, [piece() for piece in self.pieces(view)])
 
-    def _pass(self, view: View, long_side: int) -> list[Detection]:
-        canvas, scale = view.at(long_side)
+    def pieces(self, view: View) -> list[Callable[[], _Piece]]:
+        """One for each size, or for each piece that far faces are looked for in."""
+        above = self.reach.above if self.reach else 0
+        sides = [side for side in view.sides(self.long_sides) if side > above]
         if self.reach is None:
-            boxes, scores = self._seen(canvas)
-        else:
-            boxes, scores = self._far(canvas, view.at(self.reach.pieces)[0].shape, self.reach.below)
-        return collect(boxes / np.float32(scale), scores, shape=view.shape, class_="face", iou=0.3)
+            return [partial(self._pass, view, side) for side in sides]
+        shape = view.at(self.reach.pieces)[0].shape
+        return [
+            partial(self._far, view, side, shape, (x, y), self.reach.below)
+            for side in sides
+            for y in _starts(view.at(side)[0].shape[0], shape[0], self.reach.below)
+            for x in _starts(view.at(side)[0].shape[1], shape[1], self.reach.below)
+        ]
+
+    def together(self, shape: tuple[int, int], done: Sequence[_Piece]) -> list[Detection]:
+        found: list[Detection] = []
+        for scale in dict.fromkeys(scale for scale, _, _ in done):
+            parts = [(boxes, scores) for at, boxes, scores in done if at == scale]
+            boxes, scores = (np.concatenate(part, dtype=np.float32) for part in zip(*parts, strict=True))
+            found += collect(boxes / np.float32(scale), scores, shape=shape, class_="face", iou=0.3)
+        return merge(found)
+
+    def _pass(self, view: View, side: int) -> _Piece:
+        canvas, scale = view.at(side)
+        return scale, *self._seen(canvas)
 
     def _seen(self, canvas: Picture8) -> tuple[Floats, Floats]:
         canvas = canvas if self.takes_as_is else brightened(canvas)
         heat, size, shift = self.source.network.see([_HEAT, _SIZE, _SHIFT], canvas, _FEED)
         return _decode(heat[0, 0], size[0], shift[0], self.threshold)
 
-    def _far(self, canvas: Picture8, shape: tuple[int, ...], below: int) -> tuple[Floats, Floats]:
-        """Boxes lower than `below` in pieces of `shape`, two of which share a strip that holds such a box whole."""
-        boxes, scores = [], []
-        for y in _starts(canvas.shape[0], shape[0], below):
-            for x in _starts(canvas.shape[1], shape[1], below):
-                piece = np.ascontiguousarray(canvas[y : y + shape[0], x : x + shape[1]])
-                seen, likely = self._seen(piece)
-                low = seen[:, 3] - seen[:, 1] < below
-                boxes.append(seen[low] + np.asarray([x, y, x, y], np.float32))
-                scores.append(likely[low])
-        return np.concatenate(boxes, dtype=np.float32), np.concatenate(scores, dtype=np.float32)
+    def _far(self, view: View, side: int, shape: tuple[int, ...], at: tuple[int, int], below: int) -> _Piece:
+        """Boxes lower than `below` in the piece of `shape` that begins `at`; two share a strip that holds such a box whole."""
+        (canvas, scale), (x, y) = view.at(side), at
+        piece = np.ascontiguousarray(canvas[y : y + shape[0], x : x + shape[1]])
+        seen, likely = self._seen(piece)
+        low = seen[:, 3] - seen[:, 1] < below
+        return scale, seen[low] + np.asarray([x, y, x, y], np.float32), likely[low]
 
 
 def _starts(length: int, piece: int, shared: int) -> list[int]:

@@ -27,7 +27,7 @@ Picture8 = NDArray[np.uint8]  # height x width x 3, blue green red
 
 OPENVINO, ONNXRUNTIME = "openvino", "onnxruntime"
 _STREAMS = 2  # calls at a time, one thread each
-_LARGE = 3 * 800 * 800  # values of input
+_LARGE = 3 * 1300 * 1000  # values of input
 _CPUINFO = Path("/proc/cpuinfo")
 # With onnxruntime one large inference at a time in the process: CenterFace at 1280 holds about 300 MB while it runs
 _one_large = threading.Lock()

@@ -5,8 +5,8 @@ third of halving a colour picture, and two networks at one size pay once (1080p 
 """
 
 import threading
-from collections.abc import Callable
-from typing import Protocol, runtime_checkable
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -86,6 +86,19 @@ class Looker(Protocol):
 
     def look(self, view: View) -> list[Detection]:
         """Boxes in pixels of the view, best score first."""
+        ...
+
+
+@runtime_checkable
+class Piecewise(Looker, Protocol):
+    """A detector whose look takes long and is made of pieces, which several threads may do."""
+
+    def pieces(self, view: View) -> Sequence[Callable[[], Any]]:
+        """What there is to do, in any order or at once."""
+        ...
+
+    def together(self, shape: tuple[int, int], done: Sequence[Any]) -> list[Detection]:
+        """What `look` says of a view of `shape`, from what the pieces gave, in their order."""
         ...
 
 
