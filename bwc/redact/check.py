@@ -21,9 +21,6 @@ from fractions import Fraction
 from functools import partial
 from typing import BinaryIO
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bwc.canonical import sha256_hex
 from bwc.errors import MediaError
 from bwc.media.again import Fetcher, Shared
@@ -34,13 +31,8 @@ from bwc.memory import few_arenas, give_back
 from bwc.redact.ahead import Ahead, pictures_ahead
 from bwc.redact.check_beside import digest_of, hear_copy
 from bwc.redact.check_bystander import Bystander
-from bwc.redact.check_cover import (
-    Difference,
-    difference_of_small,
-    flaws_of_covers,
-    reduced,
-)
 from bwc.redact.check_finders import Finders
+from bwc.redact.check_judge import Judge
 from bwc.redact.check_known import Cursor, Known, Smalls, known_pictures
 from bwc.redact.check_limits import limits
 from bwc.redact.check_lines import hides_text
@@ -50,13 +42,12 @@ from bwc.redact.check_sight import named
 from bwc.redact.check_speech import HeardAgain, ranked
 from bwc.redact.check_streams import delivered, faults_of_boxes, faults_of_streams, shift_of
 from bwc.redact.excerpt import Excerpt, ExcerptReader, plan_of
-from bwc.redact.plan import Box, Coverage, FrameCover, RedactionPlan
+from bwc.redact.plan import Coverage, FrameCover, RedactionPlan
 from bwc.redact.plan_format import to_bytes
 from bwc.redact.plan_view import counted
 from bwc.redact.speech.listen import Hearing
 from bwc.version import TOOL
 
-_MAX_FINDINGS_OF_A_KIND = 50
 _DEPTH = 6  # pictures of each file decoded ahead at most
 
 Progress = Callable[[int, int | None], None]
@@ -134,7 +125,7 @@ def check(
             if excerpt is None:
                 groups = twins(originals.reader(), copies.reader(), shift=run.shift)
                 run.known = known_pictures(groups, part.media, run.covers, search.places, witness)
-                run.smalls = Smalls(groups, part.media, witness)
+                run.judge.smalls = Smalls(groups, part.media, witness)
                 whole.known, after.known = run.known.original, run.known.copy
             run.compare_pictures(before, after, progress)
             searched.set()
@@ -163,24 +154,6 @@ def _finders(bystander: Bystander | None, *, text: bool) -> Finders:
 
 
 @dataclass(slots=True)
-class _Streak:
-    """The same fault in consecutive frames: one finding."""
-
-    fault: Fault
-    words: str
-    first: int
-    last: int
-    frames: int
-    worst: float
-    box: Box | None
-
-    def finding(self) -> Finding:
-        return Finding(
-            fault=self.fault, detail=self.words, first=self.first, last=self.last, frames=self.frames, box=self.box
-        )
-
-
-@dataclass(slots=True)
 class _Run:
     plan: RedactionPlan
     search: Search
@@ -189,18 +162,16 @@ class _Run:
     covers: Coverage = field(init=False)
     heard: HeardAgain = field(default_factory=HeardAgain)
     known: Known = field(default_factory=Known)
-    smalls: Smalls | None = None
+    judge: Judge = field(init=False)
     shift: Fraction = Fraction(0)  # what is added to times of the copy: MP4 cannot begin before zero
     frames: int = 0
     same: int = 0  # frames that are the original's own bytes
-    covers_checked: int = 0
-    worst: Difference = field(default_factory=Difference)
-    _streaks: dict[Fault, _Streak] = field(default_factory=dict)
     _missing: int = 0
     _added: int = 0
 
     def __post_init__(self) -> None:
         self.covers = Coverage(self.plan)
+        self.judge = Judge(self.plan.media, self.plan.effect, self.covers)
 
     def find(self, fault: Fault, words: str) -> None:
         self.findings.append(Finding(fault=fault, detail=words))
@@ -218,29 +189,33 @@ class _Run:
         covers, depth = self.covers, pictures_ahead(media.width, media.height, _DEPTH)
         same = Cursor(self.known.same)
         strange = 0
-        with (
-            Ahead(before.frames(), depth=depth) as originals,
-            Ahead(after.frames(), depth=depth) as copies,
-            self.search as search,
-        ):
-            for source, result in self._paired(originals, copies):
-                shown = source or result
-                assert shown is not None
-                is_same = source is not None and result is not None and same.holds(source.pts)
-                self.same += is_same
-                ordinal = media.pts.ordinal_of(source.pts) if source else None
-                strange += bool(source) and ordinal is None
-                cover = covers.at(ordinal) if ordinal is not None else FrameCover(whole=True)
-                if result is not None:
-                    self.frames += 1
-                    if not (is_same and cover.is_clear):
-                        self._judge(source, result, ordinal, cover, is_same=is_same)
-                    place = ordinal if ordinal is not None else min(result.ordinal, max(0, media.frames - 1))
-                    kept = covers.kept_tracks(ordinal) if ordinal is not None else ()
-                    search.look(result, place, cover, kept, result if is_same else source)
-                if progress and shown.ordinal % 10 == 9:
-                    progress(shown.ordinal + 1, media.frames or None)
-            search.finish()
+        try:
+            with (
+                Ahead(before.frames(), depth=depth) as originals,
+                Ahead(after.frames(), depth=depth) as copies,
+                self.search as search,
+                self.judge as judge,
+            ):
+                for source, result in self._paired(originals, copies):
+                    shown = source or result
+                    assert shown is not None
+                    is_same = source is not None and result is not None and same.holds(source.pts)
+                    self.same += is_same
+                    ordinal = media.pts.ordinal_of(source.pts) if source else None
+                    strange += bool(source) and ordinal is None
+                    cover = covers.at(ordinal) if ordinal is not None else FrameCover(whole=True)
+                    if result is not None:
+                        self.frames += 1
+                        if not (is_same and cover.is_clear):
+                            judge.take(source, result, ordinal, cover, is_same=is_same)
+                        place = ordinal if ordinal is not None else min(result.ordinal, max(0, media.frames - 1))
+                        kept = covers.kept_tracks(ordinal) if ordinal is not None else ()
+                        search.look(result, place, cover, kept, result if is_same else source)
+                    if progress and shown.ordinal % 10 == 9:
+                        progress(shown.ordinal + 1, media.frames or None)
+                search.finish()
+        finally:
+            self.findings += self.judge.findings
         if strange:
             self.find(
                 Fault.PLAN_STALE, f"{counted(strange, 'frame')} of the original shown at times the plan does not know"
@@ -273,53 +248,6 @@ class _Run:
                 yield source, result
                 source, result = next(originals, None), next(copies, None)
 
-    def _judge(
-        self, source: Picture | None, result: Picture, ordinal: int | None, cover: FrameCover, *, is_same: bool
-    ) -> None:
-        """Step 4 for one frame; `is_same`: it is the original's own bytes."""
-        media, place = self.plan.media, ordinal if ordinal is not None else result.ordinal
-        y = result.y[: media.height, : media.width]
-        half = (media.height + 1) // 2, (media.width + 1) // 2
-        u, v = result.u[: half[0], : half[1]], result.v[: half[0], : half[1]]
-        self.covers_checked += 1 if cover.whole else len(cover.boxes)
-        for flaw in flaws_of_covers(y, u, v, cover, self.plan.effect):
-            self._fault(Fault.COVER_WEAK, flaw.words, place, flaw.measure, flaw.box)
-        small = None if source is None or is_same else self._small(source, y.shape)
-        if source is None or small is None:
-            return
-        if source.damaged and ordinal is not None:
-            # the renderer may cover a damaged frame by its neighbours' covers too, or altogether
-            around = [self.covers.at(near) for near in range(max(0, ordinal - 5), min(media.frames, ordinal + 6))]
-            cover = FrameCover(
-                whole=any(near.whole for near in around), boxes=tuple(box for near in around for box in near.boxes)
-            )
-        apart = difference_of_small(small, reduced((y, u, v)), y.shape, cover)
-        self.worst = self.worst.or_worse(apart)
-        if differs := apart.flaw():
-            self._fault(Fault.PICTURE_DIFFERS, differs.words, place, differs.measure, differs.box)
-
-    def _small(self, source: Picture, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
-        """What a picture of `shape` is compared with; None when the original's has another size."""
-        if source.known:
-            return self.smalls.at(source.pts) if self.smalls else None
-        return reduced((source.y, source.u, source.v)) if source.y.shape == shape else None
-
-    def _fault(self, fault: Fault, words: str, place: int, measure: float, box: Box | None) -> None:
-        streak = self._streaks.get(fault)
-        if streak is not None and place - streak.last <= 1:
-            streak.frames += place != streak.last
-            streak.last = place
-            if measure > streak.worst:
-                streak.worst, streak.words, streak.box = measure, words, box
-            return
-        self._close(fault)
-        self._streaks[fault] = _Streak(fault, words, place, place, 1, measure, box)
-
-    def _close(self, fault: Fault) -> None:
-        streak = self._streaks.pop(fault, None)
-        if streak is not None and sum(one.fault is fault for one in self.findings) < _MAX_FINDINGS_OF_A_KIND:
-            self.findings.append(streak.finding())
-
     def report(
         self,
         plan: RedactionPlan,
@@ -332,8 +260,7 @@ class _Run:
         measures: dict[str, int],
     ) -> CheckReport:
         """`plan` is that of the whole recording, whose ordinals the report speaks."""
-        for fault in list(self._streaks):
-            self._close(fault)
+        self.findings += self.judge.last()
         if before.frames_lost:
             self.find(
                 Fault.FRAMES_LOST, f"{counted(before.frames_lost, 'frame')} of the original that cannot be decoded"
@@ -354,7 +281,7 @@ class _Run:
             frames=self.frames,
             frames_checked=self.search.searched,
             frames_lost=before.frames_lost,
-            covers_checked=self.covers_checked,
+            covers_checked=self.judge.covers_checked,
             detectors=(*look.describe(), *self.heard.detectors),
             not_checked=(*limits(self.plan, look, self.search, stride), *self.heard.not_checked),
             suspects=named(
@@ -370,10 +297,10 @@ class _Run:
                 "cutouts": self.search.cutouts,
                 "cutouts_left_out": self.search.left_out,
                 "frames_same_bytes": self.same,
-                "difference_colour_local_centilevels": round(100 * self.worst.colour_local),
-                "difference_colour_mean_centilevels": round(100 * self.worst.colour_mean),
-                "difference_local_centilevels": round(100 * self.worst.local),
-                "difference_mean_centilevels": round(100 * self.worst.mean),
+                "difference_colour_local_centilevels": round(100 * self.judge.worst.colour_local),
+                "difference_colour_mean_centilevels": round(100 * self.judge.worst.colour_mean),
+                "difference_local_centilevels": round(100 * self.judge.worst.local),
+                "difference_mean_centilevels": round(100 * self.judge.worst.mean),
             },
         )
 
