@@ -110,6 +110,12 @@ def check(
             facts = before.facts, after.facts
             whole.paired, after.paired = (may_pair(one.video) for one in facts)
             run.shift = excerpt.start if excerpt else shift_of(facts[0])
+            if excerpt is None:
+                groups = twins(originals.reader(), copies.reader(), shift=run.shift)
+                run.known = known_pictures(groups, part.media, run.covers, search.places, witness)
+                run.judge.smalls = Smalls(groups, part.media, witness)
+                whole.known, after.known = run.known.original, run.known.copy
+            # not before: reading packets, as the sound is, held `twins` up, for which everything waits
             sound = beside.submit(
                 hear_copy,
                 originals.reader(),
@@ -122,11 +128,6 @@ def check(
                 hearing=hearing,
                 searched=rest,
             )
-            if excerpt is None:
-                groups = twins(originals.reader(), copies.reader(), shift=run.shift)
-                run.known = known_pictures(groups, part.media, run.covers, search.places, witness)
-                run.judge.smalls = Smalls(groups, part.media, witness)
-                whole.known, after.known = run.known.original, run.known.copy
             run.compare_pictures(before, after, progress)
             searched.set()
             run.findings += faults_of_streams(facts[1])
