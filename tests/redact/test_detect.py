@@ -2,9 +2,10 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 
 import av
@@ -19,7 +20,7 @@ from bwc.redact.detect import analyse
 from bwc.redact.detectors import weights
 from bwc.redact.detectors.base import Detection, DetectorInfo, FloatBox, Picture8
 from bwc.redact.detectors.plugins import Guarded
-from bwc.redact.detectors.view import unturned
+from bwc.redact.detectors.view import View, unturned
 from bwc.redact.lookout import Lookout
 from bwc.redact.plan import DAMAGED, DECODING, Coverage, RedactionPlan
 from bwc.redact.plan_format import from_bytes, to_bytes
@@ -141,6 +142,39 @@ def test_who_interrupts_waits_for_no_look_that_has_not_begun() -> None:
         plan_of(recording(walking, 41), lookout=Lookout(finders, finders), progress=interrupt)
     begun = sum(finder.looks for finder in finders)
     assert begun % len(finders), "the looks of the last picture were made to the end"
+
+
+def test_a_look_of_pieces_is_shared_out_and_put_together_again() -> None:
+    class Halves(GreenFinder):
+        """Looks at each half by itself; says nothing unless both were looked at."""
+
+        def look(self, view: View) -> list[Detection]:
+            raise AssertionError("the pieces were to be looked at")
+
+        def pieces(self, view: View) -> list[Callable[[], list[Detection]]]:
+            half = view.width // 2
+            halves = (
+                (slice(half, None), slice(None, half)) if self.looks % 4 else (slice(None, half), slice(half, None))
+            )
+            bgr = view.bgr()
+            return [partial(self._half, bgr, part) for part in halves]
+
+        def _half(self, bgr: Picture8, part: slice) -> list[Detection]:
+            only = np.zeros_like(bgr)
+            only[:, part] = bgr[:, part]
+            return self.detect(only)
+
+        def together(self, shape: tuple[int, int], done: Sequence[list[Detection]]) -> list[Detection]:
+            assert shape == (H, W)
+            assert len(done) == 2
+            boxes = np.array([one.box for found in done for one in found])
+            box = (*boxes[:, :2].min(0), *boxes[:, 2:].max(0)) if len(boxes) else None
+            return [Detection(tuple(map(float, box)), self.score, "face")] if box else []  # type: ignore[arg-type]
+
+    finder = Halves()
+    whole = plan_of(recording(walking, 41), GreenFinder())
+    assert plan_of(recording(walking, 41), finder).tracks[0].spans == whole.tracks[0].spans
+    assert finder.looks == 2 * 7
 
 
 def test_the_last_frame_is_looked_at() -> None:

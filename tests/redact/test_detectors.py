@@ -15,6 +15,7 @@ from bwc.redact.detectors.faces import FAR, CenterFace
 from bwc.redact.detectors.faces_check import CheckFaces
 from bwc.redact.detectors.graph import free_sizes
 from bwc.redact.detectors.plates import PlateFinder, anchors
+from bwc.redact.detectors.view import View
 from bwc.redact.detectors.weights import WEIGHTS
 
 FACE = (172.0, 60.0, 278.0, 200.0)  # the astronaut's, drawn by hand
@@ -90,6 +91,17 @@ def test_a_look_for_far_faces_finds_those_alone(faces: CenterFace, astronaut: Pi
     assert [iou(one.box, there) > 0.3 for one in looks.detect(street)] == [True]
     assert looks.detect(np.ascontiguousarray(street[:480, :640])) == []  # it would not be looked at above 1280
     assert looks.describe().settings["below"] == FAR.below
+
+
+def test_a_look_for_far_faces_may_be_made_in_pieces_by_anybody(faces: CenterFace, astronaut: Picture8) -> None:
+    picture = np.zeros((1080, 1920, 3), np.uint8)
+    for at in (100, 900, 1700):  # the middle one lies in the strip that two pieces share
+        picture[500 : 500 + 64, at : at + 64] = fit(astronaut, 64)[0][:64, :64]
+    looks, view = CenterFace(faces.source, (1280, 1920), 0.12, FAR), View.of(picture)
+    pieces = looks.pieces(view)
+    assert len(pieces) == 4
+    done = [piece() for piece in reversed(pieces)]
+    assert looks.together(view.shape, done[::-1]) == looks.look(view) != []
 
 
 def test_centerface_is_repeatable(faces: CenterFace, astronaut: Picture8) -> None:

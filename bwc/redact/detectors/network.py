@@ -27,7 +27,8 @@ Picture8 = NDArray[np.uint8]  # height x width x 3, blue green red
 
 OPENVINO, ONNXRUNTIME = "openvino", "onnxruntime"
 _STREAMS = 2  # calls at a time, one thread each
-_LARGE = 3 * 1300 * 1000  # values of input
+_LARGE = 3 * 800 * 800  # values of input
+_HUGE = 3 * 1300 * 1000
 _CPUINFO = Path("/proc/cpuinfo")
 # With onnxruntime one large inference at a time in the process: CenterFace at 1280 holds about 300 MB while it runs
 _one_large = threading.Lock()
@@ -135,9 +136,9 @@ class _OpenVino:
     """Compiled once for each size of picture that comes: a fixed size runs a third faster than a free one.
 
     Pictures go in as they are, 8-bit and interleaved; turning them into planes of floats is part of the graph. In
-    numpy that took a third of the time of the inference itself (960x544: 12 of 47 ms, 2026-11). A large size has room for
-    one call at a time, which the next one waits for: each room holds its memory for good (50 MB CenterFace at 1280, 66 MB
-    our own network at 1920).
+    numpy that took a third of the time of the inference itself (960x544: 12 of 47 ms, 2026-11). A huge size has room for
+    one call at a time, which the next one waits for: each room holds its memory for good (66 MB our own network at 1920;
+    38 MB CenterFace at 1280, of which two looks are often due at once).
     """
 
     def __init__(self, model: bytes) -> None:
@@ -221,7 +222,7 @@ class _OpenVino:
 
 def _settings(size: int) -> dict[str, Any]:
     """For inputs of `size` values."""
-    streams = 1 if size > _LARGE else _STREAMS
+    streams = 1 if size > _HUGE else _STREAMS
     return {
         "INFERENCE_PRECISION_HINT": precision(),  # said always: OpenVINO would choose by itself
         "INFERENCE_NUM_THREADS": streams,
