@@ -3,6 +3,7 @@
  - at least every `every` of the profile; twice the time is what a face may be carried from one look alone
  - every `every_busy` while somebody is known who is small, doubtful or being lost, when most of the picture has changed
    since the last look, and in the first second of a scene
+ - every `every_fast` while most of it changes in so short a time: under a fast pan people pass through the picture within a few frames
  - every `every_still` while the picture is the one of the last look and nobody is in doubt
 
 Only times, pictures and answers in their order decide, so the same recording is looked at the same way each time.
@@ -22,6 +23,7 @@ Small = NDArray[np.float32]
 # Likeness of fine structure to the picture of the last look, 1/3 s before (2026-11, medians): a pan with people crossing
 # .15, a street seen while walking .56, people before a hand-held camera .68 to .82, a walk .83, a fixed camera .99
 _CHANGED = 0.45
+_FAST = 0.3  # in a third of the time
 _STILL = 0.95
 _SETTLING = Fraction(1)  # seconds
 _SLACK = Fraction(98, 100)  # at 29.97 frames per second five frames are a hair more than a sixth of a second
@@ -51,8 +53,10 @@ class Cadence:
         if self._last is None or self._scene is None or self._seen is None:
             return True
         waited, profile = seconds - self._last, self.profile
-        if waited < profile.every_busy * _SLACK:
+        if waited < profile.every_fast * _SLACK:
             return False
+        if waited < profile.every_busy * _SLACK:
+            return fine_likeness(self._seen, fine_of(small)) < _FAST
         if self.is_unsure or seconds - self._scene < _SETTLING or waited >= profile.every_still * _SLACK:
             return True
         likeness = fine_likeness(self._seen, fine_of(small))

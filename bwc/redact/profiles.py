@@ -37,6 +37,7 @@ class Profile:
     own_plates_large: tuple[int, ...]  # for plates alone, where the picture is at least as large
     every: Fraction
     every_busy: Fraction
+    every_fast: Fraction
     every_still: Fraction
     deep_every: int
     face_threshold: float = 0.12
@@ -67,6 +68,7 @@ PROFILES: Mapping[str, Profile] = {
         own_plates_large=(),
         every=Fraction(1, 2),
         every_busy=Fraction(1, 2),
+        every_fast=Fraction(1, 2),
         every_still=Fraction(1, 2),
         deep_every=3,
     ),
@@ -86,6 +88,7 @@ PROFILES: Mapping[str, Profile] = {
         own_plates_large=(2560,),  # finds the fourth; a second glance at 1920 still tells the near ones from clutter
         every=Fraction(1, 3),
         every_busy=Fraction(1, 6),
+        every_fast=Fraction(1, 10),
         every_still=Fraction(1, 2),
         deep_every=2,
     ),
@@ -102,6 +105,7 @@ PROFILES: Mapping[str, Profile] = {
         own_plates_large=(2560,),
         every=Fraction(1, 10),
         every_busy=Fraction(1, 10),
+        every_fast=Fraction(1, 10),
         every_still=Fraction(1, 10),
         deep_every=3,
         face_threshold=0.1,

@@ -57,6 +57,13 @@ def test_another_picture_is_looked_at_at_once() -> None:
     assert any(62 <= one <= 66 for one in found)
 
 
+def test_a_picture_that_is_another_all_the_time_is_looked_at_ten_times_a_second() -> None:
+    """Under a fast pan somebody is in sight for a few frames."""
+    found = looks([texture(ordinal // 3) for ordinal in range(120)])
+    assert set(np.diff([one for one in found if one > 30])) == {3}
+    assert all(np.diff(looks([nudged(texture(1), ordinal) for ordinal in range(120)])) >= 5)
+
+
 def test_what_detectors_say_decides_nothing_but_by_doubt() -> None:
     pictures = [nudged(texture(1), ordinal) for ordinal in range(90)]
     assert looks(pictures) == looks(pictures)
