@@ -6,7 +6,8 @@ images, and how likely a head is, at best. They are asked at the first sights an
 ends the asking, and all is as if nobody had asked. Where each of several answers was a clear no the track is let go: not
 hidden, but listed in the plan. What is dark or small gives no clear answer.
 
-Most of what is seen once and faintly never becomes a track: until it does its first sight is kept as it was cut out, and nobody is asked.
+Most of what is seen once and faintly never becomes a track. It is asked about at once, and becomes one where the answer says clearly that it
+is somebody: who passes through the picture in a third of a second may be seen once.
 """
 
 from collections.abc import Sequence
@@ -72,7 +73,9 @@ class Again:
             if _is_due(path) and (tracker.is_believed(path) or not (path.cuts or path.asked)):
                 x0, y0, x1, y1 = (float(side) * scale for side in path.here)
                 path.cuts.append(Cut.of(picture, (x0, y0, x1, y1), turns))
-        for path in [one for one in tracker.live() if one.cuts and tracker.is_believed(one)][:_MOST]:
+        asked = [one for one in tracker.live() if one.cuts and tracker.is_believed(one)][:_MOST]
+        lone = [one for one in tracker.live() if _is_lone(one) and not tracker.is_believed(one)][:_MOST]
+        for path in (*asked, *lone):
             for cut in path.cuts:
                 answer = (
                     given[len(said)] if len(said) < len(given) else Detection(cut.box, self.likely(cut, high), AGAIN)
@@ -81,6 +84,7 @@ class Again:
                 path.asked += 1
                 path.tried = path.likely
                 path.shown = max(path.shown, answer.score)
+                path.is_clear = path.is_clear or (answer.score > _ENOUGH and _tells(cut))
             path.cuts.clear()
         return [*seen, *said]
 
@@ -90,7 +94,7 @@ class Again:
         It is looked at in a picture `high` pixels high.
         """
         square, sides = cut.square, (cut.wide, cut.high)
-        if max(sides) < _LEAST_SIZE or _light(square) < _LEAST_LIGHT:
+        if not _tells(cut):
             return 1.0
         sheet, places = _sheet(square, high)
         share = np.asarray(sides, np.float32) / (2 * AROUND * max(sides))
@@ -116,6 +120,16 @@ def _is_doubtful(path: Path) -> bool:
     """Whether faint scores as a face, of detectors whose figures are known here, are all that speaks for it so far."""
     faint = path.class_ == FACE and path.likely < WELL and not path.is_head and not path.guesses
     return faint and path.shown < _NO
+
+
+def _is_lone(path: Path) -> bool:
+    """Whether it was seen for the first time just now, firmly, and as it is cut out nobody was asked about it."""
+    return path.hits == 1 and path.firm == 1 and path.last_seen == path.last and bool(path.cuts) and not path.asked
+
+
+def _tells(cut: Cut) -> bool:
+    """Whether it is large and light enough for a clear answer."""
+    return max(cut.wide, cut.high) >= _LEAST_SIZE and _light(cut.square) >= _LEAST_LIGHT
 
 
 def _is_due(path: Path) -> bool:

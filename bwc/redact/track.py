@@ -364,7 +364,7 @@ class Tracker:
             yield ordinal, [(i, followers[i]) for i in active]
 
     def is_believed(self, path: Path) -> bool:
-        return path.firm >= 2 or path.likely >= self.habits.start[path.class_] or path.crosses
+        return path.firm >= 2 or path.likely >= self.habits.start[path.class_] or path.crosses or path.is_clear
 
     def _is_firm(self, seen: Sighting) -> bool:
         """Whether it may be somebody new, not only a sign that somebody known is still there."""

@@ -121,12 +121,35 @@ def test_who_was_seen_well_plates_and_heads_are_never_asked_about(
     assert not told.asked
 
 
-def test_until_it_is_a_track_nobody_is_asked_and_then_about_the_first_sight_too(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(("answer", "tracks"), [(0.5, 1), (0.45, 0), (0.1, 0)])
+def test_who_is_seen_once_and_faintly_is_somebody_if_that_is_clear(
+    monkeypatch: pytest.MonkeyPatch, answer: float, tracks: int
 ) -> None:
-    again, told = looks(monkeypatch, 0.1, 0.1)
-    tracker = run(again, 0.25)
+    again, told = looks(monkeypatch, answer)
+    tracker = run(again, 0.25, None, None)
+    assert told.asked == [(200, 160, 240, 200)]
+    assert len(tracker.done) == tracks
+    assert not tracker.let_go
+
+
+def test_of_whom_nothing_can_be_said_clearly_one_faint_sight_is_nobody() -> None:
+    again = Again(None, None)  # type: ignore[arg-type]  # the networks are not asked
+    dark = picture_of(np.full((540, 960, 3), 30, np.uint8))
+    tracker = Tracker(HABITS, width=480, height=270)
+    tracker.advance([(i, Still(GREY)) for i in range(10)], [Sighting(BOX, 0.25, "face")])
+    (answer,) = again.ask(tracker, dark, 0, 2.0, [])
+    assert answer.score == 1.0
+    assert not tracker.finish()
+
+
+def test_what_is_seen_weakly_is_not_asked_about(monkeypatch: pytest.MonkeyPatch) -> None:
+    again, told = looks(monkeypatch)
+    assert not run(again, 0.15).done
     assert not told.asked
+
+
+def test_about_the_first_sight_of_a_track_is_asked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    again, told = looks(monkeypatch, 0.1, 0.1)
     tracker = run(again, 0.25, 0.25)
     assert len(told.asked) == 2
     assert len(tracker.let_go) == 1
