@@ -16,7 +16,7 @@ from bwc.redact.detectors.text import TextFinder
 from bwc.redact.plan import DetectorInfo
 from bwc.redact.profiles import Profile
 
-_FAR_HEAD = 48  # pixels of height at the size that plates are looked for: the other sizes see larger ones
+_FAR_HEAD = 32  # pixels of height at the size that plates are looked for: the other sizes see larger ones
 
 
 @dataclass(frozen=True, slots=True)
