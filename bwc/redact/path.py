@@ -115,7 +115,7 @@ class Path:
     asked: int = 0  # second looks at it
     tried: float = 0.0  # the best score when last looked at so
     shown: float = 0.0  # the best answer to one
-    is_clear: bool = False  # one of them said that it is somebody
+    is_clear: bool = False  # at its first sight a second look said that it is somebody
     is_head: bool = False  # it was seen as a head, not only as a face
     longest_gap: int = 0
     ended_by: str = ""  # "", "cut", "edge", "lost", "merged", "end"

@@ -54,6 +54,7 @@ def looks(monkeypatch: pytest.MonkeyPatch, *answers: float) -> tuple[Again, Told
         return next(told.answers)
 
     monkeypatch.setattr(Again, "likely", likely)
+    monkeypatch.setattr(Again, "surely", lambda _, cut, high: 0.0)
     return Again(None, None), told  # type: ignore[arg-type]  # nobody asks the networks
 
 
@@ -121,15 +122,23 @@ def test_who_was_seen_well_plates_and_heads_are_never_asked_about(
     assert not told.asked
 
 
-@pytest.mark.parametrize(("answer", "tracks"), [(0.5, 1), (0.45, 0), (0.1, 0)])
-def test_who_is_seen_once_and_faintly_is_somebody_if_that_is_clear(
+@pytest.mark.parametrize(("answer", "tracks"), [(0.8, 1), (0.75, 0), (0.0, 0)])
+def test_who_is_seen_once_and_faintly_is_somebody_if_that_is_sure(
     monkeypatch: pytest.MonkeyPatch, answer: float, tracks: int
 ) -> None:
-    again, told = looks(monkeypatch, answer)
+    again, told = looks(monkeypatch, 0.3)
+    asked: list[FloatBox] = []
+
+    def surely(_: Again, cut: Cut, high: int) -> float:
+        asked.append(cut.box)
+        return answer
+
+    monkeypatch.setattr(Again, "surely", surely)
     tracker = run(again, 0.25, None, None)
-    assert told.asked == [(200, 160, 240, 200)]
+    assert asked == [(200, 160, 240, 200)]
     assert len(tracker.done) == tracks
     assert not tracker.let_go
+    assert len(told.asked) == tracks  # who is a track is asked about as any other
 
 
 def test_of_whom_nothing_can_be_said_clearly_one_faint_sight_is_nobody() -> None:
@@ -138,7 +147,7 @@ def test_of_whom_nothing_can_be_said_clearly_one_faint_sight_is_nobody() -> None
     tracker = Tracker(HABITS, width=480, height=270)
     tracker.advance([(i, Still(GREY)) for i in range(10)], [Sighting(BOX, 0.25, "face")])
     (answer,) = again.ask(tracker, dark, 0, 2.0, [])
-    assert answer.score == 1.0
+    assert answer.score == 0.0
     assert not tracker.finish()
 
 
@@ -197,6 +206,15 @@ def test_a_face_is_likely_and_a_shirt_is_not(turns: int) -> None:
     assert width == height
     assert again.likely(Cut.of(lying, there(175, 65, 275, 200), turns)) > 0.5
     assert again.likely(Cut.of(lying, there(120, 330, 190, 410), turns)) < 0.2
+
+
+def test_one_look_at_a_face_is_sure_and_at_a_shirt_is_not() -> None:
+    again = networks()
+    sheet = np.full((540, 960, 3), 128, np.uint8)
+    sheet[:512, :512] = data.astronaut()[:, :, ::-1]
+    picture = picture_of(sheet)
+    assert again.surely(Cut.of(picture, (172, 60, 278, 200), 0)) > 0.9
+    assert again.surely(Cut.of(picture, (60, 330, 160, 460), 0)) < 0.3
 
 
 def test_a_cut_at_the_edge_is_black_outside() -> None:
