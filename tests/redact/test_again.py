@@ -126,7 +126,7 @@ def test_who_was_seen_well_plates_and_heads_are_never_asked_about(
 def test_who_is_seen_once_and_faintly_is_somebody_if_that_is_sure(
     monkeypatch: pytest.MonkeyPatch, answer: float, tracks: int
 ) -> None:
-    again, told = looks(monkeypatch, 0.3)
+    again, told = looks(monkeypatch, 0.3, 0.3)
     asked: list[FloatBox] = []
 
     def surely(_: Again, cut: Cut, high: int) -> float:
@@ -138,7 +138,7 @@ def test_who_is_seen_once_and_faintly_is_somebody_if_that_is_sure(
     assert asked == [(200, 160, 240, 200)]
     assert len(tracker.done) == tracks
     assert not tracker.let_go
-    assert len(told.asked) == tracks  # who is a track is asked about as any other
+    assert len(told.asked) == 2 * tracks  # who is a track is asked about as any other, at the first sight too
 
 
 def test_of_whom_nothing_can_be_said_clearly_one_faint_sight_is_nobody() -> None:
