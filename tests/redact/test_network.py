@@ -110,6 +110,7 @@ def test_a_picture_as_it_is_gives_what_its_floats_give(
         pytest.skip("OPENVINO OR VNNI ABSENT: pip install '.[fast]'")
     monkeypatch.setenv("BWC_RUNTIME", OPENVINO)
     file, feed = (finder.INT8, finder._FEED) if name == "finder" else (faces.INT8, faces._FEED)
+    monkeypatch.setattr(network.ready, "kept", lambda _: None)  # else nothing is made ready
     ready, picture = Network(file.load()), fit(astronaut, 640)[0]
     plain = []
     real = network.plain_bytes
