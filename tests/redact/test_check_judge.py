@@ -29,7 +29,8 @@ def picture(ordinal: int, *, hidden: bool = False, level: int = 0) -> Picture:
 def judge() -> Judge:
     plan = a_plan()
     media = plan.media
-    assert (media.width, media.height) >= (W, H)
+    assert media.width >= W
+    assert media.height >= H
     return Judge(media, plan.effect, Coverage(plan))
 
 
