@@ -312,12 +312,12 @@ class Acting(Governed):
                 hint = "run the same command again"
                 raise PolicyRefuses("a reader was revoked while this was sealed to them; nothing was recorded", hint)
 
-    def _require(self, kind: EventKind) -> None:
+    def _require(self, kind: EventKind, item: ItemId | None = None) -> None:
         """Check the role of the key that signs before a longer act; a refused one is itself recorded."""
         try:
             self._check_role(kind, self._known_now())
         except NotAllowed as refusal:
-            self._record_not_allowed(kind, None, refusal)
+            self._record_not_allowed(kind, item, refusal)
             raise
 
     def _check_role(self, kind: EventKind, known: _Known) -> None:

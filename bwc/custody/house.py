@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from bwc.anchors.contradicted import Contradictions
 from bwc.audit.event import Entry, parse_entry
@@ -22,8 +22,8 @@ from bwc.custody.receiving import Receiving
 from bwc.custody.rekeying import Rekeying
 from bwc.custody.releasing import Approved
 from bwc.custody.replicating import Replicating
-from bwc.errors import BwcError, NotAllowed, PlanStale
-from bwc.evidence import EventDraft, EventKind, ItemId, ObjectId, ObjectRole
+from bwc.errors import BwcError, KeyUnavailable, NotAllowed, PlanStale
+from bwc.evidence import EventDraft, EventKind, ItemId, ObjectId, ObjectRole, SealedObject
 from bwc.recording import Gap, new_item_id
 from bwc.roles import FOOTAGE_READERS, WORKER_PURPOSES, Role, approvals_missing, footage_readers
 from bwc.storage.held import Held
@@ -31,6 +31,8 @@ from bwc.storage.pieces import Pieces
 from bwc.storage.rows import ItemState, SuspectRow
 from bwc.storage.scratch import Scratch
 from bwc.storage.vault import Sink
+
+_T = TypeVar("_T")
 
 _TRIES = 20  # item ids carry 30 random bits a day: a clash is rare, twenty in a row is a broken random source
 
@@ -187,6 +189,16 @@ class House(Receiving, Keyring, Rekeying, Disposing, Replicating, Noting, Approv
         """Finished parts of work on one recording, sealed so that only its readers can open them."""
         object_id = self.segment(item, segment).object_id
         return self._as_named_now(object_id, lambda sealed: self._vault.pieces(sealed, self.person))
+
+    def _as_named_now(self, object_id: ObjectId, act: Callable[[SealedObject], _T]) -> _T:
+        """As for readers. Whoever reads no footage by role is told so, and the attempt is recorded (`NotAllowed`)."""
+        try:
+            return super()._as_named_now(object_id, act)
+        except KeyUnavailable as missing:
+            self._require(EventKind.ITEM_OPENED, self._catalog.object(object_id).item_id)
+            if FOOTAGE_READERS.isdisjoint(self.roles()) and not self.policy.worker:
+                raise KeyUnavailable(missing.message, "an administrator: bwc policy set worker=true") from None
+            raise
 
     def record_copy(
         self, item: ItemId, held: Held, facts: Mapping[str, Json], *, segment: int, proof: bytes | None = None

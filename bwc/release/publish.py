@@ -11,7 +11,7 @@ from bwc.audit.event import parse_entry
 from bwc.canonical import Json
 from bwc.config import seen_dir
 from bwc.custody.house import House
-from bwc.errors import BwcError, PlanStale, PolicyRefuses
+from bwc.errors import BwcError, NotAllowed, PlanStale, PolicyRefuses
 from bwc.evidence import EventKind, ItemId, KeyId, ObjectRole
 from bwc.oversight.anchor import anchor
 from bwc.redact.branching import verify_not_behind
@@ -104,6 +104,8 @@ def publish(
     try:
         copies = releasable(house, item, span, request)
         verify_request(house, item, copies, request, reuse=reuse)
+    except NotAllowed:
+        raise  # recorded where the role was asked for
     except PolicyRefuses as error:
         house.record_refusal(item, EventKind.RELEASE_PUBLISHED, error)
         raise

@@ -135,7 +135,7 @@ def wrap_for(wraps: Sequence[Wrapped], unwrapper: Unwrapper, what: str) -> Wrapp
     for wrapped in wraps:
         if wrapped.recipient == unwrapper.recipient_id:
             return wrapped
-    raise KeyUnavailable(f"{what} is not sealed to key {unwrapper.recipient_id}", "ask one of its recipients")
+    raise KeyUnavailable(f"{what} is not sealed to key {unwrapper.recipient_id}", "whoever can open it: bwc key rewrap")
 
 
 def renewed_wraps(

@@ -20,7 +20,7 @@ from bwc.custody.house import House
 from bwc.custody.inspection import Inspection, inspect
 from bwc.custody.rebuilding import rebuild_catalog
 from bwc.enrolment import OperatorPublic
-from bwc.errors import IntegrityError, KeyUnavailable, StoreFull
+from bwc.errors import IntegrityError, NotAllowed, StoreFull
 from bwc.evidence import EventKind, ItemId, ObjectRole
 from bwc.identities import LocalOperator, Operator, RecoveryKey
 from bwc.recording import EvidenceItem, Segment
@@ -189,7 +189,7 @@ def test_a_rewrap_erases_what_it_replaced_and_nothing_else(places: Places, tmp_p
     assert opened(places, DEPUTY) == FOOTAGE
     with House.enter(places, CHIEF) as house:
         house.revoke("deputy", note="left")
-    with pytest.raises(KeyUnavailable):
+    with pytest.raises(NotAllowed):  # asked only of those to whom it is not wrapped
         opened(places, DEPUTY)
     found = judged(places, tmp_path / "seen")
     assert (found.verdict, notes(found)) == ("INTACT", [])
@@ -219,7 +219,7 @@ def test_helper_processes_rewrap_as_this_one_does(
         stop_agent(socket)
     assert told[-1][0] == told[-1][1]
     assert opened(places, CHIEF) == FOOTAGE
-    with pytest.raises(KeyUnavailable):
+    with pytest.raises(NotAllowed):  # asked only of those to whom it is not wrapped
         opened(places, DEPUTY)
     found = judged(places, tmp_path / "seen")
     assert (found.verdict, notes(found)) == ("INTACT", [])

@@ -183,6 +183,17 @@ def test_a_technician_takes_in_but_cannot_open(world: World, card: Callable[...,
     assert "act.refused" in kinds
     world.run("open", row["item"], "-o", tmp_path / "copy.mp4", "--reason", "court")
     assert (tmp_path / "copy.mp4").read_bytes() == CLIP.read_bytes()
+    # nor what others made of it: each attempt is refused for the role, and recorded once
+    world.run("detect", row["item"], "--profile", "fast")
+    so_far = kinds.count("act.refused")
+    tries = [("plan",), ("detect",), ("redact",), ("approve",), ("release", "--request", "R-1", "-o", tmp_path / "R-1")]
+    for word, *more in tries:
+        world.extra["BWC_OPERATOR"] = "dock"
+        assert "needs the role records or worker" in world.run(word, row["item"], *more, code=7).err
+        world.extra["BWC_OPERATOR"] = "chief"
+        so_far += 1
+        kinds = [event["kind"] for event in world.json("log", row["item"])["events"]]
+        assert kinds.count("act.refused") == so_far
     assert world.json("verify")["verdict"] == "INTACT"
 
 
