@@ -89,7 +89,7 @@ def detect(
         if sheet and states:
             picture = session.sheet(house, states[0].item, states[0].segment)
             house.note_frames(states[0].item, states[0].segment, what="sheet", to=sheet.name)
-            write_new(sheet, picture)
+            write_told(entry, "sheet", sheet, picture)
     terminal.result({"plans": [one.to_json() for one in states]}, "\n\n".join(plan_text(one) for one in states))
     if failed:
         details = [{"item": item, "why": error.message} for item, error in failed]
@@ -186,17 +186,18 @@ def plan(
         rows = side_by_side(house, found, segment)
         if export_to:
             note_words(house, _only(states), to=export_to.name)  # the plan holds what was heard
-            write_new(export_to, _only(states).data)
+            write_told(entry, "plan", export_to, _only(states).data)
         if sheet:
             one = _only(states)
             picture = session.sheet(house, found, one.segment)
             house.note_frames(found, one.segment, what="sheet", to=sheet.name)
-            write_new(sheet, picture)
+            write_told(entry, "sheet", sheet, picture)
         if words:
             for one in states:
                 note_words(house, one, to="terminal")
         if transcript:
             write_transcript(house, _only(states), transcript)
+            entry.terminal.say(f"transcript: {transcript}")
     data: dict[str, Any] = {
         "plans": [one.to_json(tracks=True) | ({"spoken": spoken_rows(one)} if words else {}) for one in states]
     }
@@ -240,12 +241,12 @@ def check(
         for line in say_behind(house, found, request):
             entry.terminal.say(line)
         if report:
-            write_new(report, _only(done).data)
+            write_told(entry, "report", report, _only(done).data)
         if sheet:
             one = _only(done)
             picture = copies.copy_sheet(house, found, one.segment, one.report.suspects, request)
             house.note_frames(found, one.segment, what="suspects", to=sheet.name)
-            write_new(sheet, picture)
+            write_told(entry, "sheet", sheet, picture)
     entry.terminal.result({"checks": [one.to_json() for one in done]}, "\n".join(_check_text(one) for one in done))
     for one in done:
         one.raise_if_open()
@@ -292,6 +293,12 @@ def write_new(path: Path, data: bytes) -> None:
             file.write(data)
     except FileExistsError:
         raise UsageError(f"{path} exists", f"choose a new file name, such as {_free(path)}") from None
+
+
+def write_told(entry: Entry, what: str, path: Path, data: bytes) -> None:
+    """`write_new`, and say where it is."""
+    write_new(path, data)
+    entry.terminal.say(f"{what}: {path}")
 
 
 def raise_lost(losses: list[tuple[str, int]]) -> None:

@@ -101,6 +101,7 @@ def retain_due(entry: Entry, *, everything: bool) -> None:
     due = len(found) - kept
     text = table(("item", "category", "case", "", "why"), cells)
     said = f"{due} due, {kept} kept" + (": bwc dispose --due" if due else "")
+    said += "" if everything or not kept else "; until when, and by what: bwc retain due --all"
     entry.terminal.result(
         {
             "due": due,

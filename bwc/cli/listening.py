@@ -203,8 +203,10 @@ def spoken_text(state: "PlanState") -> str:
         for row in spoken_rows(state)
     ]
     head = f"{state.item} segment {state.segment}: plan revision {state.plan.revision}"
-    parts = [head, speech.text().replace("ITEM", state.item) if speech else ""]
+    parts = [head, speech.text() if speech else ""]
     parts.append(table(("sound", "class", "from s", "to s", "decision", "words"), rows))
+    if speech and speech.words:
+        parts.append(f"all that was heard: bwc plan {state.item} --transcript FILE")
     open_ones = [row for row in rows if row[4] == "undecided"]
     if open_ones:
         parts.append(

@@ -175,7 +175,17 @@ def _usage_hint(error: click.UsageError, words: Sequence[str]) -> str:
     named = next((word for word in words if word in COMMANDS), None)
     if before_it and named:  # options belong to the command, which people see only once they know it
         return f"options go after the command: bwc {named} {shlex.join(word for word in words if word != named)}"
+    if where == "bwc" and not named and (near := _near(words)):
+        return f"did you mean: bwc {near}"
     return f"{where} --help"
+
+
+def _near(words: Sequence[str]) -> str:
+    """The command that the first word is likely to mean; empty when none is near."""
+    from difflib import get_close_matches
+
+    typed = next((word for word in words if not word.startswith("-")), "")
+    return next(iter(get_close_matches(typed, COMMANDS, n=1, cutoff=0.7)), "")
 
 
 def _lower(text: str) -> str:

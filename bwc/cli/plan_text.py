@@ -40,13 +40,13 @@ def plan_text(state: "PlanState", *, tracks: bool = False) -> str:
             )
         )
         if left := [f"{start / 1000:.2f} to {end / 1000:.2f}" for start, end in let_go_times(state.plan)]:
-            parts.append(f"left in sight after a second look (s): {', '.join(left)}")
+            parts.append(f"faintly like a face, at second looks clearly none, so not covered (s): {', '.join(left)}")
     if damage := damage_text(state.plan):
         parts.append(f"{damage}; watch them")
     if clocks := clock_text(state.plan):
         parts.append(clocks)
     if summary.speech:
-        parts.append(summary.speech.text().replace("ITEM", state.item))
+        parts.append(summary.speech.text(state.item))
     if summary.doubts:
         parts.append("doubts: " + ", ".join(f"{code} {count}" for code, count in sorted(summary.doubts.items())))
     if summary.undecided:

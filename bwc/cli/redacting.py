@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bwc.cli.desk import raise_lost, write_new
+from bwc.cli.desk import raise_lost, write_told
 from bwc.cli.entry import Entry, command
 from bwc.cli.looking import looking
 from bwc.cli.looks import change_of, look_options
 from bwc.cli.terminal import counted, size_text
 from bwc.cli.versions import say_behind, version_option
-from bwc.errors import LeakFound, NotFound, UsageError
+from bwc.errors import LeakFound, NotFound, UnreadableMedia, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -173,24 +173,28 @@ def _redact_file(
         raise UsageError(f"{source}: where does the redacted copy go", f"bwc redact {source} -o out.mp4")
     if not source.is_file():
         raise NotFound(f"{source} is not a file", "check the path")
-    with entry.terminal.progress(f"redact {source.name}") as progress:
-        done = redact_file(
-            source,
-            out,
-            plan_file=plan_file,
-            profile=profile,
-            also=also,
-            text=text,
-            screens=screens,
-            check_copy=check_it,
-            progress=progress,
-            jobs=jobs,
-            amend=change,
-            delivery=Delivery(delivery) if delivery else None,
-            sound=sound,
-        )
+    try:
+        with entry.terminal.progress(f"redact {source.name}") as progress:
+            done = redact_file(
+                source,
+                out,
+                plan_file=plan_file,
+                profile=profile,
+                also=also,
+                text=text,
+                screens=screens,
+                check_copy=check_it,
+                progress=progress,
+                jobs=jobs,
+                amend=change,
+                delivery=Delivery(delivery) if delivery else None,
+                sound=sound,
+            )
+    except UnreadableMedia as error:
+        hint = "what no player shows cannot be redacted: copy the file again from where it came"
+        raise UnreadableMedia(f"{source}: {error.message}", error.hint or hint) from error
     if save_plan:
-        write_new(save_plan, done.plan_bytes)
+        write_told(entry, "plan", save_plan, done.plan_bytes)
     entry.terminal.result(done.to_json(), done.text())
     if done.frames_lost:
         raise_lost([(source.name, done.frames_lost)])

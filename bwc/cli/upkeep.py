@@ -193,6 +193,8 @@ def models_list(entry: Entry) -> None:
 
 def _policy_text(data: Mapping[str, Any]) -> str:
     def shown(value: Any) -> str:
+        if isinstance(value, bool):
+            return str(value).lower()  # as it is typed
         if not isinstance(value, list):
             return str(value)
         return ", ".join(one.get("name") or str(one.get("vkey")).partition("+")[0] for one in value) or "none"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bwc.cli.entry import Entry, command
-from bwc.cli.terminal import Terminal, table
+from bwc.cli.terminal import Terminal, counted, table
 from bwc.config import find_vault, seen_dir, user_config_dir
 from bwc.errors import BwcError, NotFound, NoVault, UsageError
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from bwc.anchors.pins import Pin
     from bwc.config import Places
     from bwc.verifier.package_report import PackageReport
+
+_SHOWN = 5  # findings of a package, unless all are asked for
 
 
 @command(
@@ -218,6 +220,13 @@ def _verify_release(terminal: Terminal, what: Path, vkey: str | None) -> None:
 
     if not what.exists():
         raise NotFound(f"{what} does not exist", "bwc verify DIR of a release, or without a name for the vault")
+    if (
+        what.suffix == ".txt"
+        and what.is_file()
+        and (twin := what.with_suffix(".json")).is_file()
+        and _destruction(twin)
+    ):
+        raise UsageError(f"{what.name} is the proof in words, for people", f"bwc verify {twin}")
     key = typed_key(vkey) if vkey else None
     examine = examine_package if what.is_dir() else examine_file
     seen = lambda origin: Seen(seen_dir(), origin).chain()  # noqa: E731
@@ -231,7 +240,7 @@ def _verify_release(terminal: Terminal, what: Path, vkey: str | None) -> None:
     data = report.to_json() | {"fork_evidence": [one.name for one in evidence]}
     if trail is not None:
         data |= {"entries": [one.seq for one in trail.entries], "item": trail.item}
-    terminal.result(data, "\n".join([_package_text(report), *lines]))
+    terminal.result(data, "\n".join([_package_text(report, verbose=terminal.verbose), *lines]))
     report.raise_if_bad()
     if evidence:
         raise as_error(evidence[0])
@@ -263,7 +272,8 @@ def _verify_destruction(terminal: Terminal, proof: "dict[str, Any]", vkey: str |
         (name, one["at"], one["entry"], one["key"])
         for name, one in sorted(proof["steps"].items(), key=lambda step: step[1]["entry"])
     ]
-    count = f"{len(proof['list']['objects'])} objects and {len(proof['list']['bodies'])} private parts"
+    objects, bodies = (len(proof["list"][name]) for name in ("objects", "bodies"))
+    count = f"{counted(objects, 'object')} and {counted(bodies, 'private part')}"
     text = table(("step", "at", "entry", "key"), rows)
     text += f"\n\n{proof['item']}: {count} destroyed by order {proof['order']}"
     text += f"\nfingerprint  {mark}\nverdict      {verdict}" + (f" ({found.tie.said})" if found.tie.said else "")
@@ -274,9 +284,13 @@ def _verify_destruction(terminal: Terminal, proof: "dict[str, Any]", vkey: str |
         raise NotPinned(said, "--key VKEY, or bwc pin VKEY")
 
 
-def _package_text(report: "PackageReport") -> str:
+def _package_text(report: "PackageReport", *, verbose: bool) -> str:
     rows = [(step.number, step.result.value, step.title, "; ".join(step.said)) for step in report.steps]
     lines = [table(("step", "result", "what", ""), rows)]
+    shown = report.findings if verbose else report.findings[:_SHOWN]
+    lines += [f"  bad: step {one.step}: {one.thing}: {one.error.message}" for one in shown]
+    if more := len(report.findings) - len(shown):
+        lines.append(f"  bad: and {more} more; -v shows all")
     if report.release:
         lines += [
             "",

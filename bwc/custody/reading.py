@@ -170,6 +170,8 @@ class Reading:
             return ItemId(wanted)
         if len(matches) == 1:
             return matches[0]
+        if len(wanted) < _ENOUGH:
+            raise NotFound(f"{text!r} is too short for an item", f"its last {_ENOUGH} characters or more: bwc list")
         raise NotFound(f"no item {text} here" if not matches else f"{len(matches)} items match {text}", "bwc list")
 
     def tombstone(self, item: ItemId) -> OrderRow | None:

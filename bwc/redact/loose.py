@@ -128,7 +128,7 @@ class LooseResult:
             many = counted(len(made.covered_whole), "frame")
             lines.append(f"hidden altogether, because the plan does not know them: {many}")
         if found.speech:
-            lines.append(found.speech.text().partition(" (bwc plan")[0])
+            lines.append(found.speech.text())
         if self.report is None:
             lines.append("not checked")
         else:

@@ -65,7 +65,7 @@ def decide(
     wanted = set(track_ids)
     missing = sorted(wanted - ids_of(plan))
     if missing:
-        raise NotFound(f"the plan has no {', '.join(missing)}", "bwc plan ITEM lists the tracks")
+        raise NotFound(f"the plan has no {', '.join(missing)}", f"bwc plan {plan.item or 'ITEM'} lists the tracks")
     if choice is Choice.UNDECIDED:
         decision = Decision()
     else:

@@ -56,14 +56,17 @@ class SpeechSummary:
             "words": self.words,
         }
 
-    def text(self) -> str:
+    def text(self, item: str = "") -> str:
+        """For people; with `item` also what shows the words: of the proposals, or all that was heard."""
         said = f"sound: {self.voice_ms / 1000:.1f} s of voices"
         if self.missing:
             if not self.voice_ms:
                 return f"{said} (no words were looked for: {self.missing})"
             return f"{said}; NOTHING WAS WRITTEN DOWN: {self.missing}. Listen yourself, or mute every voice"
         kinds = ", ".join(f"{kind} {count}" for kind, count in sorted(self.proposals.items())) or "nothing"
-        return f"{said}, {self.words} words; spoken personal data proposed: {kinds} (bwc plan ITEM --words)"
+        said = f"{said}, {self.words} words; spoken personal data proposed: {kinds}"
+        shows = f" (bwc plan {item} {'--words' if self.proposals else '--transcript FILE'})"
+        return said + (shows if item and self.words else "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

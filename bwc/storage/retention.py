@@ -223,19 +223,30 @@ def judge(
         return Verdict(item=kept.item, why=Why.NO_SCHEDULE, text=f"no term for {names or 'an item without category'}")
     closed = [parse_utc(states[case.casefold()].at) for case in kept.cases]
     lifted = [parse_utc(hold.lifted_at) for hold in mine if hold.lifted_at]
-    return _by_term(kept, [one for one in terms if one], schedule.grace_days, closed, lifted, now)
+    found = {one: term for one, term in zip(kept.categories, terms, strict=True) if term}
+    return _by_term(kept, found, schedule.grace_days, closed, lifted, now)
 
 
 def _by_term(  # noqa: PLR0917
-    kept: Kept, terms: Sequence[Term], grace_days: int, closed: list[datetime], lifted: list[datetime], now: datetime
+    kept: Kept,
+    named: Mapping[str, Term],
+    grace_days: int,
+    closed: list[datetime],
+    lifted: list[datetime],
+    now: datetime,
 ) -> Verdict:
-    """5: the longest term, then grace."""
+    """5: the longest term, then grace. Of several categories the one that keeps longest is told."""
+    terms = named.values()
     if any(term.forever for term in terms):
         return Verdict(item=kept.item, why=Why.FOREVER, text="kept forever")
     if any(term.after_case for term in terms) and not closed:
         return Verdict(item=kept.item, why=Why.NO_CASE, text="kept until its case is closed, and it names no case")
     begun = max(parse_utc(one) for one in (kept.recorded_at, kept.ingested_at) if one)
-    ends = [(term.end(max(closed) if term.after_case else begun), term.text()) for term in terms]
+    several = len(named) > 1
+    ends = [
+        (term.end(max(closed) if term.after_case else begun), term.text() + (f" for {category}" if several else ""))
+        for category, term in named.items()
+    ]
     ended, name = max(ends)
     changed = [parse_utc(kept.changed_at)] if kept.changed_at else []
     due_at = max([ended, *changed, *closed, *lifted]) + timedelta(days=grace_days)

@@ -115,3 +115,18 @@ def test_numpy_gets_no_threads_that_it_could_wait_for_in_vain(before: str | None
     words = [sys.executable, "-c", asked]
     told = subprocess.run(words, capture_output=True, text=True, check=True, env=surroundings, timeout=60)
     assert told.stdout.split() == ["False", after]
+
+
+def test_a_mistyped_command_is_told_which_one_is_near(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["detct", "K4J7QX"]) == 2
+    assert "bwc: hint: did you mean: bwc detect" in capsys.readouterr().err
+    assert run(["frobnicate"]) == 2
+    assert "bwc: hint: bwc --help" in capsys.readouterr().err
+
+
+def test_the_policy_is_shown_as_it_is_typed() -> None:
+    from bwc.cli.upkeep import _policy_text
+    from bwc.roles import Policy
+
+    rows = dict(line.split(maxsplit=1) for line in _policy_text(Policy(worker=True).to_json()).splitlines())
+    assert (rows["worker"], rows["fips"], rows["copies"]) == ("true", "false", "1")

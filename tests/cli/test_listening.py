@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bwc.cli.listening import write_transcript
+from bwc.cli.listening import spoken_text, write_transcript
 from bwc.errors import UsageError
 from bwc.evidence import ItemId
 from bwc.redact.plan_format import to_bytes
@@ -36,3 +36,10 @@ def test_a_transcript_is_recorded_and_overwrites_nothing(tmp_path: Path) -> None
     with pytest.raises(UsageError, match="exists"):
         write_transcript(house, state, tmp_path / "other.txt")
     assert (tmp_path / "other.txt").read_text() == "mine"
+
+
+def test_who_looks_at_the_words_is_not_sent_to_where_they_are() -> None:
+    plan = listen(io.BytesIO(CLIP.read_bytes()), bare_plan(), hearing())
+    text = spoken_text(PlanState(item=ItemId("2026-1122-K4J7QX"), segment=0, plan=plan, data=to_bytes(plan)))
+    assert "--words" not in text
+    assert "all that was heard: bwc plan 2026-1122-K4J7QX --transcript FILE" in text

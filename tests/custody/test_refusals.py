@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from bwc.custody.house import House
-from bwc.errors import KeyUnavailable, NotAllowed
+from bwc.errors import KeyUnavailable, NotAllowed, NotFound
 from bwc.identities import LocalOperator
 from bwc.oversight.report_sections import why
 from tests.custody.disposals import public
@@ -58,3 +58,12 @@ def test_a_reader_whom_nothing_was_given_to_yet_is_not_refused_but_has_no_key(tm
     with House.enter(places, worker) as house, pytest.raises(KeyUnavailable) as refused:
         house.read(held)
     assert refused.value.hint == "an administrator: bwc policy set worker=true"
+
+
+def test_an_item_named_by_too_little_is_told_how_much_it_takes(tmp_path: Path) -> None:
+    with House.enter(make_vault(tmp_path / "vault", b"footage"), CHIEF) as house:
+        item = house.items()[0].item_id
+        assert house.find(item[-4:].lower()) == item
+        with pytest.raises(NotFound, match="too short") as caught:
+            house.find(item[-3:])
+    assert "last 4 characters" in caught.value.hint

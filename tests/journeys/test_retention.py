@@ -68,6 +68,7 @@ def test_from_the_schedule_to_the_proof_of_destruction(
     proof = next((tmp_path / "proofs").glob("*.json"))
     assert world.json("verify", proof)["verdict"] == "ours"
     deputy.run("verify", proof, code=7)
+    assert f"bwc verify {proof}" in world.run("verify", proof.with_suffix(".txt"), code=2).err
     document = json.loads(proof.read_text())
     document["list"]["objects"].pop()
     proof.write_text(json.dumps(document))

@@ -186,3 +186,11 @@ def test_real_footage_is_delivered_faithfully(name: str, pix_fmt: str) -> None:
         before.interlaced,
         list(before.pts or ()),
     )
+
+
+def test_why_no_picture_of_a_smart_render_was_copied_is_said() -> None:
+    _, result, _ = delivered_as(made(Variant(audio_at=None)), Delivery.COMPATIBLE)
+    smart = replace(result, way=Way.SMART, why="", copied=(), covered_frames=result.frames)
+    assert way_text(smart, Effect()).startswith("every frame was encoded again: something is hidden in each")
+    some = replace(smart, covered_frames=result.frames - 1)
+    assert "no group of its pictures begins with a picture that could be copied" in way_text(some, Effect())

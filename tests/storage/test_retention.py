@@ -224,3 +224,9 @@ def test_a_lock_is_held_while_any_hold_may_cover_the_item() -> None:
     ):
         found = wish(kept(cases=("26-1",)), holds=holds)
         assert (found.hold, found.was_held) == said
+
+
+def test_of_several_categories_the_one_that_keeps_longest_is_named() -> None:
+    assert said(kept("traffic"), 0).text.endswith("(90 days, 10 days of grace)")
+    assert said(kept("traffic, use of force"), 0).text.endswith("(2 years for use of force, 10 days of grace)")
+    assert said(kept("traffic, use of force"), 5000).text.endswith("(2 years for use of force)")
