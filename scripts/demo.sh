@@ -78,7 +78,7 @@ run bwc detect "$item" --sheet contact-sheet.jpg
 run bwc plan "$item"
 run bwc decide "$item" --undecided redact --exemption privacy --note "demo: everything found is hidden"
 if [ -z "$clip" ]; then
-    printf '\ndemo: the plate detector misses plates; a person who looks at the sheet covers what it lost\n'
+    printf '\ndemo: plates can be missed; what a person finds on the sheet they cover by hand, for example a while of the parked car\n'
     run bwc mask "$item" --box 895,495,155,102 --from 2.2 --to 4.7 --exemption privacy --note "plate of the parked car"
 fi
 

@@ -55,7 +55,7 @@ def detect(
 ) -> None:
     """Find faces, plates and spoken personal data in ITEM; make its plan. All of it is hidden until a person says keep.
 
-    Plates: no detector that may be shipped finds them all on worn cameras. Look at the sheet, add what is
+    Plates: small ones and those seen from far aside are often missed. Look at the sheet, add what is
     missing with `bwc mask`. Words need a speech model (`bwc models fetch --speech`); without one only voices are found.
     """
     from bwc.cli.listening import listener
@@ -117,7 +117,9 @@ def detect(
     "--restore", type=click.IntRange(1), help="Save what was decided, drawn and muted at this revision as the next one."
 )
 @click.option(
-    "--sheet", type=click.Path(path_type=Path), help="Write the contact sheet (JPEG) here: faces in the clear!"
+    "--sheet",
+    type=click.Path(path_type=Path),
+    help="Write the contact sheet (JPEG) of the last detection here: faces in the clear!",
 )
 @version_option
 @click.option(

@@ -28,7 +28,7 @@ DOUBTS: dict[str, str] = {
     "lost_in_view": "was not found again although it should still have been in the picture",
     "gap_filled": "was not found in between, for more than half a second (writing: 1.5 s); hidden there all the same",
     "blind_steps": "could not be followed by its own texture in a third of its pictures",
-    "plate_unsure": "the plate detector misses many plates on worn cameras and invents some",
+    "plate_unsure": "the plate detector misses small and slanted plates and invents some",
 }
 
 

@@ -114,7 +114,7 @@ class Inspection:
         last = f"; the last entry is of {self.log.last_at[:19]}Z" if self.log.last_at else ""
         lines += [
             "",
-            f"{self.log.entries} entries, {self.log.items} items{self._gone}, {self._signatures}{last}",
+            f"{entries_text(self.log.entries)}, {self._items}{self._gone}, {self._signatures}{last}",
         ]
         if self.log.key:
             lines.append(f"fingerprint {fingerprint_text(self.log.key)}")
@@ -135,6 +135,10 @@ class Inspection:
     @property
     def _signatures(self) -> str:
         return f"{self.log.signatures} signature{'' if self.log.signatures == 1 else 's'}"
+
+    @property
+    def _items(self) -> str:
+        return f"{self.log.items} item{'' if self.log.items == 1 else 's'}"
 
     @property
     def _gone(self) -> str:

@@ -1,5 +1,6 @@
 """The verdict on a copy: behind is no crime, another past is one, whichever checkpoint shows it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,3 +109,10 @@ def test_a_newer_log_that_contradicts_what_was_seen_says_nothing_against_a_copy(
         assert found.verdict == "BEHIND"
         assert "contradicts what was seen" in said(found)[0]
     assert {one.kind for one in kept_evidence(tmp_path)} == {ForkKind.TWO_ROOTS, ForkKind.SHORTER}
+
+
+@pytest.mark.parametrize(("count", "said_so"), [(1, "1 entry, 1 item, 1 signature"), (2, "2 entries, 2 items, 2 sig")])
+def test_one_of_a_kind_is_counted_as_one(tmp_path: Path, count: int, said_so: str) -> None:
+    found = judged(copy_of(HONEST, 9), Seen(tmp_path, ORIGIN))
+    few = replace(found, log=replace(found.log, entries=count, items=count, signatures=count))
+    assert said_so in few.text()
