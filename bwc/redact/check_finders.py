@@ -1,7 +1,7 @@
 """The second opinion's own detectors, and how they look at a picture: whole, or enlarged round one place."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from bwc.redact.check_turns import Turn
 from bwc.redact.detectors.aside import look_aside
 from bwc.redact.detectors.base import Detection, Detector
 from bwc.redact.detectors.faces_check import CheckFaces
-from bwc.redact.detectors.finder import Finder
+from bwc.redact.detectors.finder import PLATE, Finder, open_network
 from bwc.redact.detectors.network import Resting
 from bwc.redact.detectors.plates import PlateFinder
 from bwc.redact.detectors.text import TEXT, TextFinder
@@ -23,6 +23,7 @@ from bwc.redact.plan import Box, DetectorInfo
 CUTOUT_SIDES, _LINE_SIDES = 4, 2  # a cut-out is so many sides of its box wide; round a line of text
 _CUTOUT = 192  # pixels it is brought to: a face of 48 px is where the network is surest, and 5 ms (640 whole: 25 to 40)
 _PLATE_CUTOUT = 320
+_PLATE_LEAST = 0.25
 # The plan's look for text is at 960. Shown so small that a line is 112 pixels long, writing is still found (0.88 to 1.00 at
 # 160 and 224), palms and rocks that were 0.97 to 0.99 at 1280 are not (a drone's coast, photographs of cars, 2026-11).
 _TEXT_SIDE, _TEXT_CUTOUT = 1280, 224
@@ -46,15 +47,13 @@ class Finders:
 
     @classmethod
     def open(cls, *, text: bool = False) -> "Finders":
-        """libfacedetection for faces; plates and, when asked for, text at other scales than the plan's, if the weight files are here."""
-        plates: tuple[Detector, ...] = ()
+        """libfacedetection for faces, a sister of the plan's network for plates; when asked for, text at another scale, if its weight file is here."""
         closer: tuple[Detector, ...] = ()
         missing: tuple[str, ...] = ()
         try:
-            wide = PlateFinder.open(long_sides=(960,), threshold=0.3)
-            plates, closer = (wide,), (replace(wide, long_sides=(_PLATE_CUTOUT,)),)
+            closer = (PlateFinder.open(long_sides=(_PLATE_CUTOUT,), threshold=0.3),)
         except NotFound:
-            missing = ("plates: the weight file clp_det.onnx is not here",)
+            missing = ("plates in cut-outs with a network of others: the weight file clp_det.onnx is not here",)
         lines: tuple[Detector, ...] = ()
         if text:
             try:
@@ -64,7 +63,10 @@ class Finders:
                 missing = (*missing, "text: the weight file ppocr_v4_det.onnx is not here")
         return cls(
             coarse=(CheckFaces.open(long_sides=(640,)),),
-            fine=(CheckFaces.open(long_sides=(1280,)), *plates),
+            fine=(
+                CheckFaces.open(long_sides=(1280,)),
+                Finder(open_network(sheets=True), (1280,), {PLATE: _PLATE_LEAST}),
+            ),
             # in a place of doubt the question is whether the plan stops too early: there its own network may answer, too
             close=(CheckFaces.open(long_sides=(_CUTOUT,)), Finder.open((_PLATE_CUTOUT,), {"plate": 0.25}), *closer),
             lines=lines,

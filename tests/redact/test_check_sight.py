@@ -6,8 +6,15 @@ from bwc.redact.check_sight import Chains, Hit, visible_permille
 from bwc.redact.plan import Box
 
 
-def hit(ordinal: int, score: int, box: Box = (10, 10, 50, 50), visible: int = 1000, beside: bool = False) -> Hit:
-    return Hit(ordinal=ordinal, box=box, score_permille=score, class_="face", visible_permille=visible, beside=beside)
+def hit(
+    ordinal: int,
+    score: int,
+    box: Box = (10, 10, 50, 50),
+    visible: int = 1000,
+    beside: bool = False,
+    class_: str = "face",
+) -> Hit:
+    return Hit(ordinal=ordinal, box=box, score_permille=score, class_=class_, visible_permille=visible, beside=beside)
 
 
 @pytest.mark.parametrize(
@@ -31,6 +38,24 @@ def test_evidence_is_a_chain_longer_the_weaker_it_is(scores: list[int], beside: 
     chains = Chains(max_gap=12)
     for ordinal, score in enumerate(scores):
         chains.add(ordinal, [hit(ordinal, score, beside=beside)])
+    assert bool(chains.suspects(lambda place: place * 33 + 33, lambda place: place * 33)) is is_suspect
+
+
+@pytest.mark.parametrize(
+    ("scores", "is_suspect"),
+    [
+        ([660], True),
+        ([640], False),
+        ([500, 300], True),
+        ([490, 400], False),
+        ([360, 300, 280, 260], True),
+        ([340] * 4, False),
+    ],
+)
+def test_plates_are_scored_calmly_so_less_proves_them(scores: list[int], is_suspect: bool) -> None:
+    chains = Chains(max_gap=12)
+    for ordinal, score in enumerate(scores):
+        chains.add(ordinal, [hit(ordinal, score, class_="plate")])
     assert bool(chains.suspects(lambda place: place * 33 + 33, lambda place: place * 33)) is is_suspect
 
 
