@@ -79,7 +79,7 @@ class Imported:
             NONE: "custody    the bag brings none that can be verified; its papers are kept as they came",
         }
         lines = [f"{theirs or 'a bag without papers'} is held as {ours}" for theirs, ours in self.items]
-        return "\n".join([*(one.text() for one in self.receipts), "", *lines, words[self.verdict]])
+        return "\n".join([*(one.text(what="bag") for one in self.receipts), "", *lines, words[self.verdict]])
 
     def raise_if_incomplete(self) -> None:
         for one in self.receipts:

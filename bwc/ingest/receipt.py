@@ -180,11 +180,11 @@ class Receipt:
             "totals": {state.value: sum(line.state is state for line in self.lines) for state in State},
         }
 
-    def text(self) -> str:
-        """The receipt as plain text to print and sign."""
+    def text(self, *, what: str = "card") -> str:
+        """The receipt as plain text to print and sign, of a card or of a `what`, which nobody is told to wipe."""
         out = [
-            "RECEIPT FOR A CAMERA CARD",
-            f"card      {self.card}",
+            f"RECEIPT FOR A {'CAMERA CARD' if what == 'card' else what.upper()}",
+            f"{what:<9} {self.card}",
             f"camera    {self.camera}    officer {self.officer}",
             f"case      {', '.join(self.case_ids) or '-'}    category {self.category or '-'}",
             f"time      {self.began_at:%Y-%m-%d %H:%M:%S} to {self.ended_at:%H:%M:%S} UTC",
@@ -208,10 +208,10 @@ class Receipt:
             out += _section(title, [line for line in self.lines if line.state is state])
         blocking = [left for left in self.left if left.blocks_wipe]
         litter = [left for left in self.left if not left.blocks_wipe]
-        for title, listed in (("NOT READ", blocking), ("LEFT ON THE CARD", litter)):
+        for title, listed in (("NOT READ", blocking), (f"LEFT ON THE {what.upper()}", litter)):
             if listed:
                 out += [title, *(f"  {left.name}: {left.reason}" for left in listed), ""]
-        return "\n".join(out + self._verdict())
+        return "\n".join(out + self._verdict(what))
 
     def _counts(self) -> dict[State, tuple[int, int]]:
         """Files and bytes by what became of them."""
@@ -221,17 +221,18 @@ class Receipt:
             found[line.state] = (count + len(line.files), size + sum(file.size_bytes for file in line.files))
         return found
 
-    def _verdict(self) -> list[str]:
+    def _verdict(self, what: str) -> list[str]:
         files = sum(len(line.files) for line in self.lines if line.state is not State.NOT_TAKEN)
         size = sum(file.size_bytes for line in self.lines if line.state is not State.NOT_TAKEN for file in line.files)
         published = "not published" if self.checkpoint is None else f"published, {self.checkpoint} entries"
         held = f"{_files(files)}, {size:,} bytes held; {self.copies_proven} of {self.copies_wanted} copies proven"
         out = [f"{held}; checkpoint {published}"]
         out += [f"store {name}: {problem or 'proven'}" for name, problem in self.stores] + [""]
+        asked = "SAFE TO WIPE THE CARD" if what == "card" else f"ALL OF THE {what.upper()} IS HELD"
         if self.safe_to_wipe:
-            out += ["SAFE TO WIPE THE CARD: YES", "Every file was read back from the vault and compared."]
+            out += [f"{asked}: YES", "Every file was read back from the vault and compared."]
             return [*out, *SIGNATURE]
-        out += ["SAFE TO WIPE THE CARD: NO. Keep the card.", *(f"  - {text}" for text in self.objections)]
+        out += [f"{asked}: NO. Keep the {what}.", *(f"  - {text}" for text in self.objections)]
         if any(file.gaps for line in self.lines for file in line.files):
             out.append(WORN_CARD)
         out.append("What now: put the cause right and run the same command again; what is held is not taken twice.")

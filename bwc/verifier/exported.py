@@ -44,7 +44,7 @@ class ExportedFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExportedItem:
-    """One item of the other agency: its files and its trail. `told` is the private body of its first entry."""
+    """One item of the other agency: its files and its trail. `told` is the private body of its first entry, as corrected since."""
 
     item: str
     files: tuple[ExportedFile, ...]
@@ -68,6 +68,16 @@ class Export:
     tied_to: str
     said: str
     checkpoints: tuple[bytes, ...]
+
+
+def _as_corrected(entries: Sequence[Entry], bodies: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
+    """What the intake told, with what each `item.tagged` since says instead."""
+    told = dict(bodies.get(entries[0].seq, {}))
+    for entry in entries:
+        new = bodies.get(entry.seq, {}).get("new") if entry.kind == EventKind.ITEM_TAGGED else None
+        if isinstance(new, Mapping):
+            told |= {name: new[name] for name in ("officer", "category", "case_ids") if name in new}
+    return told
 
 
 def entry_name(seq: int) -> str:
@@ -160,7 +170,7 @@ class _Check:
         files = tuple(self._file(one, entries) for one in told["files"])
         if not files:
             raise IntegrityError(f"{PAPER} hands over no file of {item}")
-        return ExportedItem(item=item, files=files, entries=tuple(entries), told=bodies.get(entries[0].seq, {}))
+        return ExportedItem(item=item, files=files, entries=tuple(entries), told=_as_corrected(entries, bodies))
 
     def _bodies(self, entries: Sequence[Entry], told: Mapping[str, Any]) -> dict[int, Mapping[str, Any]]:
         commits = {entry.body_commit: entry.seq for entry in entries if entry.body_commit}

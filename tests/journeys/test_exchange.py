@@ -28,7 +28,10 @@ def handed(tmp_path_factory: pytest.TempPathFactory) -> tuple[World, Path, dict[
     (card / "GX010001.MP4").write_bytes(b"chapter one" * 5000)
     (card / "GX020001.MP4").write_bytes(b"chapter two" * 5000)
     (card / "GX010001.json").write_text('{"badge": "B1234"}')
-    world.run("ingest", card, "--officer", "B1234", "--camera", "X81234", "--case", "26-1", "--clock-offset", "-2")
+    world.run("ingest", card, "--officer", "B4321", "--camera", "X81234", "--case", "26-1", "--clock-offset", "-2")
+    typed = world.items()[0]["item"]
+    world.run("tag", typed, "--officer", "B1235", "--note", "wrong badge at the dock")
+    world.run("tag", typed, "--officer", "B1234", "--category", "traffic", "--note", "wrong again")
     told = world.json(
         "export", world.items()[0]["item"], "--bag", folder / "bag", "--to", "Shelbyville", "--reason", "joint"
     )
@@ -69,7 +72,8 @@ def test_the_other_agency_takes_it_in_with_its_custody(
     assert done["verdict"] == "pinned"
     assert done["origin"] == "Springfield PD"
     (item,) = there.items()
-    assert (item["officer"], item["camera"], item["case_ids"]) == ("B1234", "X81234", ["SH-9"])
+    assert (item["officer"], item["camera"], item["case_ids"]) == ("B1234", "X81234", ["SH-9"]), "as corrected there"
+    assert item["category"] == "traffic"
     assert (item["segments"], item["clock_offset_ms"], item["vendor"]) == (2, -2000, "bag")
     assert done["items"] == [{"item": item["item"], "origin_item": told["items"][0]}]
     shown = there.json("show", item["item"])
@@ -86,6 +90,9 @@ def test_the_other_agency_takes_it_in_with_its_custody(
     there.run("verify")
     again = there.json("import", bag)
     assert again["verdict"] == "not-tied"
+    said = there.run("import", bag, "--key", told["vkey"]).out
+    assert "ALL OF THE BAG IS HELD: YES" in said
+    assert "card" not in said.lower().replace(str(bag).lower(), ""), "nobody wipes a card on the word of a bag"
     assert len(there.items()) == 1
 
 
