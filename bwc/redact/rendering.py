@@ -141,5 +141,8 @@ def _copied_text(result: RenderResult) -> str:
         if result.covered_frames == result.frames:
             return "every frame was encoded again: something is hidden in each"
         # render_groups: the head of a group is copied, unless the camera wrote more than pictures into it
-        return "every frame was encoded again: no group of its pictures begins with a picture that could be copied"
+        why = "each group of its pictures holds more than pictures" + (
+            ", or begins with something hidden" if result.covered_frames else ""
+        )
+        return f"every frame was encoded again: {why}"
     return f"{copied} of {result.frames} frames are the recording's own, bit for bit; the others were encoded again"

@@ -192,5 +192,7 @@ def test_why_no_picture_of_a_smart_render_was_copied_is_said() -> None:
     _, result, _ = delivered_as(made(Variant(audio_at=None)), Delivery.COMPATIBLE)
     smart = replace(result, way=Way.SMART, why="", copied=(), covered_frames=result.frames)
     assert way_text(smart, Effect()).startswith("every frame was encoded again: something is hidden in each")
-    some = replace(smart, covered_frames=result.frames - 1)
-    assert "no group of its pictures begins with a picture that could be copied" in way_text(some, Effect())
+    some = way_text(replace(smart, covered_frames=result.frames - 1), Effect())
+    assert "each group of its pictures holds more than pictures, or begins with something hidden" in some
+    none = way_text(replace(smart, covered_frames=0), Effect())
+    assert none.splitlines()[0].endswith("each group of its pictures holds more than pictures")
