@@ -38,7 +38,7 @@ class Habits:
     `start` a lone detection this good starts a track; below it a second one must follow.
     `sure` and `sure_hits`: evidence strong enough for policy to decide.
     `hold` frames a well-tracked subject is waited for; `linger` frames it stays hidden if it does not come back.
-    `lead` frames it is hidden before first sight. `brief` is the least of all these for poor evidence.
+    `lead` frames it is hidden before first sight; who is small as long as `hold`. `brief` is the least of all these for poor evidence.
     `seldom` frames from look to look at most, of classes that not every look is for.
     `shutter` is the longest time the shutter may be open, as a share of the time between two frames.
     `glance` frames from the nearest sight of a face its whole head is hidden. Lower than `small` pixels of the small
@@ -61,6 +61,10 @@ class Habits:
     def between(self, class_: str) -> int:
         """Frames without a sight that are nothing strange: brief, or until the next look for such a class."""
         return max(self.brief, self.seldom.get(class_, 0))
+
+    def most_lead(self, box: Floats) -> int:
+        """Frames hidden before the first sight, in `box`, at most: looks miss who is small for as long as anybody is waited for."""
+        return self.hold if float(box[3] - box[1]) < self.small else self.lead
 
     def patience(self, class_: str) -> int:
         """Frames that poor evidence is waited for: what is looked for seldom may be missed once."""

@@ -134,7 +134,7 @@ class _ByClass(dict[str, float]):
 
 
 def habits_for(rate: Fraction, profile: Profile, scale: float) -> Habits:
-    """Track lifetimes for a recording of `rate` frames per second: waited for 5 s, lingers 3 s, leads 2 s.
+    """Track lifetimes for a recording of `rate` frames per second: waited for 5 s, lingers 3 s, leads 2 s (5 s who is small).
 
     Only as long as somebody vouches for the box (bwc.redact.likeness), and half a second more. `scale` is small-picture
     pixels in a pixel of the recording.

@@ -239,7 +239,7 @@ class Tracker:
         for path in new:
             groups.setdefault(path.first, []).append(path)
         for first, paths in groups.items():
-            jobs = [(path.boxes[0], first - self.habits.lead) for path in paths]
+            jobs = [(path.boxes[0], first - self.habits.most_lead(path.boxes[0])) for path in paths]
             for ordinal, going in self._backward(first, jobs):
                 for i, follower in going:
                     over = follower.lost > 0 and is_across(follower.box, (self._width, self._height))
@@ -322,7 +322,8 @@ class Tracker:
         for _ in range(len(after) - worth(after, linger, brief, sudden=path.has_vanished())):
             path.boxes.pop()
             path.trust.pop()
-        for _ in range(len(before) - worth(before, brief if lone else self.habits.lead, brief, sudden=path.appeared)):
+        lead = brief if lone else self.habits.most_lead(path.at(path.first_seen))
+        for _ in range(len(before) - worth(before, lead, brief, sudden=path.appeared)):
             path.boxes.popleft()
             path.trust.popleft()
             path.first += 1

@@ -139,6 +139,17 @@ def test_hidden_before_first_sight_and_after_last() -> None:
     assert min(covered(path, i, made[i][1]) for i in range(path.first, path.last + 1)) > 0.9
 
 
+@pytest.mark.parametrize(("small", "first"), [(39, 40 - HABITS.lead), (41, 0)])
+def test_who_is_small_is_hidden_longer_before_the_first_sight(small: int, first: int) -> None:
+    made = {i: walk(i) for i in range(61)}
+    looks = {i: seen(made[i][1]) if i >= 40 else [] for i in range(0, 61, 5)}
+    tracker = Tracker(replace(HABITS, small=small), width=W, height=H)
+    run(tracker, range(61), looks, {i: g for i, (g, _) in made.items()})
+    (path,) = tracker.finish()
+    assert path.first == first
+    assert min(covered(path, i, made[i][1]) for i in range(path.first, path.last + 1)) > 0.9
+
+
 def test_a_second_sight_mends_what_the_first_saw_in_part_and_before_it() -> None:
     made = {i: walk(i) for i in range(41)}
     part = made[20][1] + np.asarray([18, 0, 0, -8], np.float32)  # the right half of who steps out from behind somebody
