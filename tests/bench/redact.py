@@ -1,14 +1,16 @@
 """Redaction: how fast, how much memory, how near to the original; beside ffmpeg and, where it is installed, deface.
 
-    python tests/bench/redact.py [--seconds 60] [--shares all,60,10] [--render-only] [--deface PROGRAM] [--repeat 1]
+    python tests/bench/redact.py [--seconds 60] [--shares all,60,10] [--render-only] [--deface PROGRAM] [--deface-seconds 10] [--rounds 1]
     make bench ONLY=redact DEFACE=PROGRAM
 
 Clips: tests/bench/clips.py. Every figure is of a whole command: wall seconds, CPU seconds of all its processes, what two idle cores
-could reach by them (`ceiling`), the highest sum of their resident memory (sampled ten times a second, shared pages counted in each).
+could reach by them (`ceiling`), how many times the CPU seconds that ffmpeg takes in the same round to decode the clip once on one thread
+(`decodes`: what is left of a figure when the machine's speed is taken out), the highest sum of their resident memory (sampled ten times a second, shared pages counted in each).
 `render` takes the plan from the clip's truth: no detection. `ffmpeg`, beside the clip with 60 % dirty groups, decodes, blurs three boxes
 that do not move and encodes with libx264: no detection either. deface gets the first ten seconds, of which six are dirty: it needs minutes
-for them. Quality is judged on the render of the truth's plan: structural similarity of luma outside covers in every 30th frame that was
-encoded again, equality of every frame that was copied. What tables hold of other sizes and lengths: redact_tables.py, redact_hours.py.
+for them (`--deface-seconds 60`: the whole clip, a quarter of an hour more a round). Quality is judged on the render of the truth's plan: structural similarity of luma outside covers in every 30th frame that was
+encoded again, equality of every frame that was copied. With `--rounds` all commands of a clip take turns, and each figure is the
+median of its rounds, with the least and the most wall seconds; memory is the most. What tables hold of other sizes and lengths: redact_tables.py, redact_hours.py.
 """
 
 import argparse
@@ -53,9 +55,12 @@ def main() -> None:
     parser.add_argument("--shares", default="all,60,10")
     parser.add_argument("--render-only", action="store_true")
     parser.add_argument("--deface", default=os.environ.get("BWC_DEFACE") or shutil.which("deface") or "")
-    parser.add_argument("--repeat", type=int, default=1)
+    parser.add_argument("--deface-seconds", type=int, default=10, choices=(10, 60))
+    parser.add_argument("--rounds", type=int, default=1)
     chosen = parser.parse_args()
-    print(f"{'clip':6}{'what':34}{'wall s':>8}{'x real':>8}{'CPU s':>8}{'ceiling':>9}{'peak MB':>9}{'size':>7}")
+    print(
+        f"{'clip':6}{'what':34}{'wall s':>8}{'x real':>8}{'CPU s':>8}{'ceiling':>9}{'decodes':>9}{'peak MB':>9}{'size':>7}"
+    )
     with tempfile.TemporaryDirectory(prefix="bwc-bench-", dir=os.environ.get("BWC_BENCH_TMP")) as folder:
         if not chosen.render_only:
             first = Path(folder) / "first.mp4"
@@ -65,7 +70,7 @@ def main() -> None:
             assert share in SHARES
             one_clip(clip(share, seconds=chosen.seconds), share, Path(folder), chosen)
         if chosen.deface and not chosen.render_only:
-            deface(clip("60", seconds=10), Path(folder), chosen)
+            deface(clip("60", seconds=chosen.deface_seconds), Path(folder), chosen)
 
 
 def one_clip(path: Path, share: str, folder: Path, chosen: argparse.Namespace) -> None:
@@ -81,42 +86,68 @@ def one_clip(path: Path, share: str, folder: Path, chosen: argparse.Namespace) -
         commands.append(("detect, render, check", bwc))
     if share == "60":
         commands += others(path, out)
-    for name, command in commands:
-        answer = row(share, name, command, path, out, seconds=chosen.seconds, repeat=chosen.repeat)
-        if name == "render" and answer:
-            print(f"{share:6}  {quality(path, out, plan)}; {copied(answer)}", flush=True)
+    rounds = Rounds(share, path, out, chosen.seconds)
+    for number in range(chosen.rounds):
+        rounds.decode()
+        for name, command in commands:
+            answer = rounds.run(name, command)
+            if name == "render" and answer and number == 0:
+                print(f"{share:6}  {quality(path, out, plan)}; {copied(answer)}", flush=True)
+    rounds.tell()
 
 
 def deface(path: Path, folder: Path, chosen: argparse.Namespace) -> None:
-    """The same ten seconds with `bwc` and with deface."""
-    out = folder / "out.mp4"
+    """The same seconds with `bwc` and with deface."""
+    out, seconds = folder / "out.mp4", chosen.deface_seconds
+    rounds = Rounds(f"60/{seconds}", path, out, seconds)
     bwc = [sys.executable, "-m", "bwc.cli.main", "redact", "--json", str(path), "-o", str(out), "--no-check"]
-    row("60/10", "detect, render", bwc, path, out, seconds=10)
-    row(
-        "60/10",
-        "deface --scale 640x360",
-        [chosen.deface, str(path), "-o", str(out), "--scale", "640x360", "-k"],
-        path,
-        out,
-        seconds=10,
-    )
-    row("60/10", "deface", [chosen.deface, str(path), "-o", str(out), "-k"], path, out, seconds=10)
+    words = [chosen.deface, str(path), "-o", str(out), "-k"]
+    for _ in range(chosen.rounds):
+        rounds.decode()
+        rounds.run("detect, render", bwc)
+        rounds.run("deface --scale 640x360", [*words, "--scale", "640x360"])
+        rounds.run("deface", words)
+    rounds.tell()
 
 
-def row(share: str, name: str, command: Sequence[str], path: Path, out: Path, *, seconds: int, repeat: int = 1) -> str:
-    """Run a command and print its row; its answer, empty when it made nothing."""
-    runs = []
-    for _ in range(repeat):
-        out.unlink(missing_ok=True)
-        runs.append(run(command))
-    if not out.exists():
-        print(f"{share:6}{name:34}  made nothing (exit {runs[-1].code}): {runs[-1].answer[-300:]!r}", flush=True)
-        return ""
-    wall, cpu = statistics.median(one.wall for one in runs), statistics.median(one.cpu for one in runs)
-    peak, size = max(one.peak_mb for one in runs), out.stat().st_size / path.stat().st_size
-    figures = f"{wall:8.1f}{seconds / wall:8.2f}{cpu:8.1f}{2 * seconds / cpu:9.2f}{peak:9.0f}{size:7.3f}"
-    print(f"{share:6}{name:34}{figures}", flush=True)
-    return runs[-1].answer
+class Rounds:
+    """What the commands on one clip of `seconds` took, round by round."""
+
+    def __init__(self, share: str, path: Path, out: Path, seconds: int) -> None:
+        self._share, self._path, self._out, self._seconds = share, path, out, seconds
+        self._ran: dict[str, list[tuple[Ran, float]]] = {}  # with the decodes its CPU time was worth
+        self._size: dict[str, float] = {}
+        self._decoding = float("nan")
+
+    def decode(self) -> None:
+        """Decode the clip once on one thread: what the round is measured by."""
+        if shutil.which("ffmpeg"):
+            words = ["ffmpeg", "-v", "error", "-threads", "1", "-i", str(self._path), "-map", "0:v", "-f", "null", "-"]
+            ran = run(words)
+            self._decoding = ran.cpu
+            self._ran.setdefault("ffmpeg, decode alone", []).append((ran, 1.0))
+
+    def run(self, name: str, command: Sequence[str]) -> str:
+        """Run a command; its answer, empty when it made nothing."""
+        self._out.unlink(missing_ok=True)
+        ran = run(command)
+        if not self._out.exists():
+            print(f"{self._share:6}{name:34}  made nothing (exit {ran.code}): {ran.answer[-300:]!r}", flush=True)
+            return ""
+        self._ran.setdefault(name, []).append((ran, ran.cpu / self._decoding))
+        self._size[name] = self._out.stat().st_size / self._path.stat().st_size
+        return ran.answer or "made"
+
+    def tell(self) -> None:
+        """Print a row for each."""
+        for name, runs in self._ran.items():
+            walls, cpu = [one.wall for one, _ in runs], statistics.median(one.cpu for one, _ in runs)
+            wall, peak = statistics.median(walls), max(one.peak_mb for one, _ in runs)
+            figures = f"{wall:8.1f}{self._seconds / wall:8.2f}{cpu:8.1f}{2 * self._seconds / cpu:9.2f}"
+            decodes = f"{statistics.median(many for _, many in runs):9.2f}{peak:9.0f}"
+            size = f"{self._size[name]:7.3f}" if name in self._size else f"{'':7}"
+            spread = f"  {min(walls):.1f} to {max(walls):.1f} s" if len(runs) > 1 else ""
+            print(f"{self._share:6}{name:34}{figures}{decodes}{size}{spread}", flush=True)
 
 
 def others(path: Path, out: Path) -> list[tuple[str, list[str]]]:
