@@ -27,7 +27,7 @@ from bwc.redact.check_bystander import Bystander
 from bwc.redact.check_report import CheckReport
 from bwc.redact.detect import analyse, ready_to_look
 from bwc.redact.loose_meanwhile import Meanwhile
-from bwc.redact.loose_work import LooseWork, read_digests, working_folder
+from bwc.redact.loose_work import LooseWork, read_digests, was_named, working_folder
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_format import from_edited, to_bytes
 from bwc.redact.plan_view import PlanSummary, counted, summary
@@ -167,10 +167,11 @@ def redact_file(
     With `plan_file` nothing is detected. `amend` changes the plan before it is rendered; `delivery`, if it asks for one, is
     looked at first of all. Raises `PlanStale` for a plan of another file, `LeakFound` when the copy itself is faulty, `InUse`
     while another run makes `out`, and what reading, detecting and rendering raise; nothing is then left at or beside `out`.
-    A run that was stopped or killed leaves its folder, and the next one with the same file and `out` goes on from there.
+    A run that was stopped or killed leaves its folder, and the next one with the same file and `out` goes on from there, also
+    when `out` had its name already.
     Suspects do not raise: they are in the result, and the copy is kept for a person to look at.
     """
-    if out.exists() or out.is_symlink():
+    if (out.exists() or out.is_symlink()) and not was_named(out):
         raise UsageError(f"{out} exists", "choose a new file name")
     if not out.parent.is_dir():
         raise UsageError(f"the folder {out.parent} is not there", f"mkdir {out.parent}")
@@ -178,6 +179,7 @@ def redact_file(
     phases = _Phases(progress, 3 if check_copy else 2)
     try:
         with source.open("rb") as original, working_folder(out) as work, ExitStack() as held:
+            work.take_back(out)
             if delivery is not None:
                 _verify_delivery(original, delivery)
             bystander, facts, wish = None, None, sound or SoundWish()
@@ -223,6 +225,7 @@ def redact_file(
             if check_copy:
                 again = phases.next()
                 report = _checked(original, work.partial, plan, stride=stride, progress=again, bystander=bystander)
+            work.will_name(made.copy_sha256)
             _name(work.partial, out)
     except FileExistsError as error:
         raise UsageError(f"{out} exists", "choose a new file name") from error

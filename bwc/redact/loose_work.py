@@ -3,12 +3,15 @@
 What waits there is sealed under a key made of the recording itself: whoever has the recording can go on, and nobody else
 can read anything. The key is no digest that is written anywhere (plans hold the plain SHA-256). The folder is removed when
 the work is done or has failed; it stays when the run was stopped.
+
+A run that ends between naming the copy and removing the folder has told nobody what it found. So the digest of the copy is written
+down before it gets its name, and a copy that is just that one is no file of somebody else: the next run goes on there, too.
 """
 
 import hashlib
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,6 +21,7 @@ from bwc.storage.fsops import Disk
 from bwc.storage.pieces import Pieces
 
 _READ = 1 << 20
+_NAMED = "named"
 _KEY, _NAME = b"bwc.loose-work/1 key\n", b"bwc.loose-work/1 name\n"
 
 
@@ -32,10 +36,32 @@ class LooseWork:
         """The copy, before it has its name."""
         return self.folder / "copy"
 
+    def will_name(self, copy_sha256: str) -> None:
+        """The copy, which has this digest, gets its name next."""
+        (self.folder / _NAMED).write_text(copy_sha256)
+
+    def take_back(self, out: Path) -> None:
+        """Remove the copy that a stopped run had named already (`was_named`): it is made and told again."""
+        if was_named(out):
+            out.unlink()
+        (self.folder / _NAMED).unlink(missing_ok=True)
+
     def pieces(self, key: bytes) -> Pieces:
         """Finished parts of the work on the recording that `key` (of `read_digests`) was made of."""
         name = hashlib.sha256(_NAME + key).hexdigest()
         return Pieces(Disk(self.folder), ObjectId(name), key)
+
+
+def was_named(out: Path) -> bool:
+    """Whether `out` is, to the last byte, the copy of a run that was stopped before it could say so."""
+    try:
+        said = (_folder(out) / _NAMED).read_text()
+        if out.is_symlink() or not out.is_file():
+            return False
+        with out.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == said
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
@@ -44,7 +70,7 @@ def working_folder(out: Path) -> Iterator[LooseWork]:
 
     Removed at the end and after an error; kept when the run is interrupted or killed.
     """
-    folder = out.with_name(f".{out.name}.bwc-work")
+    folder = _folder(out)
     if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"{folder} is not a folder", "choose another name for the copy")
     folder.mkdir(mode=0o700, exist_ok=True)
@@ -58,9 +84,9 @@ def working_folder(out: Path) -> Iterator[LooseWork]:
         except KeyboardInterrupt:
             raise
         except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
+            _clear(folder)
             raise
-        shutil.rmtree(folder, ignore_errors=True)
+        _clear(folder)
 
 
 def read_digests(recording: BinaryIO) -> tuple[str, bytes]:
@@ -71,3 +97,18 @@ def read_digests(recording: BinaryIO) -> tuple[str, bytes]:
         plain.update(piece)
         keyed.update(piece)
     return plain.hexdigest(), keyed.digest()
+
+
+def _clear(folder: Path) -> None:
+    """Remove the folder, last of all what says that the copy is named: killed half-way, it is no copy of somebody else's."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name != _NAMED:
+            with suppress(OSError):
+                path.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _folder(out: Path) -> Path:
+    return out.with_name(f".{out.name}.bwc-work")

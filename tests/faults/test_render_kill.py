@@ -145,9 +145,9 @@ def test_the_command_on_a_loose_file_killed_anywhere_goes_on_to_the_same_bytes(t
                 kills += 1
             left = [path for path in waiting.rglob("*") if path.is_file()]
             stages.add(len(left))
-            assert not out.exists()
+            assert not out.exists() or out.read_bytes() == undisturbed
             assert not any(b"avcC" in path.read_bytes() for path in left if path.name != "copy")
-        if not out.exists():
+        if not out.exists() or waiting.exists():
             assert begin().wait(300) == 0
         assert out.read_bytes() == undisturbed
         assert sorted(path.name for path in tmp_path.iterdir()) == ["clip.mp4", "out.mp4"]

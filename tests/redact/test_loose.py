@@ -10,9 +10,9 @@ import pytest
 from bwc.canonical import sha256_hex
 from bwc.errors import InUse, LeakFound, PlanStale, UnreadableMedia, UsageError
 from bwc.media.delivery import Delivery
-from bwc.redact import loose, render_groups
+from bwc.redact import loose, loose_work, render_groups
 from bwc.redact.check_search import Finders
-from bwc.redact.loose import SealedScratch, redact_file
+from bwc.redact.loose import LooseResult, SealedScratch, redact_file
 from bwc.redact.loose_work import read_digests, working_folder
 from bwc.redact.plan_format import to_bytes
 from bwc.redact.render import render
@@ -192,6 +192,51 @@ def test_a_stopped_run_goes_on_to_the_same_bytes_and_leaves_nothing(
     assert run("out.mp4") == undisturbed
     assert len(encoded) == 1
     assert names(place) == sorted([*before, "out.mp4"])
+
+
+@pytest.mark.parametrize("has_links", [True, False])
+def test_a_run_killed_after_the_copy_has_its_name_goes_on_too_and_tells_what_it_found(
+    place: Path, monkeypatch: pytest.MonkeyPatch, *, has_links: bool
+) -> None:
+    def run() -> LooseResult:
+        return redact_file(place / "clip.mp4", place / "out.mp4", plan_file=place / "gap.json")
+
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    def no_links(*_: object, **__: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    if not has_links:
+        monkeypatch.setattr(os, "link", no_links)
+    before = names(place)
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(loose_work.shutil, "rmtree", killed)
+        with pytest.raises(SystemExit):
+            run()
+    undisturbed = (place / "out.mp4").read_bytes()
+    assert names(place) == sorted([".out.mp4.bwc-work", "out.mp4", *before])
+    assert run().open_suspects
+    assert (place / "out.mp4").read_bytes() == undisturbed
+    assert names(place) == sorted([*before, "out.mp4"])
+
+
+def test_another_file_under_the_name_of_a_killed_runs_copy_stays(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    def run(out: Path) -> None:
+        redact_file(place / "clip.mp4", out, plan_file=place / "plan.json", check_copy=False)
+
+    out = place / "out.mp4"
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(loose_work.shutil, "rmtree", killed)
+        with pytest.raises(SystemExit):
+            run(out)
+    out.write_bytes(b"mine")
+    with pytest.raises(UsageError, match="exists"):
+        run(out)
+    assert out.read_bytes() == b"mine"
 
 
 def test_two_runs_do_not_make_the_same_copy(place: Path) -> None:
