@@ -57,6 +57,7 @@ HARMLESS = re.compile(
     r'|/vault", O_RDONLY\|O_CLOEXEC\)'
     r'|-wal", O_RDWR'  # which it opens again
     r"|preadv2\(\d+<[^>]*/card/"  # a range of the card that came when it was asked for again
+    r"|/home/standing"  # what an operator remembers of the log to read it faster: it is no evidence, and is made anew
     r"|O_NOATIME"  # only the owner of a file may ask for it: it is asked again without
 )
 
