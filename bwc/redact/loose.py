@@ -27,7 +27,7 @@ from bwc.redact.check_bystander import Bystander
 from bwc.redact.check_report import CheckReport
 from bwc.redact.detect import analyse, ready_to_look
 from bwc.redact.loose_meanwhile import Meanwhile
-from bwc.redact.loose_work import LooseWork, read_digests, was_named, working_folder
+from bwc.redact.loose_work import LooseWork, digest_of, read_digests, was_named, working_folder
 from bwc.redact.plan import RedactionPlan
 from bwc.redact.plan_format import from_edited, to_bytes
 from bwc.redact.plan_view import PlanSummary, counted, summary
@@ -171,7 +171,8 @@ def redact_file(
     when `out` had its name already.
     Suspects do not raise: they are in the result, and the copy is kept for a person to look at.
     """
-    if (out.exists() or out.is_symlink()) and not was_named(out):
+    is_named = out.exists() or out.is_symlink()
+    if is_named and not was_named(out, source):
         raise UsageError(f"{out} exists", "choose a new file name")
     if not out.parent.is_dir():
         raise UsageError(f"the folder {out.parent} is not there", f"mkdir {out.parent}")
@@ -179,7 +180,6 @@ def redact_file(
     phases = _Phases(progress, 3 if check_copy else 2)
     try:
         with source.open("rb") as original, working_folder(out) as work, ExitStack() as held:
-            work.take_back(out)
             if delivery is not None:
                 _verify_delivery(original, delivery)
             bystander, facts, wish = None, None, sound or SoundWish()
@@ -208,6 +208,9 @@ def redact_file(
             if bystander is not None:
                 bystander.ends()
             plan = amend(plan) if amend else plan
+            work.partial.unlink(
+                missing_ok=True
+            )  # of a run that was stopped: it may be `out`, too, which nothing replaces
             with work.partial.open("wb") as sink:
                 made = render(
                     original,
@@ -225,8 +228,9 @@ def redact_file(
             if check_copy:
                 again = phases.next()
                 report = _checked(original, work.partial, plan, stride=stride, progress=again, bystander=bystander)
-            work.will_name(made.copy_sha256)
-            _name(work.partial, out)
+            if not (is_named and _is_copy(out, made.copy_sha256)):
+                work.will_name(made.copy_sha256, key)
+                _name(work.partial, out)
     except FileExistsError as error:
         raise UsageError(f"{out} exists", "choose a new file name") from error
     except OSError as error:
@@ -236,6 +240,11 @@ def redact_file(
     return LooseResult(
         out=out, plan=plan, plan_bytes=to_bytes(plan), summary=summary(plan), rendered=made, report=report
     )
+
+
+def _is_copy(out: Path, copy_sha256: str) -> bool:
+    with out.open("rb") as file:
+        return digest_of(file) == copy_sha256
 
 
 def _name(partial: Path, out: Path) -> None:

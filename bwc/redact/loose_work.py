@@ -5,7 +5,7 @@ can read anything. The key is no digest that is written anywhere (plans hold the
 the work is done or has failed; it stays when the run was stopped.
 
 A run that ends between naming the copy and removing the folder has told nobody what it found. So the digest of the copy is written
-down before it gets its name, and a copy that is just that one is no file of somebody else: the next run goes on there, too.
+down before it gets its name: where a copy is just that one, of this recording, the next run goes on and tells. It replaces nothing.
 """
 
 import hashlib
@@ -36,32 +36,34 @@ class LooseWork:
         """The copy, before it has its name."""
         return self.folder / "copy"
 
-    def will_name(self, copy_sha256: str) -> None:
-        """The copy, which has this digest, gets its name next."""
-        (self.folder / _NAMED).write_text(copy_sha256)
-
-    def take_back(self, out: Path) -> None:
-        """Remove the copy that a stopped run had named already (`was_named`): it is made and told again."""
-        if was_named(out):
-            out.unlink()
-        (self.folder / _NAMED).unlink(missing_ok=True)
-
     def pieces(self, key: bytes) -> Pieces:
         """Finished parts of the work on the recording that `key` (of `read_digests`) was made of."""
-        name = hashlib.sha256(_NAME + key).hexdigest()
-        return Pieces(Disk(self.folder), ObjectId(name), key)
+        return Pieces(Disk(self.folder), ObjectId(_name_of(key)), key)
+
+    def will_name(self, copy_sha256: str, key: bytes) -> None:
+        """The copy of the recording of `key`, which has this digest, gets its name next."""
+        (self.folder / _NAMED).write_text(f"{copy_sha256} {_name_of(key)}")
 
 
-def was_named(out: Path) -> bool:
-    """Whether `out` is, to the last byte, the copy of a run that was stopped before it could say so."""
+def was_named(out: Path, recording: Path) -> bool:
+    """Whether `out` is, to the last byte, the copy of a run on `recording` that was stopped before it could say so."""
     try:
         said = (_folder(out) / _NAMED).read_text()
         if out.is_symlink() or not out.is_file():
             return False
-        with out.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == said
+        with out.open("rb") as copy, recording.open("rb") as original:
+            return said == f"{digest_of(copy)} {_name_of(read_digests(original)[1])}"
     except (OSError, ValueError):
         return False
+
+
+def digest_of(file: BinaryIO) -> str:
+    """The SHA-256 of `file`, in hexadecimal."""
+    return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # of a protocol that it has
+
+
+def _name_of(key: bytes) -> str:
+    return hashlib.sha256(_NAME + key).hexdigest()
 
 
 @contextmanager

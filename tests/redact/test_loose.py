@@ -221,22 +221,32 @@ def test_a_run_killed_after_the_copy_has_its_name_goes_on_too_and_tells_what_it_
     assert names(place) == sorted([*before, "out.mp4"])
 
 
-def test_another_file_under_the_name_of_a_killed_runs_copy_stays(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_copy_of_a_killed_run_is_replaced_by_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not by that of another recording, nor by one of another plan; and what is another file now is left alone."""
+
     def killed(*_: object, **__: object) -> None:
         raise SystemExit
 
-    def run(out: Path) -> None:
-        redact_file(place / "clip.mp4", out, plan_file=place / "plan.json", check_copy=False)
+    def run(clip: str = "clip.mp4", plan: str = "plan.json") -> None:
+        redact_file(place / clip, out, plan_file=place / plan, check_copy=False)
 
     out = place / "out.mp4"
     with monkeypatch.context() as at_the_end:
         at_the_end.setattr(loose_work.shutil, "rmtree", killed)
         with pytest.raises(SystemExit):
-            run(out)
-    out.write_bytes(b"mine")
+            run()
+    made = out.read_bytes()
+    (place / "other.mp4").write_bytes((place / "clip.mp4").read_bytes() + b"\0")
     with pytest.raises(UsageError, match="exists"):
-        run(out)
-    assert out.read_bytes() == b"mine"
+        run(clip="other.mp4")
+    assert out.read_bytes() == made
+    with pytest.raises(UsageError, match="exists"):
+        run(plan="gap.json")
+    assert out.read_bytes() == made
+    assert not (place / ".out.mp4.bwc-work").exists()
+    with pytest.raises(UsageError, match="exists"):
+        run()
+    assert out.read_bytes() == made
 
 
 def test_two_runs_do_not_make_the_same_copy(place: Path) -> None:
