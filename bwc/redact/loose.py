@@ -228,7 +228,7 @@ def redact_file(
             if check_copy:
                 again = phases.next()
                 report = _checked(original, work.partial, plan, stride=stride, progress=again, bystander=bystander)
-            if not (is_named and _is_copy(out, made.copy_sha256)):
+            if not (is_named and out.exists() and _is_copy(out, made.copy_sha256)):
                 work.will_name(made.copy_sha256, key)
                 _name(work.partial, out)
     except FileExistsError as error:

@@ -103,11 +103,11 @@ def read_digests(recording: BinaryIO) -> tuple[str, bytes]:
 
 def _clear(folder: Path) -> None:
     """Remove the folder, last of all what says that the copy is named: killed half-way, it is no copy of somebody else's."""
-    for path in folder.iterdir():
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name != _NAMED:
-            with suppress(OSError):
+    with suppress(OSError):  # as below: what cannot be removed stays, and the work is done all the same
+        for path in folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != _NAMED:
                 path.unlink()
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -4,6 +4,7 @@ import io
 import json
 import os
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 
@@ -247,6 +248,28 @@ def test_the_copy_of_a_killed_run_is_replaced_by_nothing(place: Path, monkeypatc
     with pytest.raises(UsageError, match="exists"):
         run()
     assert out.read_bytes() == made
+
+
+def test_a_copy_or_a_folder_that_is_removed_meanwhile_costs_nothing(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: object, **__: object) -> None:
+        raise SystemExit
+
+    def run(progress: object = None) -> None:
+        redact_file(place / "clip.mp4", out, plan_file=place / "plan.json", check_copy=False, progress=progress)  # type: ignore[arg-type]
+
+    out, before = place / "out.mp4", names(place)
+    with monkeypatch.context() as at_the_end:
+        at_the_end.setattr(loose_work.shutil, "rmtree", killed)
+        with pytest.raises(SystemExit):
+            run()
+    made = out.read_bytes()
+    run(lambda *_: out.unlink(missing_ok=True))
+    assert out.read_bytes() == made
+    with working_folder(place / "gone.mp4") as work:
+        rmtree(work.folder)
+    assert names(place) == sorted([*before, "out.mp4"])
 
 
 def test_two_runs_do_not_make_the_same_copy(place: Path) -> None:
